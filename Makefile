@@ -1,0 +1,78 @@
+# The commands of this project. Each makes the environment in .venv first, when it is not there or out of date.
+# Variables such as PORT and DATA_DIR pass through the environment: PORT=8001 make run (see .env.example).
+
+UV := uv==0.13.9
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+READY := $(VENV)/.ready
+SYSTEM_PYTHON ?= python3
+BROWSER ?= /usr/bin/chromium
+
+.PHONY: run test check fix bench faults reset lock browser
+.DEFAULT_GOAL := run
+
+# The shell becomes the service, so that make, its parent, may be killed in any way and everything still ends.
+run: $(READY)
+	@exec $(PYTHON) manage.py run --end-with-starter $$PPID
+
+test: $(READY) browser
+	@$(MAKE) --no-print-directory check
+	$(PYTHON) -m pytest
+
+check: $(READY)
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/lint-imports --no-logo
+	$(VENV)/bin/mypy
+	$(PYTHON) manage.py check --fail-level WARNING
+	$(PYTHON) -W 'ignore:Got an error checking a consistent migration history:RuntimeWarning' \
+	  manage.py makemigrations --check --dry-run
+
+fix: $(READY)
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+bench: $(READY)
+	$(PYTHON) -m bench
+
+# The long forms of the fault tests; their short forms are part of `make test`.
+faults: $(READY)
+	@$(PYTHON) -m pytest -m faults || { test $$? = 5 && echo "There are no long fault tests yet."; }
+
+reset: $(READY)
+	@$(PYTHON) manage.py reset
+
+# Hashes of every file, for this and newer Pythons; no address of any package index in it.
+lock: $(READY)
+	$(VENV)/bin/uv --version >/dev/null 2>&1 || $(PYTHON) -m pip install --quiet $(UV)
+	$(VENV)/bin/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --custom-compile-command "make lock" requirements.in -o requirements.txt
+	$(VENV)/bin/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --custom-compile-command "make lock" -c requirements.txt requirements-dev.in -o requirements-dev.txt
+
+# uv installs in seconds what takes pip half a minute; where uv cannot be had, pip does the same work.
+$(READY): requirements.txt requirements-dev.txt
+	@$(SYSTEM_PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed: SYSTEM_PYTHON=/path/to/python3.11 make run"; exit 1; }
+	@echo "preparing $(VENV) ..."
+	@test -x $(PYTHON) || $(SYSTEM_PYTHON) -m venv $(VENV) \
+	  || { echo "no virtual environment can be made: on Debian, apt-get install python3-venv"; exit 1; }
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check $(UV) \
+	  && $(VENV)/bin/uv pip install --quiet --python $(PYTHON) --require-hashes -r requirements-dev.txt \
+	  || $(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $(READY)
+
+# The browser tests drive the system's Chromium. Where it cannot be installed they are skipped and say so,
+# but never under CI=true.
+browser:
+	@test -x $(BROWSER) && exit 0; \
+	if test "$$(id -u)" = 0 && command -v apt-get >/dev/null; then \
+	  echo "installing chromium for the browser tests ..."; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+	    chromium fonts-dejavu-core >/dev/null; \
+	fi; \
+	test -x $(BROWSER) && exit 0; \
+	echo "There is no browser at $(BROWSER). As root: apt-get install chromium fonts-dejavu-core," \
+	  "or BROWSER=/path/to/chromium make test."; \
+	if test "$$CI" = true; then exit 1; fi; \
+	echo "The browser tests will be skipped."
