@@ -1,0 +1,68 @@
+"""How an act runs: one transaction, retried when the database asks for it, its broken constraints said in words."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+from django.db import IntegrityError, OperationalError, connection, transaction
+from django.utils.translation import gettext as _
+
+from .errors import Conflict, Problem
+
+Args = ParamSpec("Args")
+Answer = TypeVar("Answer")
+
+TRIES = 4
+# Serialization failure, deadlock, lock not available: the same act may well succeed a moment later.
+WORTH_ANOTHER_TRY = {"40001", "40P01", "55P03"}
+
+
+class Busy(Conflict):
+    """Others were writing the same rows, several times over."""
+
+    code = "busy"
+
+
+def act(function: Callable[Args, Answer]) -> Callable[Args, Answer]:
+    """Run a function in one transaction: everything it writes, or nothing.
+
+    A constraint that refuses a write surfaces as Conflict whose code is the constraint's name. Deadlocks and lock
+    time-outs are tried again, a few times, by the outermost act only: inner ones have no transaction to restart.
+    """
+
+    @wraps(function)
+    def run(*args: Args.args, **kwargs: Args.kwargs) -> Answer:
+        is_outermost = not connection.in_atomic_block
+        for left in reversed(range(TRIES if is_outermost else 1)):
+            try:
+                with transaction.atomic():
+                    return function(*args, **kwargs)
+            except IntegrityError as error:
+                raise _as_conflict(error) from error
+            except OperationalError as error:
+                if not is_outermost or getattr(error.__cause__, "sqlstate", None) not in WORTH_ANOTHER_TRY:
+                    raise
+                if not left:
+                    raise Busy(
+                        Problem("busy", _("Others are changing the same records right now. Try again in a moment."))
+                    ) from error
+                time.sleep(random.uniform(0.02, 0.1))  # noqa: S311  (spreads the tries of rivals, guards nothing)
+        raise AssertionError("the last try returns or raises")
+
+    return run
+
+
+def _as_conflict(error: IntegrityError) -> Conflict:
+    diagnosis = getattr(error.__cause__, "diag", None)
+    name = getattr(diagnosis, "constraint_name", None) or "constraint_broken"
+    return Conflict(
+        Problem(
+            name,
+            _("This clashes with what is stored: %(rule)s. Load the page again and look.")
+            % {"rule": name.replace("_", " ")},
+        )
+    )
