@@ -1,0 +1,497 @@
+"""The exact search: the cheapest chain of (date, lead) for the sessions left in a course.
+
+Method. For one step, date and lead only the cheapest start matters (`starts`), so a plan is a path through one layer
+per session; a node is a date and a lead. What the future still needs to know of a path is its *state*: the last date,
+the earlier dates that later spacings are counted from, and the last lead.
+
+1. Backwards, `_to_go`: the least that the rest can cost from a state if changes of lead were free. It looks at dates
+   from the cheapest outwards and stops when the date alone costs more than the best rest found.
+2. Forwards, `_cheapest_within` a bound: layer by layer the cheapest path to each state is kept, less the leads of a
+   date that would cost no less than changing to them later, less the paths whose cost so far and least cost to go
+   exceed the bound. It begins at the least cost of all and is raised while nothing is found and it has cut something.
+
+What is found under a bound is a plan of least cost, and an endless `_to_go` is a proof that there is none.
+
+Ties, in this order: earlier dates (of the first session, then of the next), earlier starts, lower lead ids; the other
+resources are the lowest ids that leave a way (`Starts.uses`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from operator import le
+from uuid import UUID
+
+from . import cost
+from .facts import CourseFacts, Moment, ResourceFacts, Roster, SessionFacts, SessionState, Slot, Spacing
+from .gates import gate_answers, refuses
+from .rules import follows, may_be_early
+from .shapes import with_taken
+from .starts import Cheapest, Starts
+from .windows import GONE, counted, depends_on, references, window_of
+
+LAST_BOUND = 1 << 40
+ENDLESS = 1 << 60
+
+Dates = tuple[int, ...]  # ordinals
+Path = tuple[int, Dates, tuple[int, ...], tuple[int, ...]]  # cost, dates, ticks, leads: compared in this order
+Leader = tuple[int, ResourceFacts, int]  # the lead's rank by id, the lead, what wishes say to it and to the date
+START: Path = (0, (), (), ())
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One session of the chain, with all that does not depend on the path to it."""
+
+    session: SessionFacts
+    fixed: Slot | None  # pinned: this time and no other
+    stay: Slot | None  # booked and still possible: this time whenever the window allows it
+    anchors: list[tuple[Spacing, date | int]] | None  # spacings from a date or a layer; None: ask `window_of`
+    is_certain: bool  # no reference is to come
+    counted_from: Dates  # layers whose dates decide the window
+    kept: Dates  # layers whose dates must be known after this one; the last is this one
+    first: int  # dates in order with what is fixed outside the chain
+    last: int
+    closed: frozenset[int]  # dates on which a gate is closed that is not closed always
+    may_be_early: bool  # an override of the minimum stands for some date
+    change: int  # what another lead than before costs here
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Where a path can go in the next layer: [first, last], and what the date costs."""
+
+    first: int
+    last: int
+    earliest: int
+    slope: cost.Slope
+
+
+@dataclass(frozen=True, slots=True)
+class Stuck:
+    """The first session for which no path finds a time, and the dates that all paths together could try."""
+
+    session: SessionFacts
+    first: int
+    last: int
+
+
+class Chain:
+    """The search for one course; see the module's docstring. `outcome()` is a list of slots, or where it got stuck.
+
+    `only` plans one session, among the course's appointments. `keep_lead` forbids another lead than before. `stay`
+    makes it a repair: leaving a booked time costs, and these slots are kept whenever the windows allow it.
+    """
+
+    def __init__(
+        self,
+        course: CourseFacts,
+        roster: Roster,
+        weights: cost.Weights,
+        *,
+        today: date,
+        stay: Mapping[UUID, Slot] | None = None,
+        keep_lead: bool = False,
+        only: UUID | None = None,
+    ) -> None:
+        self.course, self.weights, self.today = course, weights, today
+        self.moves, self.keep_lead = stay is not None, keep_lead
+        open_sessions = [s for s in course.sessions if s.state is SessionState.OPEN]
+        self.sessions = [s for s in open_sessions if (s.step.planned_with_course if only is None else s.id == only)]
+        self._inside = {session.id for session in self.sessions}
+        outside = [s.booked for s in open_sessions if s.id not in self._inside and s.booked is not None]
+        self.roster = with_taken(roster, outside)
+        self.starts = Starts(self.roster, course.wishes, weights)
+        self.first_day = max(today, min(roster.days, default=date.max)).toordinal()
+        self.last_day = max(roster.days, default=date.min).toordinal()
+        known = {resource.id for resource in roster.resources} | {s.booked.lead for s in self.sessions if s.booked}
+        self._ids = sorted(known if course.lead is None else known | {course.lead})
+        self._ranks = {lead: rank for rank, lead in enumerate(self._ids)}
+        self._led_by = None if course.lead is None else self._ranks[course.lead]
+        self.layers = list(self._layers(stay or {}))
+        befores = [(), *(layer.kept for layer in self.layers)]
+        self._carried = [
+            [before.index(n) for n in layer.kept[:-1]] for before, layer in zip(befores, self.layers, strict=False)
+        ]
+        # Sessions of one step have the same times; but not those that have a time to keep or to leave.
+        own = [layer.fixed or layer.stay or (self.moves and layer.session.booked) for layer in self.layers]
+        firsts: dict[str, int] = {}
+        self._alike = [
+            number if own[number] else firsts.setdefault(session.step.key, number)
+            for number, session in enumerate(self.sessions)
+        ]
+        # Without a lapse or a fixed date ahead, later dates leave less: what has no plan has none when all is later.
+        ends = [
+            layer.fixed is not None
+            or layer.stay is not None
+            or any(spacing.lapse is not None for spacing in layer.session.step.spacings)
+            for layer in self.layers
+        ]
+        self._has_no_end = [not any(ends[number:]) for number in range(len(ends))]
+        self._dead: list[list[Dates]] = [[] for _ in self.layers]
+        self._cut = False
+        self._rest: dict[tuple[int, Dates], int] = {}
+        self._least: dict[tuple[int, int], int] = {}
+        self._missed_by_date: dict[int, int] = {}
+        self._missed_by_lead: dict[UUID, int] = {}
+        self._reach: dict[tuple[int, Dates], Reach] = {}
+        self._leaders: dict[tuple[str, int], list[Leader]] = {}
+        self._nodes: dict[tuple[int, int, int], Cheapest | None] = {}
+
+    def outcome(self) -> list[Slot] | Stuck:
+        """Return the cheapest slots, by position, or where every path ends."""
+        hopeless = self._hopeless()
+        if hopeless is not None:
+            return hopeless
+        bound = self._to_go(0, ())
+        step = 1 + max((layer.change for layer in self.layers), default=0)
+        while bound < ENDLESS:
+            path = self._cheapest_within(bound)
+            if path is not None:
+                return self._slots(path)
+            bound = min(bound + step, LAST_BOUND) if self._cut and bound < LAST_BOUND else ENDLESS
+            step *= 2
+        return self._stuck()
+
+    # --- layers ---------------------------------------------------------------------------------------------------
+
+    def _layers(self, stay: Mapping[UUID, Slot]) -> Iterator[Layer]:
+        ids = [session.id for session in self.sessions]
+        free = frozenset(ids)
+        needs = [sorted(ids.index(i) for i in depends_on(session, self.course, free)) for session in self.sessions]
+        for number, session in enumerate(self.sessions):
+            before = self.sessions[number - 1] if number else None
+            found = references(session, self.course)
+            known = [(spacing, _known(reference, ids)) for spacing, reference in found]
+            anchors = [(spacing, anchor) for spacing, anchor in known if anchor is not None]
+            fixed = session.booked if session.pinned else None
+            first, last = self._between(session, is_fixed=fixed is not None)
+            counts = cost.counts_change(before, session)
+            yield Layer(
+                session=session,
+                fixed=fixed,
+                stay=None if fixed else stay.get(session.id),
+                anchors=anchors if len(anchors) == len(found) else None,
+                is_certain=all(isinstance(r, date) or r.performed_on is not None for _, r in found),
+                counted_from=tuple(needs[number]),
+                kept=(*(n for n in range(number) if any(n in later for later in needs[number + 1 :])), number),
+                first=first,
+                last=last,
+                closed=frozenset() if fixed else self._closed_dates(session),
+                may_be_early=any(o.rule == "before_minimum" for o in self.course.overrides),
+                change=self.weights.change if counts else 0,
+            )
+
+    def _between(self, session: SessionFacts, *, is_fixed: bool) -> tuple[int, int]:
+        """Return the first and last date in order with sessions that are performed, pinned or outside the chain.
+
+        A pinned visit may lie before today (it took place and is not recorded yet) or beyond the roster.
+        """
+        first, last = (1, date.max.toordinal()) if is_fixed else (self.first_day, self.last_day)
+        for other in self.course.sessions:
+            if other.state in GONE or other.id == session.id:
+                continue
+            slot = other.booked if other.id not in self._inside or other.pinned else None
+            if other.position < session.position:
+                on = other.performed_on or (slot.on if slot else None)
+                if on is not None:
+                    first = max(first, on.toordinal() + (not follows(on, other, on)))
+            elif slot is not None and other.state is SessionState.OPEN:
+                last = min(last, slot.on.toordinal() - (not follows(slot.on, session, slot.on)))
+        return first, last
+
+    def _closed_dates(self, session: SessionFacts) -> frozenset[int]:
+        """Return the dates on which booking would be refused by a gate that is open on other dates.
+
+        A gate's code changes at most once as the date grows (see `gates`), so two dates with equal answers have no
+        other answer between them. What is closed on the first and on the last date is closed always: it is reported.
+        """
+
+        def closed(on: int) -> frozenset[tuple[str, str]]:
+            found = gate_answers(session, date.fromordinal(on), self.course, self.today)
+            return frozenset((a.code, a.subject) for a in found if refuses(a, Moment.BOOK))
+
+        first, last = self.first_day, self.last_day
+        if first > last:
+            return frozenset()
+        spans = [(first, closed(first), last, closed(last))]
+        always = spans[0][1] & spans[0][3]
+        dates: set[int] = set()
+        while spans:
+            first, at_first, last, at_last = spans.pop()
+            if at_first == at_last or last - first <= 1:
+                dates.update(range(first, last) if at_first - always else ())
+                dates.update((last,) if at_last - always else ())
+            else:
+                middle = (first + last) // 2
+                at_middle = closed(middle)
+                spans += [(first, at_first, middle, at_middle), (middle, at_middle, last, at_last)]
+        return frozenset(dates)
+
+    def open_dates(self, first_on: date, last_on: date) -> Iterator[tuple[date, int]]:
+        """Yield the dates on which the first session of the chain could be, with what they cost whoever leads."""
+        price_of = dict(self._outwards(0, ()))
+        for on in range(first_on.toordinal(), last_on.toordinal() + 1):
+            if on in price_of:
+                day = date.fromordinal(on)
+                yield day, price_of[on] + cost.date_wishes_missed(day, self.course.wishes, self.weights)
+
+    def lead_price(self, lead: ResourceFacts) -> int:
+        """Return what a lead costs the first session of the chain."""
+        changed = self.course.lead not in (None, lead.id)
+        missed = cost.lead_wishes_missed(lead, self.course.wishes, self.weights)
+        return missed + (self.layers[0].change if changed else 0)
+
+    # --- one round ------------------------------------------------------------------------------------------------
+
+    def _hopeless(self) -> Stuck | None:
+        """Return a session that has no date at all before the last date of the one after it; None as a rule.
+
+        It is found without looking at any window, so that the commonest impossibility (nobody able) is told at once.
+        """
+        before = date.max.toordinal()
+        for number in reversed(range(len(self.layers))):
+            layer = self.layers[number]
+            if layer.fixed is not None:
+                before = min(before, layer.last)
+                continue
+            last = min(layer.last, before - 1)
+            dates = (on for on in range(last, layer.first - 1, -1) if on not in layer.closed)
+            before = next((on for on in dates if self._least_on(number, on) < ENDLESS), 0)
+            if not before:
+                return Stuck(layer.session, layer.first, last)
+        return None
+
+    def _to_go(self, number: int, state: Dates) -> int:
+        """Return the least that the layers from this one on can cost when no change of lead costs; ENDLESS if none."""
+        if number == len(self.layers):
+            return 0
+        key = (number, state)
+        if key not in self._rest:
+            if any(all(map(le, dead, state)) for dead in self._dead[number]):
+                return ENDLESS
+            best = ENDLESS
+            for on, timed in self._outwards(number, state):
+                if timed >= best:
+                    break
+                price = timed + self._least_on(number, on)
+                if price < best:
+                    best = min(best, price + self._to_go(number + 1, self._next(number, state, on)))
+            self._rest[key] = best
+            if best == ENDLESS and self._has_no_end[number]:
+                self._dead[number].append(state)
+        return self._rest[key]
+
+    def _cheapest_within(self, bound: int) -> Path | None:
+        """Return the cheapest path that costs no more than the bound, or None; note whether the bound cut anything."""
+        self._cut = False
+        states: dict[Dates, list[Path]] = {(): [START]}
+        for number in range(len(self.layers)):
+            arrivals: dict[Dates, list[tuple[int, list[Path]]]] = {}
+            for state, paths in states.items():
+                slack = bound - paths[0][0]
+                for on, timed in self._outwards(number, state):
+                    if timed > slack:
+                        self._cut = True
+                        break
+                    following = self._next(number, state, on)
+                    least = timed + self._least_on(number, on)
+                    if least <= slack and least + self._to_go(number + 1, following) <= slack:
+                        arrivals.setdefault(following, []).append((timed, paths))
+                    else:
+                        self._cut = True
+            states = {}
+            for state, entries in arrivals.items():
+                if paths := self._arrive(number, state[-1], entries, bound - self._to_go(number + 1, state)):
+                    states[state] = paths
+        return min((paths[0] for paths in states.values()), default=None)
+
+    def _next(self, number: int, state: Dates, on: int) -> Dates:
+        """Return the state after choosing this date in the layer: the dates that are still needed, and this one."""
+        return (*(state[at] for at in self._carried[number]), on)
+
+    def _outwards(self, number: int, state: Dates) -> Iterator[tuple[int, int]]:
+        """Yield the dates that a state can go on to with what the date costs by timing, cheapest first, then earliest.
+
+        That cost falls and then rises with the date, so two pointers walk away from its lowest point.
+        """
+        layer, reach = self.layers[number], self._reached(number, state)
+        elapsed, last_on = self.weights.elapsed_per_day, state[-1] if state else self.today.toordinal()
+
+        def timed(on: int) -> int:
+            return reach.slope.at(on) + elapsed * (on - last_on)
+
+        only = layer.fixed or layer.stay
+        if only is not None:
+            on = only.on.toordinal()
+            if reach.first <= on <= reach.last and self._is_open(layer, on, reach.earliest):
+                yield on, timed(on)
+                return
+        if layer.fixed is not None or reach.first > reach.last:
+            return
+        anchor, tolerance = reach.slope.anchor, reach.slope.tolerance
+        turns = (min(max(on, reach.first), reach.last) for on in (anchor - tolerance, anchor + tolerance))
+        later = min((reach.first, *turns, reach.last), key=timed)
+        earlier = later - 1
+        while earlier >= reach.first or later <= reach.last:
+            if later > reach.last or (earlier >= reach.first and timed(earlier) <= timed(later)):
+                on, earlier = earlier, earlier - 1
+            else:
+                on, later = later, later + 1
+            if self._is_open(layer, on, reach.earliest):
+                yield on, timed(on)
+
+    def _arrive(self, number: int, on: int, entries: list[tuple[int, list[Path]]], bound: int) -> list[Path]:
+        """Return the cheapest path to each lead on this date, best first, less the leads that need not be kept."""
+        layer = self.layers[number]
+        same = self._by_lead_before(entries)
+        is_change = layer.change > 0 and None not in same
+        spent, *rest = min(same.values())
+        anyone: Path = (spent + layer.change * is_change, *rest)  # type: ignore[assignment]
+        found: list[Path] = []
+        for rank, lead, missed in self._who(number, on):
+            if self.keep_lead and is_change:
+                if rank not in same:
+                    continue
+                spent, dates, ticks, leads = same[rank]
+            else:
+                spent, dates, ticks, leads = min(anyone, same[rank]) if rank in same else anyone
+            spent += missed
+            node = self._node(number, on, rank, lead) if spent <= bound else (0, 0)
+            if node is None:
+                continue
+            if spent + node[0] > bound:
+                self._cut = True
+                continue
+            found.append((spent + node[0], (*dates, on), (*ticks, node[1]), (*leads, rank)))
+        found.sort()
+        if self.keep_lead or len(found) < 2:
+            return found
+        change = self.layers[number + 1].change if number + 1 < len(self.layers) else 0
+        changed: Path = (found[0][0] + change, *found[0][1:])
+        return [path for at, path in enumerate(found) if at == 0 or path < changed]
+
+    def _by_lead_before(self, entries: list[tuple[int, list[Path]]]) -> dict[int | None, Path]:
+        """Return the cheapest way to arrive, by the lead of the session before."""
+        same: dict[int | None, Path] = {}
+        for price, paths in entries:
+            for spent, dates, ticks, leads in paths:
+                path = (spent + price, dates, ticks, leads)
+                before = leads[-1] if leads else self._led_by
+                if before not in same or path < same[before]:
+                    same[before] = path
+        return same
+
+    def _stuck(self) -> Stuck:
+        """Return the last layer that any path came to."""
+        number = max(number for number, _ in self._reach)
+        reaches = [reach for (reached, _), reach in self._reach.items() if reached == number]
+        return Stuck(self.layers[number].session, min(r.first for r in reaches), max(r.last for r in reaches))
+
+    # --- what is worked out once ----------------------------------------------------------------------------------
+
+    def _reached(self, number: int, state: Dates) -> Reach:
+        key = (number, state)
+        if key not in self._reach:
+            layer = self.layers[number]
+            before = self.layers[number - 1] if number else None
+            known = dict(zip(before.kept, state, strict=True)) if before else {}
+            if layer.anchors is None:
+                ids = {self.sessions[n].id: date.fromordinal(known[n]) for n in layer.counted_from}
+                window = window_of(layer.session, self.course, ids)
+            else:
+                window = counted(
+                    [(s, date.fromordinal(known[a]) if isinstance(a, int) else a) for s, a in layer.anchors],
+                    layer.is_certain,
+                )
+            earliest = window.earliest_on.toordinal() if window.earliest_on else 0
+            lawful = earliest
+            if layer.may_be_early:
+                lawful = window.floor_on.toordinal() if window.floor_on else 0
+            self._reach[key] = Reach(
+                first=max(layer.first, lawful, state[-1] + 1 if state else 0),
+                last=min(layer.last, window.lapse_on.toordinal() - 1 if window.lapse_on else layer.last),
+                earliest=earliest,
+                slope=cost.timing(window, self.today, self.weights),
+            )
+        return self._reach[key]
+
+    def _is_open(self, layer: Layer, on: int, earliest: int) -> bool:
+        if on in layer.closed:
+            return False
+        return on >= earliest or may_be_early(layer.session, date.fromordinal(on), self.course)
+
+    def _least_on(self, number: int, on: int) -> int:
+        """Return the least that a date costs besides its timing, whoever leads; ENDLESS when nobody can."""
+        key = (self._alike[number], on)
+        if key not in self._least:
+            least = ENDLESS
+            for rank, lead, missed in self._who(number, on):
+                node = self._node(number, on, rank, lead) if missed < least else None
+                if node is not None:
+                    least = min(least, missed + node[0])
+            self._least[key] = least
+        return self._least[key]
+
+    def _who(self, number: int, on: int) -> list[Leader]:
+        """Return who could lead the session on that date, by id; for a visit that stays, its own lead."""
+        layer = self.layers[number]
+        only = layer.fixed or layer.stay
+        if only is not None and only.on.toordinal() == on:
+            lead = self.starts.resources.get(only.lead, ResourceFacts(only.lead, "", "", ()))
+            return [(self._ranks[lead.id], lead, self._missed(lead, on))]
+        key = (layer.session.step.key, on)
+        if key not in self._leaders:
+            leads = self.starts.leads(layer.session.step, date.fromordinal(on))
+            self._leaders[key] = [(self._ranks[lead.id], lead, self._missed(lead, on)) for lead in leads]
+        return self._leaders[key]
+
+    def _missed(self, lead: ResourceFacts, on: int) -> int:
+        """Return what the wishes say to a date and a lead."""
+        wishes = self.course.wishes
+        if on not in self._missed_by_date:
+            self._missed_by_date[on] = cost.date_wishes_missed(date.fromordinal(on), wishes, self.weights)
+        if lead.id not in self._missed_by_lead:
+            is_known = lead.id in self.starts.resources
+            self._missed_by_lead[lead.id] = cost.lead_wishes_missed(lead, wishes, self.weights) if is_known else 0
+        return self._missed_by_date[on] + self._missed_by_lead[lead.id]
+
+    def _node(self, number: int, on: int, rank: int, lead: ResourceFacts) -> Cheapest | None:
+        """Return the cost of time of day, holes and a move for the cheapest start, and that start."""
+        key = (self._alike[number], on, rank)
+        if key not in self._nodes:
+            self._nodes[key] = self._priced(self.layers[number], date.fromordinal(on), lead)
+        return self._nodes[key]
+
+    def _priced(self, layer: Layer, on: date, lead: ResourceFacts) -> Cheapest | None:
+        step, booked, only = layer.session.step, layer.session.booked, layer.fixed or layer.stay
+        if only is not None and only.on == on:
+            return self.starts.price_of(step, on, lead, only.tick), only.tick
+        best = self.starts.cheapest(step, on, lead)
+        if best is None or not self.moves or booked is None:
+            return best
+        moved = (best[0] + cost.moving_to(booked, on, self.today, self.weights), best[1])
+        if on == booked.on and lead.id == booked.lead and self.starts.is_possible(step, on, lead, booked.tick):
+            return min(moved, (self.starts.price_of(step, on, lead, booked.tick), booked.tick))
+        return moved
+
+    def _slots(self, path: Path) -> list[Slot]:
+        slots = []
+        for layer, ordinal, tick, rank in zip(self.layers, *path[1:], strict=True):
+            on, only = date.fromordinal(ordinal), layer.fixed or layer.stay
+            if only is not None and only.on == on:
+                slots.append(only)
+            else:
+                slots.append(self.starts.slot(layer.session, on, self.starts.resources[self._ids[rank]], tick))
+        return slots
+
+
+def _known(reference: SessionFacts | date, ids: list[UUID]) -> date | int | None:
+    """Return the date of a reference, or the layer that will have it; None when it must be projected or looked up."""
+    if isinstance(reference, date):
+        return reference
+    if reference.performed_on is not None:
+        return reference.performed_on
+    return ids.index(reference.id) if reference.id in ids else None

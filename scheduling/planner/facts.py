@@ -1,0 +1,507 @@
+"""The planner's inputs and answers: frozen values, compared by content, no behaviour that decides.
+
+Inside the planner a moment of a day is a *tick*: whole minutes elapsed since the first instant of that local
+date at the site. A day has 1440 ticks, or 1380 and 1500 (1410, 1470 at Lord Howe) when the clock changes. Sets of
+ticks are ints used as bit sets (bit ``t`` is the minute ``[t, t + 1)``), so a resource's free time on a day is one int.
+Only `clinic.localtime` turns wall-clock time into UTC; `scheduling.roster` hands the results over in `Day`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from .amounts import Amount
+
+# --- what a protocol asks for -----------------------------------------------------------------------------------
+
+
+class StepKind(StrEnum):
+    ASSESSMENT = "assessment"
+    TREATMENT = "treatment"
+    FOLLOW_UP = "follow_up"
+
+
+class Reference(StrEnum):
+    """From what a spacing is counted (CDSi CALCDTINT-1, -2, -8, -9)."""
+
+    PREVIOUS = "previous"  # the session before it that is a reference: performed, else booked, else projected
+    STEP = "step"  # the session of a named step (the first one, when the step repeats)
+    EVENT = "event"  # a named event of the course or patient, e.g. varicose_treatment
+    LAST_OF_KIND = "last_of_kind"  # the last session of a step kind, e.g. treatment
+
+
+@dataclass(frozen=True, slots=True)
+class Spacing:
+    """How long after its reference a step may, should and must happen. Blanks stay blank."""
+
+    reference: Reference
+    reference_key: str = ""  # step key, event name or step kind; empty for `previous`
+    floor: Amount | None = None
+    minimum: Amount | None = None
+    target: Amount | None = None
+    tolerance_days: int = 0  # days either side of target that cost nothing
+    overdue: Amount | None = None
+    lapse: Amount | None = None
+    areas: frozenset[str] = frozenset()  # when not empty: applies to sessions that treat one of these areas
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """One place of one resource. The same role in two phases is the same resource in both."""
+
+    role: str  # "injector", "room", "supervisor"
+    capability: str  # what the resource must be able to do, or be
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A stretch of a session with resources of its own. Phases follow each other without a gap."""
+
+    name: str
+    minutes: int
+    needs: tuple[Need, ...]
+    before_minutes: int = 0  # buffers: occupied by the phase's resources, not by the patient
+    after_minutes: int = 0
+
+
+class Severity(StrEnum):
+    ABSOLUTE = "absolute"  # nobody overrides
+    RELATIVE = "relative"  # a prescriber overrides, with reason and expiry
+    ASK = "ask"  # a clinician must have looked at the answer since it was given
+
+
+@dataclass(frozen=True, slots=True)
+class RiskRule:
+    """One risk question as this protocol version asks it."""
+
+    question: str  # code of the question
+    severity: Severity
+    valid_days: int  # an answer counts up to and including `given_on + valid_days`
+    refused_answers: frozenset[str] = frozenset({"yes"})
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentRule:
+    at: str  # "booking" or "visit": when a signature must stand
+    cooling_off: Amount | None = None  # from informed to the first treatment
+    valid_for: Amount | None = None  # from signed
+
+
+@dataclass(frozen=True, slots=True)
+class AssessmentRule:
+    valid_for: Amount | None = None  # from assessed
+    cooling_off: Amount | None = None  # from assessed to the first treatment
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A gate a step lists, by the name of its function in `gates.py`."""
+
+    name: str
+    parameters: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One line of a protocol version. `key` is stable over versions."""
+
+    key: str
+    name: str
+    kind: StepKind
+    phases: tuple[Phase, ...]
+    lead_role: str  # the role whose resource is "the practitioner" of the session (continuity, wishes)
+    spacings: tuple[Spacing, ...] = ()
+    gates: tuple[Gate, ...] = ()
+    planned_with_course: bool = True  # False: booked by itself when due (the assessment, a final review)
+
+    @property
+    def minutes(self) -> int:
+        """Minutes the patient is there: all phases, without buffers."""
+        return sum(phase.minutes for phase in self.phases)
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """What a protocol version says beyond its steps."""
+
+    key: str
+    version: int
+    steps: tuple[Step, ...]
+    areas: frozenset[str] = frozenset()  # allowed body areas; empty: the protocol treats no areas
+    risks: tuple[RiskRule, ...] = ()
+    consent: ConsentRule | None = None
+    assessment: AssessmentRule = AssessmentRule()
+
+
+# --- what happened so far -----------------------------------------------------------------------------------------
+
+
+class SessionState(StrEnum):
+    OPEN = "open"
+    PERFORMED = "performed"
+    SKIPPED = "skipped"
+    DROPPED = "dropped"
+
+
+class OutcomeResult(StrEnum):
+    OK = "ok"
+    REVIEW = "review"
+    STOP = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeFacts:
+    result: OutcomeResult
+    cleared: bool = False  # a clinician has cleared a `review`
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFacts:
+    """One planned step of a course, as it stands now."""
+
+    id: UUID
+    position: int
+    step: Step
+    state: SessionState = SessionState.OPEN
+    areas: frozenset[str] = frozenset()  # treated when performed, else planned
+    performed_on: date | None = None
+    counts: bool = True
+    outcome: OutcomeFacts | None = None
+    booked: Slot | None = None  # the live appointment, in the planner's own shape
+    pinned: bool = False  # keep `booked` where it is; only the others are planned
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerFacts:
+    value: str
+    given_on: date
+    reviewed: bool = False  # a clinician has looked at it since it was given
+
+
+class Reflux(StrEnum):
+    NONE_FOUND = "none_found"
+    TREATED = "treated"
+    UNTREATED = "untreated"
+    NOT_CHECKED = "not_checked"
+
+
+@dataclass(frozen=True, slots=True)
+class AssessmentFacts:
+    assessed_on: date
+    suitable: bool
+    reflux: Reflux = Reflux.NOT_CHECKED
+    reflux_clear_on: date | None = None  # treated: first date on which sessions may follow; None when not yet said
+    expires_on: date | None = None  # first day on which it no longer counts, when the clinician set one
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentFacts:
+    informed_on: date
+    signed_on: date | None = None
+    withdrawn_on: date | None = None
+    expires_on: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HoldFacts:
+    code: str
+    reason: str
+    lifted_by: str  # role that may lift it
+
+
+@dataclass(frozen=True, slots=True)
+class OverrideFacts:
+    """A permitted silence of one rule, for one session or (session None) the course."""
+
+    rule: str  # the code of the gate's answer or of the rule
+    session: UUID | None
+    expires_on: date  # last session date it covers
+    subject: str = ""  # must equal the answer's subject: an override of the pill is none of a clot
+
+
+@dataclass(frozen=True, slots=True)
+class PatientFacts:
+    id: UUID
+    deceased_on: date | None = None
+    merged_away: bool = False
+    answers: Mapping[str, AnswerFacts] = field(default_factory=dict)  # newest per question code
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the patient would like. Missing one costs; only what is `strict` forbids."""
+
+    weekdays: frozenset[int] = frozenset()  # 0 = Monday; empty: any
+    from_minute: int = 0  # local wall-clock minutes after midnight; the session lies inside [from, until]
+    until_minute: int = 24 * 60
+    practitioner: UUID | None = None
+    avoid_dates: frozenset[date] = frozenset()
+    language: str = ""
+    strict: bool = False  # True: a wish missed makes a time impossible
+
+
+@dataclass(frozen=True, slots=True)
+class CourseFacts:
+    id: UUID
+    protocol: Protocol
+    patient: PatientFacts
+    sessions: tuple[SessionFacts, ...]  # by position
+    started_on: date
+    lead: UUID | None = None  # the course's practitioner: continuity is counted from here
+    events: Mapping[str, date] = field(default_factory=dict)
+    wishes: Wishes = Wishes()
+    assessment: AssessmentFacts | None = None
+    consent: ConsentFacts | None = None
+    holds: tuple[HoldFacts, ...] = ()
+    overrides: tuple[OverrideFacts, ...] = ()
+
+
+# --- people, rooms, devices and their time --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CapabilityFacts:
+    code: str
+    from_on: date | None = None
+    until_on: date | None = None  # last day, inclusive
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceFacts:
+    id: UUID
+    kind: str  # practitioner, room, device
+    name: str
+    capabilities: tuple[CapabilityFacts, ...]
+    places: int = 1
+    languages: frozenset[str] = frozenset()
+
+    def is_able(self, capability: str, on: date) -> bool:
+        """Whether the resource has the capability on that date."""
+        return any(
+            c.code == capability and (c.from_on is None or c.from_on <= on) and (c.until_on is None or on <= c.until_on)
+            for c in self.capabilities
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ClockChange:
+    """From this tick on, wall-clock minute = tick + shift."""
+
+    tick: int
+    shift_minutes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """One local date of a site: where its ticks lie in UTC and on the wall."""
+
+    on: date
+    starts_at: datetime  # UTC, the first instant of the date
+    length_minutes: int = 1440
+    changes: tuple[ClockChange, ...] = ()  # by tick; empty on all but two days a year
+    closed: str = ""  # why the whole site is closed, e.g. the holiday's name; empty when open
+
+    def wall_minute(self, tick: int) -> int:
+        """Local wall-clock minutes after midnight that the site's clocks show at this tick."""
+        shift = 0
+        for change in self.changes:
+            if tick >= change.tick:
+                shift = change.shift_minutes
+        return tick + shift
+
+    def instant(self, tick: int) -> datetime:
+        return self.starts_at + timedelta(minutes=tick)
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """Everything a plan at one site needs to know about time and resources in [first_on, last_on]."""
+
+    site: UUID
+    days: Mapping[date, Day]  # every date of the span
+    resources: tuple[ResourceFacts, ...]  # by id
+    # ticks on duty: hours and extra openings less absences and closures; a missing key means none
+    on_duty: Mapping[tuple[UUID, date], int]
+    # Ticks taken, per place; a missing key (or place) means none taken. The course's own live appointments are left out
+    # here and in `patient_busy`: the planner knows them from `SessionFacts.booked` and adds those that stay.
+    busy: Mapping[tuple[UUID, date], tuple[int, ...]] = field(default_factory=dict)
+    patient_busy: Mapping[date, int] = field(default_factory=dict)  # the patient's appointments outside this course
+    grid_minutes: int = 5  # a session starts on a multiple of it on the wall clock
+    not_before: datetime | None = None  # UTC: nothing is booked before this instant
+    shortest_useful_minutes: int = 20  # a shorter hole in a practitioner's day counts as awkward
+
+
+# --- answers --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The dates a session may, should and must happen. `None` means the protocol leaves it blank.
+
+    `overdue_on` and `lapse_on` are the first day that is late, or too late.
+    """
+
+    floor_on: date | None = None
+    earliest_on: date | None = None
+    target_on: date | None = None
+    overdue_on: date | None = None
+    lapse_on: date | None = None
+    tolerance_days: int = 0
+    provisional: bool = False  # a reference is not performed yet: counted from a booked or projected date
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One place of one resource, taken during [from_tick, until_tick) of the slot's day, buffers included."""
+
+    phase: int
+    role: str
+    resource: UUID
+    place: int
+    from_tick: int
+    until_tick: int
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A proposed (or booked) time and resources for one session."""
+
+    session: UUID
+    on: date
+    tick: int
+    minutes: int
+    lead: UUID  # resource in the step's lead role
+    uses: tuple[Use, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CostParts:
+    """What a plan costs, part by part, in the units of `Weights`."""
+
+    spacing: int = 0
+    lateness: int = 0
+    continuity: int = 0
+    wishes: int = 0
+    holes: int = 0
+    moves: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.spacing + self.lateness + self.continuity + self.wishes + self.holes + self.moves
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedSession:
+    slot: Slot
+    window: Window  # as counted under this plan
+    cost: CostParts
+    pinned: bool = False
+    gates: tuple[GateAnswer, ...] = ()  # every gate that is not open for it on its date
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One time for each session left that is planned with the course, by position."""
+
+    sessions: tuple[PlannedSession, ...]
+    cost: CostParts
+    proven: bool = True  # no plan that breaks no rule costs less
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """A plan and the kind of plan it is: `closest_to_target`, `soonest`, `same_practitioner`."""
+
+    kind: str
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What a repair does with one session; `old` is None when it had no live appointment."""
+
+    session: UUID
+    old: Slot | None
+    new: Slot
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """The cheapest way on for a course, and how it differs from what is booked. No moves: nothing to do."""
+
+    plan: Plan
+    moves: tuple[Move, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """How many dates and starts of a session one rule took away, after the rules before it."""
+
+    code: str  # outside_window, out_of_order, gate_closed, site_closed, lacks_capability, off_duty, ...
+    dates: int
+    starts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """What became of one session when no plan was found."""
+
+    session: UUID
+    position: int
+    first_on: date  # the dates that were in question
+    last_on: date
+    removed: tuple[Removed, ...]  # in the order in which the rules were asked
+    dates_left: int
+    starts_left: int
+    binding: str = ""  # the rule that took the most of its dates; empty when dates are left
+
+
+@dataclass(frozen=True, slots=True)
+class Relaxation:
+    """What would make a plan, or the first missing time, possible, and when."""
+
+    code: str  # without_wishes, without_weekdays, without_times, ..., after_lapse, before_minimum
+    session: UUID
+    slot: Slot  # the first time it would give to that session
+    whole_course: bool  # True: every session left then has a time
+
+
+class GateState(StrEnum):
+    OPEN = "open"
+    CLOSED = "closed"
+    PENDING = "pending"
+
+
+class Moment(StrEnum):
+    PLAN = "plan"
+    BOOK = "book"
+    MESSAGE = "message"
+    CHECK_IN = "check_in"
+
+
+@dataclass(frozen=True, slots=True)
+class GateAnswer:
+    """What a gate says for a session on its date."""
+
+    code: str  # stable: assessment_missing, answer_expired, ...
+    state: GateState
+    subject: str = ""  # question code, area, step key: what the sentence is about
+    opens_on: date | None = None  # when it opens by itself
+    changes_on: tuple[date, ...] = ()  # for pending: dates on which the answer may change
+    override: str = ""  # role that may override: "" nobody
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One rule that a slot or session breaks."""
+
+    code: str  # the name of the rule's function, or the gate's code
+    session: UUID
+    on: date | None = None
+    subject: str = ""  # resource id, question code, ...: what it is about
+    opens_on: date | None = None
+    override: str = ""

@@ -1,0 +1,148 @@
+"""When a session may, should and must happen: CDSi's forecast dates, counted from what really took place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from uuid import UUID
+
+from .amounts import after
+from .facts import CourseFacts, Reference, SessionFacts, SessionState, Spacing, StepKind, Window
+
+NO_DATES: Mapping[UUID, date] = {}
+GONE = (SessionState.SKIPPED, SessionState.DROPPED)
+
+
+def window_of(session: SessionFacts, course: CourseFacts, dates: Mapping[UUID, date] = NO_DATES) -> Window:
+    """Return the window of a session, given assumed dates of sessions that are not performed yet.
+
+    CDSi FORECASTDTCAN-1 and FORECASTDT-2, -3, -5, -6: earliest is the latest of the minimum dates (and floors) of all
+    spacings, target and overdue the latest of theirs, lapse the first of theirs; target is raised to earliest, overdue
+    to the day after it. What no spacing says stays blank.
+
+    A reference counts from its performed date, else from the assumed date, else from the booked one, else from its own
+    projected target (then earliest). Not performed makes the window provisional. A spacing whose reference does not
+    exist (no such session, an event not known) or cannot be projected adds nothing: holding the session back for it is
+    a gate's duty.
+    """
+    anchors = [
+        (spacing, anchor, performed)
+        for spacing, reference in references(session, course)
+        for anchor, performed in (_date_of(reference, course, dates),)
+    ]
+    return counted([(spacing, anchor) for spacing, anchor, _ in anchors], all(performed for *_, performed in anchors))
+
+
+def windows_of(course: CourseFacts) -> dict[UUID, Window]:
+    """Return the windows of all sessions left, each counted from the projected targets of those before it."""
+    dates: dict[UUID, date] = {}
+    windows: dict[UUID, Window] = {}
+    for session in course.sessions:
+        if session.state is SessionState.OPEN:
+            window = windows[session.id] = window_of(session, course, dates)
+            projected = window.target_on or window.earliest_on
+            if session.booked is None and projected is not None:
+                dates[session.id] = projected
+    return windows
+
+
+def references(session: SessionFacts, course: CourseFacts) -> list[tuple[Spacing, SessionFacts | date]]:
+    """Return the spacings that apply to a session, each with the session or the date that it is counted from.
+
+    Skipped and dropped sessions are no reference, nor are later ones. `previous` is the session before it by position,
+    assessments too. A spacing for areas applies to a session that treats one of them (or names none), and its
+    `previous` is then the last treatment that shares such an area: the other leg does not count. `step` means the
+    session that satisfied the step, so one that was performed and does not count is passed over (CALCDTINT-2);
+    `previous` and `last_of_kind` take it (CALCDTINT-1, -8).
+    """
+    before = [other for other in course.sessions if other.position < session.position and other.state not in GONE]
+    found: list[tuple[Spacing, SessionFacts | date]] = []
+    for spacing in session.step.spacings:
+        if spacing.areas and session.areas and not spacing.areas & session.areas:
+            continue
+        reference: SessionFacts | date | None = None
+        match spacing.reference:
+            case Reference.EVENT:
+                reference = course.events.get(spacing.reference_key)
+            case Reference.STEP:
+                reference = next((s for s in before if s.step.key == spacing.reference_key and _satisfies(s)), None)
+            case Reference.PREVIOUS | Reference.LAST_OF_KIND:
+                reference = next((s for s in reversed(before) if _is_meant(s, spacing, session)), None)
+        if reference is not None:
+            found.append((spacing, reference))
+    return found
+
+
+def depends_on(session: SessionFacts, course: CourseFacts, free: frozenset[UUID]) -> frozenset[UUID]:
+    """Return those of the sessions `free` whose assumed dates decide the session's window."""
+    found: frozenset[UUID] = frozenset()
+    for _, reference in references(session, course):
+        if not isinstance(reference, SessionFacts) or reference.performed_on is not None:
+            continue
+        if reference.id in free:
+            found |= {reference.id}
+        elif reference.booked is None:
+            found |= depends_on(reference, course, free)
+    return found
+
+
+def counted(anchors: list[tuple[Spacing, date | None]], performed: bool = True) -> Window:
+    """Return the window that spacings give, each counted from its date; see `window_of` for the rules."""
+    floor_on = earliest_on = target_on = overdue_on = lapse_on = None
+    tolerance = 0
+    for spacing, anchor in anchors:
+        if anchor is None:
+            continue
+        floor = after(spacing.floor, anchor)
+        floor_on = _latest(floor_on, floor)
+        earliest_on = _latest(earliest_on, _latest(floor, after(spacing.minimum, anchor)))
+        target = after(spacing.target, anchor)
+        if target is not None and (target_on is None or target >= target_on):
+            is_tie = target == target_on
+            tolerance = min(tolerance, spacing.tolerance_days) if is_tie else spacing.tolerance_days
+            target_on = target
+        overdue_on = _latest(overdue_on, after(spacing.overdue, anchor))
+        if spacing.lapse is not None:
+            lapse = spacing.lapse.after(anchor)
+            lapse_on = lapse if lapse_on is None else min(lapse, lapse_on)
+    if earliest_on is not None:
+        target_on = target_on and max(target_on, earliest_on)
+        overdue_on = overdue_on and max(overdue_on, earliest_on + timedelta(days=1))
+    return Window(floor_on, earliest_on, target_on, overdue_on, lapse_on, tolerance, provisional=not performed)
+
+
+def _satisfies(session: SessionFacts) -> bool:
+    return session.state is not SessionState.PERFORMED or session.counts
+
+
+def _is_meant(before: SessionFacts, spacing: Spacing, session: SessionFacts) -> bool:
+    if spacing.reference is Reference.LAST_OF_KIND and before.step.kind != spacing.reference_key:
+        return False
+    if not spacing.areas:
+        return True
+    if spacing.reference is Reference.PREVIOUS and before.step.kind is not StepKind.TREATMENT:
+        return False
+    asked = spacing.areas & session.areas if session.areas else spacing.areas
+    return not before.areas or bool(asked & before.areas)
+
+
+def _date_of(
+    reference: SessionFacts | date, course: CourseFacts, dates: Mapping[UUID, date]
+) -> tuple[date | None, bool]:
+    """Return the date a reference counts from, and whether that has really happened."""
+    if isinstance(reference, date):
+        return reference, True
+    if reference.performed_on is not None:
+        return reference.performed_on, True
+    if reference.id in dates:
+        return dates[reference.id], False
+    if reference.booked is not None:
+        return reference.booked.on, False
+    window = window_of(reference, course, dates)
+    return window.target_on or window.earliest_on, False
+
+
+def _latest(one: date | None, other: date | None) -> date | None:
+    if one is None or other is None:
+        return one or other
+    return max(one, other)

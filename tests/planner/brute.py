@@ -1,0 +1,83 @@
+"""Every plan there is, for courses small enough to list them; the checker decides what is a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
+from itertools import product
+from uuid import UUID
+
+from scheduling.planner import cost
+from scheduling.planner.facts import CourseFacts, ResourceFacts, Roster, SessionFacts, SessionState, Slot, Use
+from scheduling.planner.shapes import stretches_of
+from tests.planner.build import course
+from tests.planner.checker import wrong_dates, wrong_with
+
+
+def slots_of(session: SessionFacts, roster: Roster, today: date) -> list[Slot]:
+    """A slot for each date, start and lead that is right by itself, whatever its window.
+
+    Other resources change neither cost nor ties.
+    """
+    alone = course(replace(session, booked=None, step=replace(session.step, spacings=())))
+    stretches = stretches_of(session.step)
+    found: dict[tuple[date, int, UUID], Slot] = {}
+    for on, day in roster.days.items():
+        for tick in range(0, day.length_minutes, 5):
+            if day.wall_minute(tick) % roster.grid_minutes or not _somebody(roster, on, tick):
+                continue
+            for fill in product(*(_able(roster, stretch.capability) for stretch in stretches)):
+                uses = tuple(
+                    Use(s.phase, s.role, resource.id, place, tick + s.from_minute, tick + s.until_minute)
+                    for s, (resource, place) in zip(stretches, fill, strict=True)
+                )
+                lead = next(use.resource for use in uses if use.role == session.step.lead_role)
+                slot = Slot(session.id, on, tick, session.step.minutes, lead, uses)
+                if (on, tick, lead) not in found and not wrong_with([slot], alone, roster, today):
+                    found[on, tick, lead] = slot
+    return list(found.values())
+
+
+def plans(whole: CourseFacts, roster: Roster, today: date) -> Iterator[tuple[Slot, ...]]:
+    """Every plan for the open sessions of a course, with no strict wishes."""
+    left = [s for s in whole.sessions if s.state is SessionState.OPEN]
+    options = [[s.booked] if s.pinned and s.booked else slots_of(s, roster, today) for s in left]
+
+    def onwards(chosen: tuple[Slot, ...]) -> Iterator[tuple[Slot, ...]]:
+        if len(chosen) == len(left):
+            yield chosen
+            return
+        right: dict[date, bool] = {}
+        for slot in options[len(chosen)]:
+            if slot.on not in right:
+                right[slot.on] = not wrong_dates((*chosen, slot), whole)
+            if right[slot.on]:
+                yield from onwards((*chosen, slot))
+
+    return onwards(())
+
+
+def cheapest(
+    whole: CourseFacts, roster: Roster, weights: cost.Weights, today: date
+) -> tuple[int, list[tuple[date, int, int]]] | None:
+    """The least cost of any plan, and the (date, tick, lead) of the first plan that has it by the documented ties."""
+
+    def key(plan: tuple[Slot, ...]) -> tuple[object, ...]:
+        spent = cost.total(cost.price(plan, whole, roster, weights, today=today)).total
+        return spent, [s.on for s in plan], [s.tick for s in plan], [s.lead for s in plan]
+
+    best = min((key(plan) for plan in plans(whole, roster, today)), default=None)
+    if best is None:
+        return None
+    spent, dates, ticks, leads = best
+    return spent, [(on, tick, lead.int) for on, tick, lead in zip(dates, ticks, leads, strict=True)]  # type: ignore[call-overload, return-value]
+
+
+def _able(roster: Roster, capability: str) -> list[tuple[ResourceFacts, int]]:
+    able = [r for r in roster.resources if any(c.code == capability for c in r.capabilities)]
+    return [(resource, place) for resource in able for place in range(resource.places)]
+
+
+def _somebody(roster: Roster, on: date, tick: int) -> bool:
+    return any(duty >> tick & 1 for (_, day), duty in roster.on_duty.items() if day == on)

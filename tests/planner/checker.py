@@ -1,0 +1,174 @@
+"""An independent check of a plan, written from product.md: minute by minute, with nothing of the planner but its facts.
+
+Slow and plain on purpose. It returns what is wrong, in words; an empty list means the plan may be booked.
+"""
+
+from __future__ import annotations
+
+import calendar
+from collections.abc import Sequence
+from datetime import date, timedelta
+from uuid import UUID
+
+from scheduling.planner.amounts import Amount
+from scheduling.planner.facts import (
+    CourseFacts,
+    Phase,
+    Reference,
+    Roster,
+    SessionFacts,
+    SessionState,
+    Slot,
+    StepKind,
+    Use,
+)
+
+
+def wrong_with(slots: Sequence[Slot], course: CourseFacts, roster: Roster, today: date) -> list[str]:
+    sessions = {s.id: s for s in course.sessions}
+    wrong = wrong_dates(slots, course)
+    for slot in slots:
+        wrong += [f"{sessions[slot.session].position}: {t}" for t in _time(slot, sessions[slot.session], roster, today)]
+    taken: set[tuple[UUID, int, date, int]] = set()
+    for slot in slots:
+        for use in slot.uses:
+            for minute in range(use.from_tick, use.until_tick):
+                if (use.resource, use.place, slot.on, minute) in taken:
+                    wrong.append("one place is taken twice")
+                taken.add((use.resource, use.place, slot.on, minute))
+    return wrong
+
+
+def wrong_dates(slots: Sequence[Slot], course: CourseFacts) -> list[str]:
+    """What is wrong with the dates of the slots, among each other and with what is performed or booked."""
+    wrong: list[str] = []
+    sessions = {s.id: s for s in course.sessions}
+    on_date = {s.id: s.performed_on for s in course.sessions if s.performed_on is not None}
+    on_date |= {s.id: s.booked.on for s in course.sessions if s.booked is not None and s.performed_on is None}
+    on_date |= {slot.session: slot.on for slot in slots}
+    for slot in slots:
+        session = sessions[slot.session]
+        wrong += [f"{session.position}: {text}" for text in _spacing(slot, session, course, on_date)]
+        for other in course.sessions:
+            if other.position < session.position and other.id in on_date:
+                before = on_date[other.id]
+                if before > slot.on or (before == slot.on and other.step.kind is not StepKind.ASSESSMENT):
+                    wrong.append(f"{session.position}: not after session {other.position}")
+    return wrong
+
+
+def _time(slot: Slot, session: SessionFacts, roster: Roster, today: date) -> list[str]:
+    day = roster.days.get(slot.on)
+    if slot.on < today or day is None or day.closed:
+        return ["past, closed or unknown date"]
+    wrong = []
+    if day.wall_minute(slot.tick) % roster.grid_minutes:
+        wrong.append("not on the grid")
+    if roster.not_before is not None and day.instant(slot.tick) < roster.not_before:
+        wrong.append("too early today")
+    length = sum(phase.minutes for phase in session.step.phases)
+    if slot.minutes != length or slot.tick < 0 or slot.tick + length > day.length_minutes:
+        wrong.append("wrong length")
+    if any(roster.patient_busy.get(slot.on, 0) >> minute & 1 for minute in range(slot.tick, slot.tick + length)):
+        wrong.append("patient busy")
+    return wrong + _roles(slot, session, roster)
+
+
+def _roles(slot: Slot, session: SessionFacts, roster: Roster) -> list[str]:
+    """Whether the phases have what they need, and nothing else is taken."""
+    wrong = []
+    fills: dict[str, set[UUID]] = {}
+    begins = slot.tick
+    for number, phase in enumerate(session.step.phases):
+        for need in phase.needs:
+            uses = [use for use in slot.uses if (use.phase, use.role) == (number, need.role)]
+            if len(uses) != 1:
+                wrong.append(f"{need.role} is filled {len(uses)} times")
+                continue
+            fills.setdefault(need.role, set()).add(uses[0].resource)
+            if uses[0].from_tick > begins or uses[0].until_tick < begins + phase.minutes:
+                wrong.append(f"{need.role} is not there for the whole phase")
+            wrong += [f"{need.role} {text}" for text in _resource(uses[0], need.capability, slot, roster)]
+        wrong += _buffers(slot, number, phase, begins)
+        begins += phase.minutes
+    if len(slot.uses) != sum(len(phase.needs) for phase in session.step.phases):
+        wrong.append("takes more than it needs")
+    if any(len(resources) > 1 for resources in fills.values()):
+        wrong.append("a role changes its resource")
+    if fills.get(session.step.lead_role) != {slot.lead}:
+        wrong.append("the lead does not lead")
+    return wrong
+
+
+def _resource(use: Use, capability: str, slot: Slot, roster: Roster) -> list[str]:
+    resource = next((r for r in roster.resources if r.id == use.resource), None)
+    if resource is None or not 0 <= use.place < resource.places:
+        return ["is nobody's place"]
+    wrong = []
+    able = [c for c in resource.capabilities if c.code == capability]
+    if not any((c.from_on or slot.on) <= slot.on <= (c.until_on or slot.on) for c in able):
+        wrong.append("is not able")
+    duty = roster.on_duty.get((use.resource, slot.on), 0)
+    busy = roster.busy.get((use.resource, slot.on), ())
+    taken = busy[use.place] if use.place < len(busy) else 0
+    minutes = range(use.from_tick, use.until_tick)
+    if any(minute < 0 or not duty >> minute & 1 for minute in minutes):
+        wrong.append("is off duty")
+    if any(minute >= 0 and taken >> minute & 1 for minute in minutes):
+        wrong.append("is busy")
+    return wrong
+
+
+def _buffers(slot: Slot, number: int, phase: Phase, begins: int) -> list[str]:
+    """Before and after a phase its resources are kept too; they may be there for another phase already."""
+    ends = begins + phase.minutes
+    around = (*range(begins - phase.before_minutes, begins), *range(ends, ends + phase.after_minutes))
+    for use in (use for use in slot.uses if use.phase == number):
+        ours = [u for u in slot.uses if (u.role, u.resource) == (use.role, use.resource)]
+        if not all(any(u.from_tick <= minute < u.until_tick for u in ours) for minute in around):
+            return ["a buffer is missing"]
+    return []
+
+
+def _spacing(slot: Slot, session: SessionFacts, course: CourseFacts, on_date: dict[UUID, date]) -> list[str]:
+    wrong = []
+    before = [
+        s
+        for s in course.sessions
+        if s.position < session.position and s.state not in (SessionState.SKIPPED, SessionState.DROPPED)
+    ]
+    for spacing in session.step.spacings:
+        start: date | None = None
+        if spacing.reference is Reference.EVENT:
+            start = course.events.get(spacing.reference_key)
+        elif spacing.reference is Reference.PREVIOUS and before:
+            start = on_date.get(before[-1].id)
+        elif spacing.reference is Reference.STEP:
+            start = next((on_date.get(s.id) for s in before if s.step.key == spacing.reference_key), None)
+        elif spacing.reference is Reference.LAST_OF_KIND:
+            start = next((on_date.get(s.id) for s in before[::-1] if s.step.kind == spacing.reference_key), None)
+        if start is None:
+            continue
+        allowed = any(
+            o.rule == "before_minimum" and o.session in (None, session.id) and slot.on <= o.expires_on
+            for o in course.overrides
+        )
+        bounds = (spacing.floor, None if allowed else spacing.minimum)
+        wrong += [f"before {bound}" for bound in bounds if bound is not None and slot.on < added(start, bound)]
+        if spacing.lapse is not None and slot.on >= added(start, spacing.lapse):
+            wrong.append(f"after {spacing.lapse}")
+    return wrong
+
+
+def added(start: date, amount: Amount) -> date:
+    """The CDSi rule stated once more: count months, roll forward when the day is missing, then count days."""
+    year, month = start.year, start.month
+    for _ in range(amount.months):
+        year, month = (year + 1, 1) if month == 12 else (year, month + 1)
+    if start.day > calendar.monthrange(year, month)[1]:
+        moved = date(year, month, 28)
+        while moved.month == month:
+            moved += timedelta(days=1)
+    else:
+        moved = date(year, month, start.day)
+    return moved + timedelta(days=amount.days)

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from scheduling.planner.cost import Weights
+from scheduling.planner.explain import Unplannable
+from scheduling.planner.facts import Move
+from scheduling.planner.rules import violations
+from scheduling.planner.search import repair
+from tests.planner.build import (
+    ANNA,
+    BEN,
+    MONDAY,
+    NINE,
+    NOON,
+    ROOM,
+    ROOM_2,
+    TEN,
+    booked,
+    course,
+    day,
+    minutes,
+    open_session,
+    performed,
+    resource,
+    roster,
+    spacing,
+    step,
+)
+from tests.planner.checker import wrong_with
+
+W = Weights(hole=0)
+WEEKLY = step("next", spacing(minimum="5 days", target="7 days", lapse="12 days"))
+FIRST, SECOND, THIRD = open_session(0, step("first")), open_session(1, WEEKLY), open_session(2, WEEKLY)
+
+
+def repaired(*sessions, on_roster=None, today=MONDAY, weights=W):
+    """What the repair moves, as (position, from, to); the result is checked."""
+    c, r = course(*sessions), on_roster or roster()
+    result = repair(c, r, weights, today=today)
+    slots = [s.slot for s in result.plan.sessions]
+    moved = [move.new for move in result.moves]
+    assert wrong_with(moved, c, r, today) == []
+    assert violations(moved, c, r, today) == []
+    assert {move.new for move in result.moves} <= set(slots)
+    positions = {s.id: s.position for s in sessions}
+    return [(positions[m.session], m.old and m.old.on, m.new.on) for m in result.moves], result
+
+
+def test_nothing_moves_when_every_visit_is_inside_its_window():
+    """Performed two days late: the second is early and the third is late, and both are lawful."""
+    moves, result = repaired(
+        performed(0, FIRST.step, day(2)), booked(SECOND, day(7)), booked(THIRD, day(16)), today=day(2)
+    )
+
+    assert moves == []
+    assert [s.slot.on for s in result.plan.sessions] == [day(7), day(16)]
+    assert result.plan.cost.moves == 0
+
+
+def test_only_the_visit_that_falls_out_of_its_window_moves():
+    moves, result = repaired(
+        performed(0, FIRST.step, day(4)), booked(SECOND, day(7)), booked(THIRD, day(18)), today=day(4)
+    )
+
+    assert moves == [(1, day(7), day(11))]
+    assert result.plan.cost.moves == 30 + 5 * 4
+
+
+def test_a_move_chooses_its_date_so_that_the_next_visit_can_stay():
+    """The target would be day 11, from which day 14 is too soon; day 9 leaves the third where it is."""
+    moves, _ = repaired(performed(0, FIRST.step, day(4)), booked(SECOND, day(7)), booked(THIRD, day(14)), today=day(4))
+
+    assert moves == [(1, day(7), day(9))]
+
+
+def test_when_the_next_visit_cannot_stay_both_move():
+    moves, _ = repaired(performed(0, FIRST.step, day(4)), booked(SECOND, day(7)), booked(THIRD, day(13)), today=day(4))
+
+    assert moves == [(1, day(7), day(11)), (2, day(13), day(18))]
+
+
+def test_a_practitioner_who_is_away_is_replaced_at_the_same_time():
+    away = roster(off=[(ANNA, day(7))])
+
+    moves, result = repaired(performed(0, FIRST.step, day(0)), booked(SECOND, day(7), TEN), on_roster=away)
+
+    assert moves == [(1, day(7), day(7))]
+    assert (result.moves[0].new.tick, result.moves[0].new.lead) == (NINE, BEN)
+
+
+def test_another_room_at_the_same_time_is_the_least_of_all_moves():
+    taken = roster(
+        busy={(ROOM, day(7)): (minutes(NINE, NOON),)}, resources=(*roster().resources, resource(ROOM_2, "room"))
+    )
+
+    _, result = repaired(performed(0, FIRST.step, day(0)), booked(SECOND, day(7), TEN), on_roster=taken)
+
+    [move] = result.moves
+    assert isinstance(move, Move)
+    assert (move.new.on, move.new.tick, move.new.lead) == (day(7), TEN, ANNA)
+    assert result.plan.cost.moves == 0
+
+
+def test_a_session_that_lost_its_appointment_gets_a_new_one():
+    moves, _ = repaired(performed(0, FIRST.step, day(0)), SECOND, booked(THIRD, day(14)))
+
+    assert moves == [(1, None, day(7))]
+
+
+def test_a_visit_awaiting_its_outcome_is_not_moved():
+    moves, _ = repaired(booked(FIRST, day(0)), booked(SECOND, day(7)), today=day(1))
+
+    assert moves == []
+
+
+def test_a_visit_that_could_stay_moves_only_when_the_course_cannot_go_on_otherwise():
+    """The third has one date left, day 12, which only an earlier second reaches."""
+    shut = roster(closed={day(n): "shut" for n in (*range(9, 12), *range(13, 28))})
+
+    moves, _ = repaired(
+        performed(0, FIRST.step, day(0)), booked(SECOND, day(8)), booked(THIRD, day(15)), on_roster=shut
+    )
+
+    assert moves == [(1, day(8), day(7)), (2, day(15), day(12))]
+
+
+def test_a_course_beyond_repair_is_explained():
+    shut = roster(closed={day(n): "shut" for n in range(1, 28)})
+
+    with pytest.raises(Unplannable) as refusal:
+        repair(course(performed(0, FIRST.step, day(0)), booked(SECOND, day(7))), shut, W, today=day(0))
+    assert refusal.value.stuck_at.binding == "site_closed"
+
+
+def test_pinned_visits_stay_even_where_they_are_impossible():
+    away = roster(off=[(ANNA, day(7))])
+    pinned = replace(booked(SECOND, day(7)), pinned=True)
+
+    assert repaired(performed(0, FIRST.step, day(0)), pinned, THIRD, on_roster=away)[0] == [(2, None, day(14))]
