@@ -1,0 +1,333 @@
+"""Visits, the time they take, and what surrounds them. Written by `scheduling.booking` (links by `links`)."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Self
+
+from django.conf import settings
+from django.contrib.postgres.constraints import ExclusionConstraint
+from django.contrib.postgres.fields import DateTimeRangeField, RangeOperators
+from django.db import models
+from django.db.models import Deferrable, F, Q
+from django.utils.translation import gettext_lazy as _
+
+from clinic.history import tracked
+from clinic.models import Site
+from patients.models import Patient
+
+from .courses import Course, Session
+from .resources import Resource
+
+if TYPE_CHECKING:
+    from clinic.models import User
+
+
+class AppointmentState(models.TextChoices):
+    BOOKED = "booked", _("booked")
+    ARRIVED = "arrived", _("arrived")
+    PERFORMED = "performed", _("performed")
+    CANCELLED = "cancelled", _("cancelled")
+    MISSED = "missed", _("missed")
+
+
+LIVE = (AppointmentState.BOOKED, AppointmentState.ARRIVED)
+
+
+class CancelReason(models.TextChoices):
+    PATIENT_ILL = "patient_ill", _("patient is ill")
+    PATIENT_BUSY = "patient_busy", _("patient cannot come")
+    PATIENT_CHANGED_MIND = "patient_changed_mind", _("patient no longer wants it")
+    CLINIC_STAFF = "clinic_staff", _("practitioner not there")
+    CLINIC_CLOSED = "clinic_closed", _("clinic closed")
+    CLINICAL = "clinical", _("clinical reason")
+    REPLANNED = "replanned", _("course replanned")
+    COURSE_ENDED = "course_ended", _("course ended")
+    ERROR = "error", _("booked in error")
+
+
+class AskedBy(models.TextChoices):
+    PATIENT = "patient", _("the patient")
+    CLINIC = "clinic", _("the clinic")
+
+
+class AppointmentQuerySet(models.QuerySet["Appointment"]):
+    """Questions about appointments, named as people ask them."""
+
+    def live(self) -> Self:
+        return self.filter(state__in=LIVE)
+
+    def visible_to(self, user: User) -> Self:
+        """What this user may see; everything else does not exist for them."""
+        if user.is_superuser:
+            return self
+        return self.filter(site__in=user.roles.values("site"))
+
+
+@tracked(exclude=["note"])
+class Appointment(models.Model):
+    """A booked visit of a session. It keeps its identity when it moves.
+
+    The truth of a future visit is `on`, `at_time`, `fold` and the site's zone; `during` (UTC, without buffers) is
+    derived from them and is what the constraints look at.
+    """
+
+    uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    session = models.ForeignKey(Session, models.PROTECT, related_name="appointments")
+    patient = models.ForeignKey(Patient, models.PROTECT, related_name="appointments")
+    site = models.ForeignKey(Site, models.PROTECT, related_name="appointments")
+    lead = models.ForeignKey(Resource, models.PROTECT, related_name="led_appointments", verbose_name=_("practitioner"))
+    state = models.CharField(
+        _("state"), max_length=10, choices=AppointmentState.choices, default=AppointmentState.BOOKED
+    )
+    on = models.DateField(_("date"))
+    at_time = models.TimeField(_("time"))
+    fold = models.PositiveSmallIntegerField(default=0)
+    zone = models.CharField(_("time zone"), max_length=64)
+    minutes = models.PositiveSmallIntegerField(_("length"), help_text=_("minutes"))
+    during = DateTimeRangeField(_("span"))
+    revision = models.PositiveIntegerField(default=1, editable=False)
+    calendar_uid = models.CharField(max_length=120, unique=True, editable=False)
+    calendar_sequence = models.PositiveIntegerField(default=0, editable=False)
+    booked_at = models.DateTimeField(_("booked"))
+    booked_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    arrived_at = models.DateTimeField(_("arrived"), null=True, blank=True)
+    confirmed_at = models.DateTimeField(_("confirmed by the patient"), null=True, blank=True)
+    cancelled_at = models.DateTimeField(_("cancelled"), null=True, blank=True)
+    cancel_reason = models.CharField(_("why cancelled"), max_length=24, choices=CancelReason.choices, blank=True)
+    cancel_asked_by = models.CharField(_("asked by"), max_length=10, choices=AskedBy.choices, blank=True)
+    note = models.CharField(_("note"), max_length=300, blank=True)
+
+    objects = AppointmentQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("appointment")
+        verbose_name_plural = _("appointments")
+        ordering = ["on", "at_time", "id"]
+        indexes = [
+            models.Index(fields=["site", "on", "at_time"], name="appointment_by_site_and_day"),
+            models.Index(fields=["lead", "on"], name="appointment_by_lead_and_day"),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["session"],
+                condition=Q(state__in=["booked", "arrived"]),
+                name="session_has_one_live_appointment",
+            ),
+            ExclusionConstraint(
+                name="patient_is_in_one_place_at_a_time",
+                expressions=[("patient", RangeOperators.EQUAL), ("during", RangeOperators.OVERLAPS)],
+                condition=Q(state__in=["booked", "arrived"]),
+                deferrable=Deferrable.IMMEDIATE,
+            ),
+            # An empty or unbounded range would pass the exclusion constraint, or block the patient for ever.
+            models.CheckConstraint(
+                condition=Q(
+                    during__isempty=False,
+                    during__lower_inf=False,
+                    during__upper_inf=False,
+                    during__lower_inc=True,
+                    during__upper_inc=False,
+                ),
+                name="appointment_ends_after_it_starts",
+            ),
+            models.CheckConstraint(condition=Q(fold__lte=1), name="appointment_fold_is_first_or_second_pass"),
+            models.CheckConstraint(
+                condition=Q(state="cancelled", cancelled_at__isnull=False)
+                & ~Q(cancel_reason="")
+                & ~Q(cancel_asked_by="")
+                | ~Q(state="cancelled") & Q(cancelled_at=None, cancel_reason="", cancel_asked_by=""),
+                name="appointment_says_why_exactly_if_cancelled",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.on:%Y-%m-%d} {self.at_time:%H:%M}"
+
+    @property
+    def is_live(self) -> bool:
+        return self.state in LIVE
+
+
+class Reservation(models.Model):
+    """A time kept for a session for some minutes: an offer, or a patient choosing. Never an appointment."""
+
+    class Purpose(models.TextChoices):
+        OFFER = "offer", _("offer from the waiting list")
+        CHOOSING = "choosing", _("patient is choosing")
+
+    uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    session = models.ForeignKey(Session, models.CASCADE, related_name="reservations")
+    purpose = models.CharField(_("for"), max_length=10, choices=Purpose.choices)
+    on = models.DateField(_("date"))
+    at_time = models.TimeField(_("time"))
+    fold = models.PositiveSmallIntegerField(default=0)
+    minutes = models.PositiveSmallIntegerField(_("length"), help_text=_("minutes"))
+    created_at = models.DateTimeField(_("made"))
+    expires_at = models.DateTimeField(_("expires"))
+    released_at = models.DateTimeField(_("released"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("reservation")
+        verbose_name_plural = _("reservations")
+        indexes = [
+            models.Index(fields=["expires_at"], condition=Q(released_at=None), name="standing_reservation_by_expiry")
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["session"], condition=Q(released_at=None), name="session_has_one_standing_reservation"
+            ),
+            models.CheckConstraint(
+                condition=Q(expires_at__gt=F("created_at")), name="reservation_expires_after_it_was_made"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.on:%Y-%m-%d} {self.at_time:%H:%M}"
+
+
+class OccupancyQuerySet(models.QuerySet["Occupancy"]):
+    """Questions about occupancies."""
+
+    def standing(self) -> Self:
+        return self.filter(released_at=None)
+
+
+class Occupancy(models.Model):
+    """One place of one resource, taken for one span (buffers included) by one phase, until released."""
+
+    appointment = models.ForeignKey(Appointment, models.CASCADE, null=True, related_name="occupancies")
+    reservation = models.ForeignKey(Reservation, models.CASCADE, null=True, related_name="occupancies")
+    phase = models.PositiveSmallIntegerField(_("phase"))
+    role = models.SlugField(_("role"))
+    resource = models.ForeignKey(Resource, models.PROTECT, related_name="occupancies")
+    place = models.PositiveSmallIntegerField(_("place"), default=1)
+    during = DateTimeRangeField(_("span"))
+    released_at = models.DateTimeField(_("released"), null=True, blank=True)
+
+    objects = OccupancyQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("occupancy")
+        verbose_name_plural = _("occupancies")
+        constraints = [
+            # The wall against double booking. Deferrable, checked at once by default: an applied proposal defers it.
+            ExclusionConstraint(
+                name="resource_place_is_taken_once_at_a_time",
+                expressions=[
+                    ("resource", RangeOperators.EQUAL),
+                    ("place", RangeOperators.EQUAL),
+                    ("during", RangeOperators.OVERLAPS),
+                ],
+                condition=Q(released_at=None),
+                deferrable=Deferrable.IMMEDIATE,
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    during__isempty=False,
+                    during__lower_inf=False,
+                    during__upper_inf=False,
+                    during__lower_inc=True,
+                    during__upper_inc=False,
+                ),
+                name="occupancy_ends_after_it_starts",
+            ),
+            models.CheckConstraint(condition=Q(place__gte=1), name="occupancy_place_is_numbered_from_one"),
+            models.CheckConstraint(
+                condition=Q(appointment=None, reservation__isnull=False)
+                | Q(appointment__isnull=False, reservation=None),
+                name="occupancy_belongs_to_an_appointment_or_a_reservation",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["appointment"], condition=Q(released_at=None), name="standing_occupancy_by_visit"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.resource} · {self.role}"
+
+
+class WaitingListEntry(models.Model):
+    """A session whose patient would take an earlier time."""
+
+    uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    session = models.ForeignKey(Session, models.CASCADE, related_name="waiting")
+    since = models.DateTimeField(_("since"))
+    from_on = models.DateField(_("from"), null=True, blank=True)
+    until_on = models.DateField(_("until"), null=True, blank=True)
+    notice_hours = models.PositiveSmallIntegerField(_("notice needed"), default=24, help_text=_("hours"))
+    added_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    closed_at = models.DateTimeField(_("closed"), null=True, blank=True)
+    close_reason = models.CharField(_("why closed"), max_length=100, blank=True)
+
+    class Meta:
+        verbose_name = _("waiting-list entry")
+        verbose_name_plural = _("waiting list")
+        ordering = ["since"]
+        constraints = [
+            models.UniqueConstraint(fields=["session"], condition=Q(closed_at=None), name="session_waits_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.since:%Y-%m-%d}"
+
+
+class LinkToken(models.Model):
+    """A link in a mail: one purpose, expiring, void once the appointment changes, stored hashed."""
+
+    class Purpose(models.TextChoices):
+        VIEW = "view", _("see the visit")
+        CONFIRM = "confirm", _("confirm")
+        MOVE = "move", _("ask for another time")
+        UNSUBSCRIBE = "unsubscribe", _("no more reminders")
+
+    appointment = models.ForeignKey(Appointment, models.CASCADE, related_name="links")
+    purpose = models.CharField(_("purpose"), max_length=12, choices=Purpose.choices)
+    revision = models.PositiveIntegerField(_("revision of the appointment"))
+    token_sha256 = models.CharField(max_length=64, unique=True)
+    created_at = models.DateTimeField(_("made"))
+    expires_at = models.DateTimeField(_("expires"))
+    used_at = models.DateTimeField(_("used"), null=True, blank=True)
+    revoked_at = models.DateTimeField(_("revoked"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("link")
+        verbose_name_plural = _("links")
+        constraints = [
+            models.CheckConstraint(condition=Q(expires_at__gt=F("created_at")), name="link_expires_after_it_was_made")
+        ]
+
+    def __str__(self) -> str:
+        return str(self.get_purpose_display())
+
+
+class ContactAttempt(models.Model):
+    """That someone tried to reach a patient about a course, and what came of it."""
+
+    class Channel(models.TextChoices):
+        PHONE = "phone", _("phone")
+        EMAIL = "email", _("e-mail")
+        LETTER = "letter", _("letter")
+        IN_PERSON = "in_person", _("in person")
+
+    class Result(models.TextChoices):
+        REACHED = "reached", _("reached")
+        NO_ANSWER = "no_answer", _("no answer")
+        MESSAGE_LEFT = "message_left", _("left a message")
+        WRONG_NUMBER = "wrong_number", _("wrong number")
+
+    patient = models.ForeignKey(Patient, models.CASCADE, related_name="contact_attempts")
+    course = models.ForeignKey(Course, models.CASCADE, null=True, blank=True, related_name="contact_attempts")
+    at = models.DateTimeField(_("at"))
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    channel = models.CharField(_("by"), max_length=10, choices=Channel.choices)
+    result = models.CharField(_("result"), max_length=14, choices=Result.choices)
+    note = models.CharField(_("note"), max_length=300, blank=True)
+
+    class Meta:
+        verbose_name = _("contact attempt")
+        verbose_name_plural = _("contact attempts")
+        ordering = ["-at"]
+
+    def __str__(self) -> str:
+        return str(self.get_result_display())
