@@ -1,0 +1,127 @@
+"""`manage.py protocol`: validate, import, export and list protocol files. How to write one: docs/protocols.md."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from clinic.errors import Refusal
+from clinic.models import User
+from scheduling import protocols
+from scheduling.models import ProtocolVersion
+
+
+class Command(BaseCommand):
+    help = "Validate, import, export and list protocols. FILE is a path, or the key of a protocol that is shipped."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        words = parser.add_subparsers(dest="word", required=True)
+        validate = words.add_parser("validate", help="say everything that is wrong; nothing is stored")
+        validate.add_argument("files", nargs="+", metavar="FILE")
+        load = words.add_parser("import", help="store files as new draft versions, if all of them are right")
+        load.add_argument("files", nargs="+", metavar="FILE")
+        load.add_argument("--approve-by", metavar="EMAIL", help="a prescriber who has read the files and approves them")
+        export = words.add_parser("export", help="write a version as the file that reads back as the same")
+        export.add_argument("key", metavar="KEY")
+        export.add_argument("--version", dest="number", type=int, metavar="N", help="the latest unless said")
+        words.add_parser("list", help="what there is, newest version first")
+
+    def handle(self, *, word: str, **options: Any) -> None:
+        match word:
+            case "validate":
+                self._validate(options["files"])
+            case "import":
+                self._import(options["files"], options["approve_by"])
+            case "export":
+                self._export(options["key"], options["number"])
+            case _:
+                self._list()
+
+    def _validate(self, files: Iterable[str]) -> list[tuple[str, str]]:
+        """Say what is wrong with the files, words of one known to the others, and return their names and texts."""
+        texts = [(name, _text(name)) for name in files]
+        words = protocols.known_words()
+        problems = 0
+        # Vocabularies first, in whatever order they were named: the protocols may use their words.
+        for name, text in sorted(texts, key=lambda file: not _is_vocabulary(file[1])):
+            try:
+                if _is_vocabulary(text):
+                    words = words.joined(protocols.parse_vocabulary(text))
+                else:
+                    protocols.parse_with(text, words)
+            except protocols.ProtocolInvalid as refusal:
+                problems += len(refusal.problems)
+                self._show(name, refusal)
+            else:
+                self.stdout.write(_("%(name)s: in order") % {"name": name})
+        if problems:
+            raise CommandError(_("%(count)s to mend; nothing was stored") % {"count": problems})
+        return texts
+
+    def _import(self, files: Iterable[str], approve_by: str | None) -> None:
+        approver = _person(approve_by) if approve_by else None
+        texts = self._validate(files)
+        for name, text in sorted(texts, key=lambda file: not _is_vocabulary(file[1])):
+            try:
+                if _is_vocabulary(text):
+                    protocols.load_vocabulary_file(text)
+                    self.stdout.write(_("%(name)s: words stored") % {"name": name})
+                else:
+                    version = protocols.load(text, by=None, now=timezone.now(), approve_by=approver)
+                    self.stdout.write(f"{name}: {version}, {version.get_state_display()}")
+            except Refusal as refusal:
+                self._show(name, refusal)
+                raise CommandError(_("%(name)s was not stored") % {"name": name}) from None
+
+    def _export(self, key: str, number: int | None) -> None:
+        versions = ProtocolVersion.objects.filter(protocol__key=key).order_by("-number")
+        version = (versions if number is None else versions.filter(number=number)).first()
+        if version is None:
+            raise CommandError(_("There is no such protocol or version. See: manage.py protocol list"))
+        self.stdout.write(protocols.export(version), ending="")
+
+    def _list(self) -> None:
+        for version in ProtocolVersion.objects.select_related("protocol").order_by("protocol__key", "-number"):
+            span = f"{version.effective_from or ''} – {version.effective_to or ''}".strip(" –")
+            state = str(version.get_state_display())
+            self.stdout.write(
+                f"{version.protocol.key:24} v{version.number:<3} {state:9} {span:24} {version.protocol.name}"
+            )
+
+    def _show(self, name: str, refusal: Refusal) -> None:
+        for problem in refusal.problems:
+            line = f":{problem.details['line']}" if "line" in problem.details else ""
+            where = f" {problem.where}:" if problem.where else ""
+            self.stderr.write(f"{name}{line}:{where} {problem.message} [{problem.code}]")
+
+
+def _text(name: str) -> str:
+    path = Path(name)
+    if not path.exists() and name in protocols.shipped_keys():
+        return protocols.shipped(name)
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise CommandError(f"{name}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise CommandError(_("%(name)s is no text in UTF-8. Save it as plain text.") % {"name": name}) from None
+
+
+def _is_vocabulary(text: str) -> bool:
+    try:
+        return protocols.is_vocabulary(text)
+    except protocols.ProtocolInvalid:
+        return False
+
+
+def _person(email: str) -> User:
+    person = User.objects.filter(email__iexact=email, is_active=True).first()
+    if person is None:
+        raise CommandError(_("Nobody signs in as %(email)s.") % {"email": email})
+    return person

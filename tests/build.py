@@ -1,0 +1,242 @@
+"""Builders: say what matters, get defaults for the rest. Everything is written through the project's own acts."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cached_property
+from typing import Any
+
+from clinic.models import Role, Site, SiteRole, User
+from patients import records
+from patients.models import Area, Patient
+from scheduling import booking, intake, protocols, visits
+from scheduling.models import (
+    Appointment,
+    Capability,
+    Course,
+    Hours,
+    ProtocolVersion,
+    Resource,
+    ResourceCapability,
+    Session,
+)
+from scheduling.planner import facts
+
+PASSWORD = "correct horse battery staple"
+MONDAY = datetime(2027, 1, 4, 8, 0, tzinfo=UTC)  # 8 in the morning in London too
+MORNING, AFTERNOON = (time(9), time(12, 30)), (time(13, 15), time(17))
+NUMBERS = itertools.count(1)
+
+
+def site(name: str = "", zone: str = "Europe/London", **fields: Any) -> Site:
+    name = name or f"Harbour Street {next(NUMBERS)}"
+    defaults = {
+        "country": "GB",
+        "sender_name": "Harbour Clinic",
+        "sender_email": "front.desk@harbour.example",
+        "phone": "+44 20 7946 0000",
+        "address": "1 Harbour Street, London",
+    }
+    return Site.objects.create(name=name, zone=zone, **{**defaults, **fields})
+
+
+def user(*roles: Role, at: Site | Iterable[Site] = (), **fields: Any) -> User:
+    """A person who signs in with PASSWORD and has the roles at the site (or sites)."""
+    number = next(NUMBERS)
+    details = {"name": f"Person {number}", "email": f"person{number}@harbour.example", "is_staff": True} | fields
+    made = User.objects.create_user(password=PASSWORD, **details)
+    places = [at] if isinstance(at, Site) else list(at)
+    SiteRole.objects.bulk_create([SiteRole(user=made, site=place, role=role) for place in places for role in roles])
+    return made
+
+
+def resource(
+    *capabilities: str,
+    at: Site,
+    kind: str = "practitioner",
+    name: str = "",
+    hours: Sequence[tuple[time, time]] = (MORNING, AFTERNOON),
+    weekdays: Iterable[int] = range(5),
+    **fields: Any,
+) -> Resource:
+    """Someone or something on duty Monday to Friday, with lunch."""
+    made = Resource.objects.create(kind=kind, name=name or f"{kind.title()} {next(NUMBERS)}", **fields)
+    for code in capabilities:
+        capability, _ = Capability.objects.get_or_create(code=code, defaults={"name": code.replace("_", " ")})
+        ResourceCapability.objects.create(resource=made, capability=capability)
+    Hours.objects.bulk_create(
+        [
+            Hours(
+                resource=made,
+                site=at,
+                weekday=weekday,
+                from_time=from_time,
+                until_time=until_time,
+                valid_from=date(2020, 1, 1),
+            )
+            for weekday in weekdays
+            for from_time, until_time in hours
+        ]
+    )
+    return made
+
+
+def patient(name: str = "", **fields: Any) -> Patient:
+    given, _, family = (name or f"Maria Sørensen {next(NUMBERS)}").rpartition(" ")
+    details = {"born_on": date(1980, 5, 17), "email": "maria@example.org", "agrees_to_mail": True} | fields
+    return records.register(
+        records.PatientDetails(given_name=given, family_name=family, **details), by=None, now=MONDAY
+    )
+
+
+def shipped_protocol(key: str = "microsclerotherapy") -> ProtocolVersion:
+    """Return a protocol that ships with the project, approved."""
+    found = ProtocolVersion.objects.filter(protocol__key=key, state="approved").first()
+    if found is not None:
+        return found
+    protocols.load_vocabulary_file()
+    approver = user(is_superuser=True)
+    return protocols.load(protocols.shipped(key), by=None, now=MONDAY, approve_by=approver)
+
+
+def staff_for(version: ProtocolVersion, at: Site, *, leads: int = 2, others: int = 2) -> dict[str, list[Resource]]:
+    """Return resources for everything a protocol needs, by role: `leads` for each lead role, `others` for the rest."""
+    made: dict[str, list[Resource]] = {}
+    capable: dict[str, list[Resource]] = {}
+    for step in version.steps.prefetch_related("phases__needs__capability"):
+        for phase in step.phases.all():
+            for need in phase.needs.all():
+                code, is_lead = need.capability.code, need.role == step.lead_role
+                if code not in capable:
+                    kind = "room" if "room" in code else "device" if "laser" in code else "practitioner"
+                    capable[code] = [
+                        resource(code, at=at, kind=kind, name=f"{code.replace('_', ' ')} {number}")
+                        for number in range(1, (leads if is_lead else others) + 1)
+                    ]
+                made[need.role] = capable[code]
+    return made
+
+
+@dataclass
+class Clinic:
+    """A site where the shipped microsclerotherapy can be booked, the people who work there, and what they do."""
+
+    now: datetime = MONDAY
+    key: str = "microsclerotherapy"
+    zone: str = "Europe/London"
+    leads: int = 2
+    site: Site = field(init=False)
+    version: ProtocolVersion = field(init=False)
+    staff: dict[str, list[Resource]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.site = site(zone=self.zone)
+        self.version = shipped_protocol(self.key)
+        self.staff = staff_for(self.version, self.site, leads=self.leads)
+
+    @property
+    def today(self) -> date:
+        return self.now.date()
+
+    @cached_property
+    def receptionist(self) -> User:
+        return user(Role.RECEPTION, at=self.site)
+
+    @cached_property
+    def clinician(self) -> User:
+        return user(Role.CLINICIAN, at=self.site)
+
+    @cached_property
+    def prescriber(self) -> User:
+        return user(Role.PRESCRIBER, at=self.site)
+
+    @cached_property
+    def manager(self) -> User:
+        return user(Role.MANAGER, at=self.site)
+
+    def wait(self, **length: float) -> Clinic:
+        """Move this clinic's clock, which is handed to every act."""
+        self.now += timedelta(**length)
+        return self
+
+    def areas(self) -> list[Area]:
+        return list(self.version.areas.order_by("code")[:1])
+
+    def course(self, patient_: Patient | None = None, **fields: Any) -> Course:
+        """A course that is started, and nothing more."""
+        details = {"areas": self.areas()} | fields
+        return booking.start_course(
+            patient_ or patient(), self.version, self.site, by=self.receptionist, now=self.now, **details
+        )
+
+    def cleared_course(self, patient_: Patient | None = None, **fields: Any) -> Course:
+        """A course whose gates are open for booking: assessed, consented, every question answered well."""
+        course = self.course(patient_, **fields)
+        self.assess(course)
+        self.consent(course)
+        self.answer_all(course)
+        return Course.objects.get(pk=course.pk)
+
+    def booked_course(self, patient_: Patient | None = None, **fields: Any) -> Course:
+        """A course with every session that is planned with it booked by the cheapest plan."""
+        course = self.cleared_course(patient_, **fields)
+        self.book(course)
+        return course
+
+    def assess(self, course: Course, **fields: Any) -> None:
+        details = {"assessed_on": self.today, "is_suitable": True, "reflux": "none_found"} | fields
+        intake.assess(
+            course.patient,
+            course.version.protocol,
+            intake.AssessmentInput(**details),
+            site=self.site,
+            by=self.clinician,
+            now=self.now,
+        )
+
+    def consent(self, course: Course, **fields: Any) -> None:
+        text = next(text for text in protocols.consent_texts_of(course.version) if text.language == "en")
+        details = {"informed_on": self.today, "signed_on": self.today} | fields
+        intake.record_consent(course, intake.ConsentInput(text=text, **details), by=self.clinician, now=self.now)
+
+    def answer_all(self, course: Course, **values: str) -> None:
+        """Answer every risk question well, but for those named."""
+        good = {
+            rule.question.code: next(choice for choice in rule.question.choices if choice not in rule.refused_answers)
+            for rule in course.version.risk_rules.select_related("question")
+        }
+        intake.answer_all(course.patient, good | values, given_on=self.today, by=self.receptionist, now=self.now)
+
+    def propose(self, course: Course) -> facts.Plan:
+        """The cheapest plan."""
+        return booking.propose_course(course, now=self.now)[0].plan
+
+    def book(self, course: Course) -> list[Appointment]:
+        slots = [planned.slot for planned in self.propose(course).sessions if not planned.pinned]
+        return booking.book_course(course, slots, by=self.receptionist, now=self.now)
+
+    def perform(self, session: Session, **fields: Any) -> visits.PerformResult:
+        details = {"performed_on": self.today, "outcome": visits.OutcomeInput("ok")} | fields
+        return visits.perform(session, visits.Performed(**details), by=self.clinician, now=self.now)
+
+
+def sessions_of(course: Course) -> list[Session]:
+    """The sessions that are planned with the course, in order."""
+    return list(course.sessions.filter(step__planned_with_course=True).order_by("position"))
+
+
+def visits_of(course: Course) -> list[Appointment]:
+    return list(Appointment.objects.live().filter(session__course=course).order_by("on"))
+
+
+def slot(appointment: Appointment, **changes: Any) -> dict[str, Any]:
+    """A live visit as the JSON that edges show and post back, with changes."""
+    from scheduling import roster
+
+    return booking.slot_as_data(roster.slot_of(appointment), appointment.site) | changes
+
+
+__all__ = ["MONDAY", "PASSWORD", "Clinic", "facts"]

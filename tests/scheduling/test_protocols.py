@@ -1,0 +1,744 @@
+"""Protocol files: what they say, what is refused, how versions come to be."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import UTC, date, datetime
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from clinic.errors import NotAllowed
+from clinic.models import Role
+from patients.models import Area, Question
+from scheduling import protocols, roster
+from scheduling.models import (
+    Capability,
+    ConsentText,
+    MessageText,
+    Protocol,
+    ProtocolApproval,
+    ProtocolVersion,
+    RiskRule,
+    Spacing,
+    VersionState,
+)
+from scheduling.planner import facts, windows
+from scheduling.planner.amounts import Amount
+from scheduling.protocols import document, reading
+from tests import build
+
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "protocols.md"
+NOW = datetime(2027, 1, 4, 8, 0, tzinfo=UTC)
+WORDS = protocols.parse_vocabulary(protocols.shipped("vocabulary"))
+
+SMALL = """\
+protocol: peel
+name: Peel
+steps:
+  - key: peel
+    name: Peel
+    kind: treatment
+    sessions: 4
+    at_most: 6
+    lead_role: nurse
+    phases:
+      - name: Peel
+        minutes: 30
+        needs: {nurse: vaccination, room: treatment_room}
+    spacings:
+      - from: previous
+        minimum: 2 weeks
+        target: 3 weeks
+    gates: []
+"""
+
+
+def problems(text: str, words: protocols.Vocabulary = WORDS) -> list[tuple[str, str, int]]:
+    """Return code, path and line of everything that is wrong with a file."""
+    with pytest.raises(protocols.ProtocolInvalid) as refused:
+        protocols.parse_with(text, words)
+    assert all(problem.message for problem in refused.value.problems)
+    return [(problem.code, problem.where, problem.details["line"]) for problem in refused.value.problems]
+
+
+def changed(old: str, new: str, text: str = SMALL) -> str:
+    assert old in text
+    return text.replace(old, new, 1)
+
+
+# --- reading --------------------------------------------------------------------------------------------------------
+
+
+def test_a_small_file_says_what_it_says():
+    phase = document.Phase("Peel", 30, (document.Need("nurse", "vaccination"), document.Need("room", "treatment_room")))
+    spacing = document.Spacing(
+        facts.Reference.PREVIOUS, minimum=Amount.parse("2 weeks"), target=Amount.parse("3 weeks")
+    )
+
+    assert protocols.parse_with(SMALL, WORDS) == document.Document(
+        key="peel",
+        name="Peel",
+        steps=(
+            document.Step(
+                key="peel",
+                name="Peel",
+                kind=facts.StepKind.TREATMENT,
+                lead_role="nurse",
+                phases=(phase,),
+                sessions=4,
+                at_most=6,
+                spacings=(spacing,),
+            ),
+        ),
+    )
+
+
+def test_yes_no_and_norway_stay_what_they_are():
+    text = (
+        SMALL
+        + "jurisdiction: NO\nquestions:\n  - {question: pregnancy, severity: ask, valid_days: 09, refused: [no]}\n"
+    )
+
+    found = protocols.parse_with(changed("gates: []", "gates: [answers]", text), WORDS)
+
+    assert found.jurisdiction == "NO"
+    assert found.questions == (document.RiskRule("pregnancy", facts.Severity.ASK, 9, ("no",)),)
+
+
+def test_a_region_means_every_area_in_it():
+    text = changed("gates: []", "gates: [area]") + "areas: [face, left_knee]\n"
+
+    found = protocols.parse_with(text, WORDS)
+
+    assert found.areas == ("cheeks", "chin", "forehead", "left_knee", "neck", "nose", "upper_lip")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ("not_a_mapping", "", 1)),
+        ("- one\n- two\n", ("not_a_mapping", "", 1)),
+        ("name: [one\nkey: two\n", ("not_yaml", "", 2)),
+        ("name: one\n\tkey: two\n", ("not_yaml", "", 2)),
+        ("name: a\x07b\n", ("not_yaml", "", 1)),
+        ("name: \ud800\n", ("not_yaml", "", 1)),
+        ("name: one\n---\nname: two\n", ("several_documents", "", 2)),
+        ("a: &a [x]\nb: [*a, *a]\n", ("alias_not_allowed", "", 1)),
+        ("name: !!python/object/apply:os.system [ls]\n", ("tag_not_allowed", "", 1)),
+        ("name: " + "[" * 5000 + "]" * 5000, ("too_deep", "", 1)),
+        ("name: " + "x" * reading.SIZE_AT_MOST, ("too_large", "", 1)),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+)
+def test_what_is_no_tree_of_values_is_refused_before_anything_else(text, expected):
+    assert problems(text) == [expected]
+
+
+def test_a_name_that_stands_twice_is_refused_with_both_lines():
+    with pytest.raises(protocols.ProtocolInvalid) as refused:
+        protocols.parse_with(SMALL + "name: Other\n", WORDS)
+
+    (problem,) = refused.value.problems
+    assert problem.as_dict() == {
+        "code": "field_repeated",
+        "message": "“name” stands here twice, first in line 2. Remove one of them.",
+        "where": "name",
+        "line": 19,
+    }
+
+
+def test_every_problem_is_found_at_once_in_the_order_of_the_file():
+    text = """\
+protocol: Peel!
+steps:
+  - key: assessment
+    name: "two\\nlines"
+    kind: assesment
+    sessions: 3
+    at_most: 2
+    lead_role: doctor
+    phases:
+      - name: Talk
+        minutes: 0
+        needs: {nurse: vacination}
+    gates: [reflex]
+    colour: blue
+questions:
+  - {question: pregnancy, severity: absolute, valid_days: ten}
+areas: [nowhere]
+"""
+
+    assert problems(text) == [
+        ("missing", "name", 1),
+        ("key_malformed", "protocol", 1),
+        ("not_one_line", "steps[0].name", 4),
+        ("choice_unknown", "steps[0].kind", 5),
+        ("sessions_above_at_most", "steps[0].at_most", 7),
+        ("lead_role_not_needed", "steps[0].lead_role", 8),
+        ("number_out_of_range", "steps[0].phases[0].minutes", 11),
+        ("capability_unknown", "steps[0].phases[0].needs.nurse", 12),
+        ("gate_unknown", "steps[0].gates[0]", 13),
+        ("field_unknown", "steps[0].colour", 14),
+        ("rule_without_gate", "questions", 15),
+        ("not_a_number", "questions[0].valid_days", 16),
+        ("area_unknown", "areas[0]", 17),
+        ("rule_without_gate", "areas", 17),
+    ]
+
+
+def test_a_problem_says_what_to_do():
+    with pytest.raises(protocols.ProtocolInvalid) as refused:
+        protocols.parse_with(changed("nurse: vaccination", "nurse: vacination"), WORDS)
+
+    (problem,) = refused.value.problems
+    assert problem.message == "“vacination” is not known here. Did you mean “vaccination”?"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code", "path"),
+    [
+        ("minimum: 2 weeks", "minimum: 4 weeks", "spacing_out_of_order", "minimum"),
+        ("target: 3 weeks", "floor: 15 days", "spacing_out_of_order", "floor"),
+        ("minimum: 2 weeks", "minimum: 30 days\n        overdue: 1 month", "spacing_out_of_order", "minimum"),
+        ("target: 3 weeks", "lapse: 1 week", "spacing_out_of_order", "minimum"),
+        ("minimum: 2 weeks", "minimum: fortnight", "amount_unreadable", "minimum"),
+        ("minimum: 2 weeks", "minimum: 14", "amount_unreadable", "minimum"),
+        ("minimum: 2 weeks", "minimum: [2 weeks]", "not_a_text", "minimum"),
+        ("target: 3 weeks", "tolerance_days: 3", "tolerance_without_target", "tolerance_days"),
+        ("from: previous", "from: last monday", "choice_unknown", "from"),
+        ("from: previous", "from: last follow_up", "reference_never_exists", "from"),
+        ("from: previous", "from: step other", "step_unknown", "from"),
+        ("from: previous", "from: event Surgery", "key_malformed", "from"),
+        ("from: previous", "from: yesterday", "reference_unreadable", "from"),
+        ("from: previous", "from: previous\n        effective_from: 2027-02-30", "date_unreadable", "effective_from"),
+        ("from: previous", "from: previous\n        only_for_areas: leg", "not_a_list", "only_for_areas"),
+    ],
+)
+def test_a_spacing_that_cannot_be_is_refused(old, new, code, path):
+    found = problems(changed(old, new))
+
+    assert (code, f"steps[0].spacings[0].{path}") in [(one, where) for one, where, _line in found]
+
+
+def test_a_month_is_never_shorter_than_four_weeks_but_can_be_shorter_than_thirty_days():
+    in_order = "minimum: 4 weeks\n        target: 1 month"
+
+    assert protocols.parse_with(changed("minimum: 2 weeks\n        target: 3 weeks", in_order), WORDS).key == "peel"
+    assert problems(changed("minimum: 2 weeks\n        target: 3 weeks", in_order.replace("4 weeks", "30 days"))) == [
+        ("spacing_out_of_order", "steps[0].spacings[0].minimum", 16)
+    ]
+
+
+def test_a_spacing_that_says_nothing_is_refused():
+    text = changed("minimum: 2 weeks\n        target: 3 weeks", "tolerance_days: 0")
+
+    assert problems(text) == [("spacing_empty", "steps[0].spacings[0]", 15)]
+
+
+def test_the_first_step_has_no_session_before_it():
+    text = changed("sessions: 4\n    at_most: 6\n", "at_most: 1\n")
+
+    assert problems(text) == [("reference_never_exists", "steps[0].spacings[0].from", 14)]
+
+
+BANDS = """        late_bands:
+          - {{from: {0}, until: {1}, action: repeat_step}}
+          - {{from: {2}, action: review}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("amounts", "expected"),
+    [
+        (("8 days", "14 days", "14 days"), None),
+        (("4 weeks", "1 month", "1 month"), None),
+        (("8 days", "15 days", "14 days"), ("late_bands_overlap", "late_bands[1]")),
+        (("8 days", "1 month", "4 weeks"), ("late_bands_overlap", "late_bands[1]")),
+        (("8 days", "8 days", "20 days"), ("late_band_empty", "late_bands[0]")),
+        (("30 days", "1 month", "2 months"), ("late_band_empty", "late_bands[0]")),
+    ],
+)
+def test_late_bands_are_half_open_and_never_overlap(amounts, expected):
+    text = changed("    gates: []\n", BANDS.format(*amounts) + "    gates: []\n")
+
+    if expected is None:
+        (spacing,) = protocols.parse_with(text, WORDS).steps[0].spacings
+        assert [(str(band.begins), band.ends and str(band.ends)) for band in spacing.late_bands] == [
+            amounts[:2],
+            (amounts[2], None),
+        ]
+    else:
+        code, path = expected
+        assert [(one, where) for one, where, _line in problems(text)] == [(code, f"steps[0].spacings[0].{path}")]
+
+
+TWO_STEPS = SMALL + SMALL[SMALL.index("  - key") :].replace("key: peel", "key: second")
+
+
+def test_a_step_refers_to_earlier_steps_only():
+    later = changed("from: previous", "from: step second", TWO_STEPS)
+    itself = changed("from: previous", "from: step peel", SMALL)
+
+    assert problems(later) == [("step_not_earlier", "steps[0].spacings[0].from", 15)]
+    # A repeated step may be counted from its own first session.
+    assert protocols.parse_with(itself, WORDS).steps[0].spacings[0].counted_from == "step peel"
+
+
+def test_a_key_stands_for_one_step():
+    assert problems(TWO_STEPS.replace("key: second", "key: peel")) == [("repeated", "steps[1]", 19)]
+
+
+@pytest.mark.parametrize(
+    ("addition", "gates", "expected"),
+    [
+        ("", "[area]", ("gate_without_rule", "areas")),
+        ("", "[consent]", ("gate_without_rule", "consent")),
+        ("", "[answers]", ("gate_without_rule", "questions")),
+        ("areas: [leg]", "[]", ("rule_without_gate", "areas")),
+        ("assessment: {valid_for: 1 year}", "[]", ("rule_without_gate", "assessment")),
+        ("consent: {at: somewhere, texts: {en: I agree}}", "[consent]", ("choice_unknown", "consent.at")),
+        ("consent: {at: visit}", "[consent]", ("missing", "consent.texts")),
+        ("consent: {at: visit, texts: {English: x}}", "[consent]", ("language_malformed", "consent.texts.English")),
+        ("questions: [{question: shoe_size, severity: ask, valid_days: 1}]", "[answers]",
+         ("question_unknown", "questions[0].question")),
+        ("questions: [{question: pregnancy, severity: mild, valid_days: 1}]", "[answers]",
+         ("choice_unknown", "questions[0].severity")),
+        ("questions: [{question: pregnancy, severity: ask, valid_days: 0}]", "[answers]",
+         ("number_out_of_range", "questions[0].valid_days")),
+        ("questions: [{question: pregnancy, severity: ask, valid_days: 1, refused: [maybe]}]", "[answers]",
+         ("answer_unknown", "questions[0].refused[0]")),
+        ("questions: [{question: pregnancy, severity: ask, valid_days: 1, refused: [yes, no]}]", "[answers]",
+         ("every_answer_refused", "questions[0].refused")),
+        ("questions: [{question: pregnancy, severity: ask, valid_days: 1, refused: []}]", "[answers]",
+         ("nothing_refused", "questions[0].refused")),
+        ("effective_from: 2027-03-01\neffective_to: 2027-02-28", "[]", ("ends_before_it_begins", "effective_to")),
+        ("jurisdiction: Britain", "[]", ("jurisdiction_malformed", "jurisdiction")),
+        ("follow_ups: [{key: a, name: A, after_step: pel, kind: message, after: 2 weeks}]", "[]",
+         ("step_unknown", "follow_ups[0].after_step")),
+        ("messages: [{kind: remainder}]", "[]", ("message_kind_unknown", "messages[0].kind")),
+        ("messages: [{kind: reminder}]", "[]", ("missing", "messages[0].days_before")),
+        ("messages: [{kind: aftercare, days_before: 1}]", "[]", ("days_mean_nothing", "messages[0].days_before")),
+        ("messages: [{kind: check}]", "[]", ("message_is_a_follow_up", "messages[0].kind")),
+        ("messages: [{kind: reminder, days_before: 1}, {kind: reminder, days_before: 1}]", "[]",
+         ("repeated", "messages[1]")),
+        ("texts: {aftercare: {en: {subject: Hello, body: 'Dear ${nmae}'}}}", "[]",
+         ("placeholder_unknown", "texts.aftercare.en.body")),
+        ("texts: {aftercare: {en: {subject: 'For ${name}', body: Rest.}}}", "[]",
+         ("placeholder_unknown", "texts.aftercare.en.subject")),
+    ],
+)  # fmt: skip
+def test_what_does_not_belong_together_is_refused(addition, gates, expected):
+    text = changed("gates: []", f"gates: {gates}") + addition + "\n"
+
+    assert [(code, where) for code, where, _line in problems(text)] == [expected]
+
+
+def test_the_first_assessment_does_not_ask_for_one():
+    text = changed("kind: treatment", "kind: assessment").replace("gates: []", "gates: [assessment, reflux]")
+
+    assert {code for code, _where, _line in problems(text)} == {"assessment_asks_for_itself"}
+
+
+def test_a_vocabulary_file_is_checked_like_a_protocol():
+    text = "areas:\n  leg: {name: Leg, region: leg}\nquestions:\n  shoe_size: {text: Shoes?, choices: [a, a]}\n"
+
+    with pytest.raises(protocols.ProtocolInvalid) as refused:
+        protocols.parse_vocabulary(text)
+
+    assert [(problem.code, problem.where) for problem in refused.value.problems] == [
+        ("choices_too_few", "questions.shoe_size.choices"),
+        ("area_is_a_region", "areas.leg"),
+    ]
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.data())
+def test_a_damaged_file_is_refused_or_read_but_never_breaks_the_reader(data):
+    text = protocols.shipped(data.draw(st.sampled_from(protocols.shipped_keys())))
+    lines = text.splitlines()
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(lines) - 1))
+        lines[at] = data.draw(
+            st.sampled_from(["", "  " + lines[at], lines[at][2:], lines[at] + ":", lines[at].replace(": ", ": [", 1)])
+            | st.text(max_size=12).map(lambda junk: lines[at][: len(lines[at]) // 2] + junk)  # noqa: B023
+        )
+
+    try:
+        found = protocols.parse_with("\n".join(lines), WORDS)
+    except protocols.ProtocolInvalid:
+        return
+    assert protocols.parse_with(protocols.write(found), WORDS) == found
+
+
+# --- the files that are shipped ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("key", protocols.shipped_keys())
+def test_shipped_files_are_in_order_and_read_back_as_the_same(key):
+    text = protocols.shipped(key)
+
+    found = protocols.parse_with(text, WORDS)
+
+    assert found.key == key
+    assert found.sources
+    assert "TO BE APPROVED BY THE CLINIC'S PRESCRIBER" in text
+    assert protocols.parse_with(protocols.write(found), WORDS) == found
+
+
+def test_microsclerotherapy_is_what_the_issue_asks_for():
+    found = protocols.parse_with(protocols.shipped("microsclerotherapy"), WORDS)
+    assessment, treatment, review = found.steps
+
+    assert (treatment.sessions, treatment.at_most) == (3, 6)
+    assert treatment.spacings == (
+        document.Spacing(
+            facts.Reference.LAST_OF_KIND,
+            "treatment",
+            floor=Amount.parse("7 days"),
+            minimum=Amount.parse("4 weeks"),
+            target=Amount.parse("1 month"),
+            tolerance_days=3,
+            overdue=Amount.parse("12 weeks"),
+        ),
+    )
+    assert treatment.phases == (
+        document.Phase(
+            "Injections",
+            45,
+            (document.Need("injector", "sclerotherapy"), document.Need("room", "treatment_room")),
+        ),
+        document.Phase("Supervised walking", 20, (document.Need("supervisor", "walking_supervision"),)),
+    )
+    assert treatment.gates == ("assessment", "reflux", "answers", "area", "consent", "outcome")
+    assert [(step.key, step.kind.value, step.planned_with_course, step.gates) for step in (assessment, review)] == [
+        ("assessment", "assessment", False, ()),
+        ("final_review", "follow_up", False, ()),
+    ]
+    places = {area.code: area.region for area in WORDS.areas}
+    assert {places[code] for code in found.areas} == {"leg"}
+    assert max(rule.valid_days for rule in found.questions) < 28  # asked again before every session
+    assert [(rule.kind, rule.days, rule.only_if_booked_days_ahead) for rule in found.messages[:4]] == [
+        ("confirmation", 0, None),
+        ("preparation", 7, 14),
+        ("reminder", 3, None),
+        ("reminder", 1, None),
+    ]
+
+
+# --- rows -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def prescriber(db):
+    return build.user(Role.PRESCRIBER, at=build.site())
+
+
+@pytest.fixture
+def manager(db):
+    return build.user(Role.MANAGER, at=build.site())
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("key", protocols.shipped_keys())
+def test_a_stored_version_is_exported_as_the_same_document(key):
+    version = protocols.load(protocols.shipped(key), by=None, now=NOW)
+
+    assert protocols.parse(protocols.export(version)) == protocols.parse(protocols.shipped(key))
+    assert (version.number, version.state, version.created_at, version.created_by) == (1, VersionState.DRAFT, NOW, None)
+
+
+@pytest.mark.django_db
+def test_everything_the_language_can_say_survives_being_stored():
+    text = (
+        changed("    gates: []\n", BANDS.format("8 days", "14 days", "14 days") + "    gates: [area, consent]\n")
+        + """\
+product: "acid: 10 %"
+jurisdiction: GB-SCT
+sources: ["one # two", "three"]
+effective_from: 2027-01-01
+effective_to: 2028-12-31
+areas: [face]
+consent: {at: visit, cooling_off: 7 days, valid_for: 6 months - 4 days, texts: {en: "Yes.\\n\\n  I do.", de: Ja}}
+review_after_sessions: 4
+follow_ups:
+  - {key: call, name: Call, after_step: peel, kind: call, after: 2 days}
+  - {key: last, name: Ask, after_step: peel, kind: message, after: 1 week, give_or_take_days: 1,
+     only_after_last_session: yes}
+messages:
+  - {kind: aftercare, days_after: 1}
+  - {kind: recall, sent: no}
+"""
+    )
+    text = changed("target: 3 weeks", "target: 3 weeks\n        tolerance_days: 2\n        lapse: 1 year\n"
+                   "        only_for_areas: [nose]\n        effective_to: 2027-06-30", text)  # fmt: skip
+    text = changed("minutes: 30", "minutes: 30\n        buffer_before: 5\n        buffer_after: 10", text)
+
+    version = protocols.load(text, by=None, now=NOW)
+
+    written = protocols.parse(text)
+    assert protocols.document_of(version) == written
+    assert protocols.parse(protocols.export(version)) == written
+    assert written.consent == document.Consent(
+        "visit", Amount.parse("7 days"), Amount.parse("6 months - 4 days"), (("de", "Ja"), ("en", "Yes.\n\n  I do."))
+    )
+
+
+@pytest.mark.django_db
+def test_nothing_is_stored_when_anything_is_wrong():
+    with pytest.raises(protocols.ProtocolInvalid):
+        protocols.load(changed("minimum: 2 weeks", "minimum: 4 weeks"), by=None, now=NOW)
+
+    assert not Protocol.objects.exists()
+    assert not Capability.objects.exists()
+
+
+@pytest.mark.django_db
+def test_the_same_content_is_the_same_version_and_other_content_a_new_one(prescriber):
+    first = protocols.load(SMALL, by=None, now=NOW)
+
+    again = protocols.load("# another comment\n" + changed("2 weeks", "14 days"), by=None, now=NOW)
+    second = protocols.load(changed("target: 3 weeks", "target: 4 weeks"), by=None, now=NOW, approve_by=prescriber)
+
+    assert again == first
+    assert (second.number, second.state) == (2, VersionState.APPROVED)
+    first.refresh_from_db()
+    assert (first.number, first.state) == (1, VersionState.DRAFT)
+    assert list(Spacing.objects.order_by("id").values_list("target", flat=True)) == ["3 weeks", "4 weeks"]
+
+
+@pytest.mark.django_db
+def test_loading_an_approved_version_again_changes_nothing(prescriber):
+    first = protocols.load(SMALL, by=None, now=NOW, approve_by=prescriber)
+
+    again = protocols.load(SMALL, by=None, now=NOW, approve_by=prescriber)
+
+    assert (again, again.state, ProtocolApproval.objects.count()) == (first, VersionState.APPROVED, 1)
+
+
+@pytest.mark.django_db
+def test_another_person_approves_a_version(manager):
+    both = build.user(Role.MANAGER, Role.PRESCRIBER, at=build.site())
+    other = build.user(Role.PRESCRIBER, at=build.site())
+    version = protocols.load(SMALL, by=both, now=NOW)
+
+    with pytest.raises(protocols.ApprovedByItsAuthor) as own:
+        protocols.approve(version, by=both, now=NOW)
+    with pytest.raises(protocols.ApprovalNeedsPrescriber) as unfit:
+        protocols.approve(version, by=manager, now=NOW)
+    approved = protocols.approve(version, by=other, now=NOW, note="read")
+    with pytest.raises(protocols.NotADraft) as late:
+        protocols.approve(version, by=other, now=NOW)
+
+    assert [refused.value.problems[0].code for refused in (own, unfit, late)] == [
+        "approved_by_its_author",
+        "approval_needs_prescriber",
+        "not_a_draft",
+    ]
+    assert approved.state == VersionState.APPROVED
+    assert list(ProtocolApproval.objects.values_list("version", "by", "at", "note")) == [
+        (version.pk, other.pk, NOW, "read")
+    ]
+
+
+@pytest.mark.django_db
+def test_a_draft_whose_author_would_approve_it_is_not_stored_either():
+    both = build.user(Role.MANAGER, Role.PRESCRIBER, at=build.site())
+
+    with pytest.raises(protocols.ApprovedByItsAuthor):
+        protocols.load(SMALL, by=both, now=NOW, approve_by=both)
+
+    assert not ProtocolVersion.objects.exists()
+
+
+@pytest.mark.django_db
+def test_a_receptionist_loads_nothing():
+    with pytest.raises(NotAllowed) as refused:
+        protocols.load(SMALL, by=build.user(Role.RECEPTION, at=build.site()), now=NOW)
+
+    assert refused.value.problems[0].code == "load_needs_manager"
+    assert not Protocol.objects.exists()
+
+
+@pytest.mark.django_db
+def test_only_the_words_that_are_missing_are_stored():
+    Question.objects.create(code="pregnancy", text="Our own words?", choices=["no", "yes", "unsure"])
+    text = changed("gates: []", "gates: [area, answers]") + (
+        "areas: [nose]\nquestions: [{question: pregnancy, severity: ask, valid_days: 3, refused: [yes, unsure]}]\n"
+    )
+
+    protocols.load(text, by=None, now=NOW)
+
+    assert list(Question.objects.values_list("code", "text")) == [("pregnancy", "Our own words?")]
+    assert list(Area.objects.values_list("code", "side", "region")) == [("nose", "", "face")]
+    assert list(Capability.objects.order_by("code").values_list("code", "name")) == [
+        ("treatment_room", "Treatment room"),
+        ("vaccination", "Vaccinates"),
+    ]
+    assert RiskRule.objects.get().refused_answers == ["unsure", "yes"]
+
+
+@pytest.mark.django_db
+def test_the_whole_vocabulary_is_stored_by_code_and_may_be_stored_again():
+    protocols.load_vocabulary_file()
+    protocols.load_vocabulary_file()
+    protocols.load_vocabulary_file("areas: {nose: {name: Nose and bridge, region: face}}")
+
+    assert Question.objects.count() == len(WORDS.questions)
+    assert Area.objects.get(code="nose").name == "Nose and bridge"
+    assert Question.objects.get(code="pregnancy").text_in("de") == "Sind Sie schwanger oder könnten Sie es sein?"
+
+
+def _wording(version: ProtocolVersion) -> str:
+    consent = protocols.document_of(version).consent
+    return dict(consent.texts)["en"] if consent else ""
+
+
+CONSENT = "consent: {{at: visit, texts: {{en: {0}, de: {1}}}}}\n"
+
+
+@pytest.mark.django_db
+def test_the_wording_of_a_draft_is_offered_with_the_draft_alone():
+    base = changed("gates: []", "gates: [consent]")
+    first = protocols.load(base + CONSENT.format("I agree", "Ja"), by=None, now=NOW)
+    second = protocols.load(base.replace("3 weeks", "5 weeks") + CONSENT.format("I agree", "Ja"), by=None, now=NOW)
+    third = protocols.load(base + CONSENT.format("I do agree", "Ja"), by=None, now=NOW)
+
+    wording = [[(t.language, t.number, t.body) for t in protocols.consent_texts_of(v)] for v in (first, second, third)]
+
+    assert wording == [
+        [("de", 1, "Ja"), ("en", 1, "I agree")],
+        [("de", 1, "Ja"), ("en", 1, "I agree")],
+        [("de", 3, "Ja"), ("en", 3, "I do agree")],
+    ]
+    assert ConsentText.objects.count() == 4
+    assert [_wording(v) for v in (first, third)] == ["I agree", "I do agree"]
+
+
+@pytest.mark.django_db
+def test_message_texts_are_stored_once_and_never_replaced():
+    text = SMALL + "texts: {aftercare: {en: {subject: After, body: Rest.}}}\n"
+    version = protocols.load(text, by=None, now=NOW)
+    MessageText.objects.update(body="Rest well.\n")
+
+    again = protocols.load(text, by=None, now=NOW)
+
+    assert again == version
+    assert list(MessageText.objects.values_list("kind", "language", "protocol__key", "subject", "body")) == [
+        ("aftercare", "en", "peel", "After", "Rest well.\n")
+    ]
+    assert protocols.document_of(version).texts == (document.MessageWords("aftercare", "en", "After", "Rest well."),)
+
+
+@pytest.mark.django_db
+def test_reading_a_version_takes_the_same_number_of_queries_for_one_step_and_for_two():
+    counts = []
+    for text in (SMALL, TWO_STEPS.replace("protocol: peel", "protocol: peels")):
+        version = protocols.load(text, by=None, now=NOW)
+        with CaptureQueriesContext(connection) as queries:
+            protocols.document_of(version)
+        counts.append(len(queries))
+
+    assert counts[0] == counts[1]
+
+
+# --- what the planner makes of them -----------------------------------------------------------------------------------
+
+
+def course_of(version: ProtocolVersion, dates: dict[str, list[str]], areas: dict[str, list[str]] | None = None):
+    """Return course facts with sessions of each step, performed on the dates; a blank date is a session left."""
+    protocol = roster.protocol_facts(version)
+    sessions, position = [], 0
+    for step in protocol.steps:
+        for at, on in enumerate(dates.get(step.key, [])):
+            position += 1
+            sessions.append(
+                facts.SessionFacts(
+                    id=uuid4(),
+                    position=position,
+                    step=step,
+                    state=facts.SessionState.PERFORMED if on else facts.SessionState.OPEN,
+                    performed_on=date.fromisoformat(on) if on else None,
+                    areas=frozenset(areas[step.key][at].split() if areas and step.key in areas else ()),
+                )
+            )
+    return facts.CourseFacts(
+        id=uuid4(),
+        protocol=protocol,
+        patient=facts.PatientFacts(id=uuid4()),
+        sessions=tuple(sessions),
+        started_on=date(2027, 1, 4),
+    )
+
+
+def window(course: facts.CourseFacts) -> dict[str, object]:
+    """Return the dates of the window of the first session left, blanks left out."""
+    session = next(one for one in course.sessions if one.state is facts.SessionState.OPEN)
+    found = dataclasses.asdict(windows.window_of(session, course))
+    return {name: str(day) for name, day in found.items() if isinstance(day, date)}
+
+
+@pytest.mark.django_db
+def test_the_first_injection_waits_for_no_four_weeks_after_the_assessment_and_the_next_does():
+    version = protocols.load(protocols.shipped("microsclerotherapy"), by=None, now=NOW)
+
+    first = window(course_of(version, {"assessment": ["2027-01-04"], "treatment": [""]}))
+    second = window(course_of(version, {"assessment": ["2027-01-04"], "treatment": ["2027-01-11", ""]}))
+    review = window(course_of(version, {"treatment": ["2027-01-11"], "final_review": [""]}))
+
+    assert first == {}
+    assert second == {
+        "floor_on": "2027-01-18",
+        "earliest_on": "2027-02-08",
+        "target_on": "2027-02-11",
+        "overdue_on": "2027-04-05",
+    }
+    assert review == {"earliest_on": "2027-03-08", "target_on": "2027-03-22", "overdue_on": "2027-04-19"}
+
+
+@pytest.mark.django_db
+def test_both_spacings_of_the_third_dose_hold():
+    version = protocols.load(protocols.shipped("hepatitis_b"), by=None, now=NOW)
+
+    early = window(course_of(version, {"dose_1": ["2027-01-04"], "dose_2": ["2027-02-01"], "dose_3": [""]}))
+    late = window(course_of(version, {"dose_1": ["2027-01-04"], "dose_2": ["2027-06-07"], "dose_3": [""]}))
+
+    assert early["earliest_on"] == "2027-04-26"  # 16 weeks after the first
+    assert late["earliest_on"] == "2027-08-02"  # 8 weeks after the second
+    assert early["target_on"] == "2027-07-04"
+
+
+@pytest.mark.django_db
+def test_laser_waits_longer_for_legs_than_for_the_face():
+    version = protocols.load(protocols.shipped("laser_hair_removal"), by=None, now=NOW)
+
+    def earliest(areas: str) -> object:
+        dates = {"patch_test": ["2027-01-04"], "treatment": ["2027-01-11", ""]}
+        return window(course_of(version, dates, {"treatment": [areas, areas]}))["earliest_on"]
+
+    first = window(course_of(version, {"patch_test": ["2027-01-04"], "treatment": [""]}))
+
+    assert first["earliest_on"] == "2027-01-07"
+    assert [earliest(areas) for areas in ("cheeks", "back", "left_thigh", "cheeks left_thigh")] == [
+        "2027-02-08",
+        "2027-02-22",
+        "2027-03-08",
+        "2027-03-08",
+    ]
+
+
+def test_the_examples_in_the_docs_are_in_order_and_the_long_one_is_the_file_that_is_shipped():
+    blocks = [block.split("```")[0] for block in DOCS.read_text("utf-8").split("```yaml\n")[1:]]
+    small, words, whole = blocks
+
+    assert protocols.parse_with(small, WORDS).key == "superficial_peel"
+    assert protocols.parse_vocabulary(words).choices == {
+        "metal_implant": ("no", "yes"),
+        "skin_type": ("light", "medium", "dark"),
+    }
+    assert whole == protocols.shipped("microsclerotherapy")
