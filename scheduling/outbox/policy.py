@@ -1,0 +1,69 @@
+"""Which messages a course sends, and on which days: what its protocol version says."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from scheduling.models import MessageKind, ProtocolVersion
+
+# These answer what has just happened, so a version sends them unless it switches them off.
+ALWAYS = frozenset(
+    {
+        MessageKind.CONFIRMATION,
+        MessageKind.CHANGED,
+        MessageKind.CANCELLED,
+        MessageKind.CALL_US,
+        MessageKind.AFTERCARE,
+        MessageKind.OFFER,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One line: `days` before the visit (after the session when negative)."""
+
+    days: int = 0
+    booked_ahead_days: int | None = None
+
+
+# For a version that says nothing at all about messages: the pair of reminders that trials support, and the rest of the
+# table in product.md.
+USUAL: Mapping[str, tuple[Rule, ...]] = {
+    MessageKind.PREPARATION: (Rule(7, 14),),
+    MessageKind.REMINDER: (Rule(3), Rule(1)),
+    MessageKind.RECALL: (Rule(),),
+    MessageKind.OVERDUE: (Rule(),),
+    MessageKind.FINISHED: (Rule(),),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a version sends."""
+
+    rules: Mapping[str, tuple[Rule, ...]]
+    off: frozenset[str] = field(default_factory=frozenset)
+
+    def of(self, kind: str) -> tuple[Rule, ...]:
+        """Return the lines for a kind; none means that it is not sent."""
+        if kind in self.off:
+            return ()
+        return self.rules.get(kind, (Rule(),) if kind in ALWAYS else ())
+
+
+def policy_of(version: ProtocolVersion) -> Policy:
+    """Return what the version says. Its rows are the whole list, but for what answers an act (ALWAYS)."""
+    on: dict[str, list[Rule]] = defaultdict(list)
+    off = set()
+    rows = list(version.message_policies.all())
+    for row in rows:
+        if row.is_on:
+            on[row.kind].append(Rule(row.days, row.booked_ahead_days))
+        else:
+            off.add(row.kind)
+    if not rows:
+        return Policy(USUAL)
+    return Policy({kind: tuple(rules) for kind, rules in on.items()}, frozenset(off - on.keys()))

@@ -1,0 +1,242 @@
+"""What clinicians and patients tell us: recorded, asked again everywhere, and holding what must be held."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import pytest
+
+from clinic.errors import Conflict, NotAllowed, RuleBroken
+from patients.models import Answer
+from scheduling import booking, holds, intake, protocols
+from scheduling.models import Assessment, Consent, ConsentText, Hold, Message, Override
+from tests import build
+
+pytestmark = pytest.mark.django_db
+MONDAY = date(2027, 1, 4)
+
+
+def codes(refusal: pytest.ExceptionInfo[Conflict]) -> list[str]:
+    return [problem.code for problem in refusal.value.problems]
+
+
+# --- assessment -------------------------------------------------------------------------------------------------------
+
+
+def test_an_assessment_performs_the_courses_first_session(clinic):
+    course = clinic.course()
+
+    clinic.assess(course)
+
+    session = course.sessions.get(step_key="assessment")
+    assert (session.state, session.performed_on, session.assessment.is_suitable) == ("performed", MONDAY, True)
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"assessed_on": MONDAY + timedelta(days=1)}, "assessed_in_future"),
+        ({"reflux": "maybe"}, "reflux_unknown"),
+        ({"reflux": "treated"}, "reflux_date_missing"),
+        ({"expires_on": MONDAY}, "expires_before_it_began"),
+    ],
+)
+def test_an_assessment_that_cannot_be_is_refused_and_nothing_is_written(clinic, fields, code):
+    course = clinic.course()
+
+    with pytest.raises(RuleBroken) as refused:
+        clinic.assess(course, **fields)
+
+    assert codes(refused) == [code]
+    assert Assessment.objects.count() == 0
+    assert course.sessions.get(step_key="assessment").state == "open"
+
+
+def test_reception_does_not_assess(clinic):
+    course = clinic.course()
+    what = intake.AssessmentInput(assessed_on=MONDAY, is_suitable=True)
+
+    with pytest.raises(NotAllowed):
+        intake.assess(
+            course.patient,
+            course.version.protocol,
+            what,
+            site=clinic.site,
+            by=clinic.receptionist,
+            now=clinic.now,
+        )
+
+
+# --- consent ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_consent_is_informed_then_signed(clinic):
+    course = clinic.course()
+    clinic.consent(course, signed_on=None)
+    consent = Consent.objects.get(course=course)
+    clinic.wait(days=2)
+
+    signed = intake.sign_consent(consent, signed_on=clinic.today, by=clinic.receptionist, now=clinic.now)
+
+    assert (signed.informed_on, signed.signed_on, signed.sought_by) == (MONDAY, date(2027, 1, 6), clinic.clinician)
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"signed_on": MONDAY - timedelta(days=1)}, "signed_before_informed"),
+        ({"informed_on": MONDAY + timedelta(days=1), "signed_on": None}, "consent_in_future"),
+    ],
+)
+def test_a_consent_whose_dates_cannot_be_is_refused(clinic, fields, code):
+    course = clinic.course()
+
+    with pytest.raises(RuleBroken) as refused:
+        clinic.consent(course, **fields)
+
+    assert codes(refused) == [code]
+    assert Consent.objects.count() == 0
+
+
+def test_the_text_of_another_protocol_is_refused(clinic):
+    course = clinic.course()
+    other = ConsentText.objects.exclude(protocol=course.version.protocol).first() or ConsentText.objects.create(
+        protocol=build.shipped_protocol("hepatitis_b").protocol, number=9, body="x"
+    )
+
+    with pytest.raises(RuleBroken) as refused:
+        intake.record_consent(
+            course, intake.ConsentInput(text=other, informed_on=MONDAY), by=clinic.clinician, now=clinic.now
+        )
+
+    assert codes(refused) == ["text_not_in_force"]
+    assert protocols.consent_texts_of(course.version) != [other]
+
+
+def test_withdrawing_holds_the_course_and_keeps_its_visits(clinic):
+    course = clinic.booked_course()
+    consent = Consent.objects.get(course=course)
+
+    intake.withdraw_consent(consent, on=MONDAY, by=clinic.receptionist, now=clinic.now)
+
+    assert list(Hold.objects.filter(course=course, lifted_at=None).values_list("code", flat=True)) == [
+        "consent_withdrawn"
+    ]
+    assert len(build.visits_of(course)) == 3
+    with pytest.raises(intake.ConsentNotOpen):
+        intake.withdraw_consent(consent, on=MONDAY, by=clinic.receptionist, now=clinic.now)
+
+
+# --- answers ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_bad_answer_holds_every_course_it_concerns_at_once(clinic):
+    course = clinic.booked_course()
+    clinic.wait(hours=1)
+
+    intake.answer(course.patient, "contraceptive_pill", "yes", given_on=MONDAY, by=clinic.receptionist, now=clinic.now)
+
+    hold = Hold.objects.get(course=course)
+    assert (hold.code, hold.lifted_by_role, hold.placed_at) == ("risk_contraceptive_pill", "prescriber", clinic.now)
+    assert len(build.visits_of(course)) == 3
+
+
+def test_a_good_answer_holds_nothing_and_lifts_nothing(clinic):
+    course = clinic.booked_course()
+    intake.answer(course.patient, "pregnancy", "yes", given_on=MONDAY, by=clinic.receptionist, now=clinic.now)
+
+    intake.answer(course.patient, "pregnancy", "no", given_on=MONDAY, by=clinic.receptionist, now=clinic.now)
+
+    assert list(Hold.objects.filter(course=course, lifted_at=None).values_list("code", flat=True)) == ["risk_pregnancy"]
+
+
+def test_an_unknown_answer_among_many_writes_none(clinic):
+    course = clinic.course()
+
+    with pytest.raises(RuleBroken) as refused:
+        clinic.answer_all(course, pregnancy="perhaps")
+
+    assert codes(refused) == ["answer_unknown"]
+    assert Answer.objects.count() == 0
+
+
+# --- overrides --------------------------------------------------------------------------------------------------------
+
+
+def overridden(clinic: build.Clinic, course: object, **changes: object) -> Override:
+    details = {
+        "session": None,
+        "rule": "risk_relative",
+        "subject": "contraceptive_pill",
+        "reason": "stopped the pill a month ago",
+        "expires_on": MONDAY + timedelta(days=90),
+        "by": clinic.prescriber,
+        "now": clinic.now,
+    } | changes
+    return intake.override(course, **details)
+
+
+def test_a_prescriber_overrides_a_relative_risk_and_the_course_can_be_booked(clinic):
+    course = clinic.cleared_course()
+    clinic.answer_all(course, contraceptive_pill="yes")
+    with pytest.raises(booking.NotBookable) as before:
+        clinic.book(course)
+    hold = Hold.objects.get(course=course)
+
+    overridden(clinic, course)
+    holds.lift(hold, reason="looked at it", by=clinic.prescriber, now=clinic.now)
+
+    assert set(codes(before)) == {"risk_relative", "course_on_hold"}
+    assert len(clinic.book(course)) == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"rule": "risk_absolute"}, "rule_not_overridable"),
+        ({"rule": "assessment_missing"}, "rule_not_overridable"),
+        ({"reason": "  "}, "reason_missing"),
+        ({"expires_on": MONDAY - timedelta(days=1)}, "expires_in_past"),
+    ],
+)
+def test_an_override_without_right_reason_or_future_is_refused(clinic, changes, code):
+    with pytest.raises(RuleBroken) as refused:
+        overridden(clinic, clinic.course(), **changes)
+
+    assert codes(refused) == [code]
+    assert Override.objects.count() == 0
+
+
+def test_only_a_prescriber_overrides(clinic):
+    with pytest.raises(NotAllowed):
+        overridden(clinic, clinic.course(), by=clinic.clinician)
+
+
+# --- holds ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_hold_stops_booking_and_reminders_and_is_lifted_by_whom_it_names(clinic):
+    course = clinic.cleared_course()
+    hold = holds.place(course, code="clinician", reason="waits for a letter", by=clinic.receptionist, now=clinic.now)
+
+    with pytest.raises(booking.NotBookable) as refused:
+        clinic.book(course)
+    with pytest.raises(NotAllowed):
+        holds.lift(hold, reason="came", by=clinic.receptionist, now=clinic.now)
+    holds.lift(hold, reason="came", by=clinic.clinician, now=clinic.now)
+
+    assert set(codes(refused)) == {"course_on_hold"}
+    assert len(clinic.book(course)) == 3
+    assert not Message.objects.filter(course=course, kind="call_us", state="pending").exists()
+
+
+def test_a_hold_stands_once_and_is_lifted_once(clinic):
+    course = clinic.course()
+    placing = {"code": "clinician", "reason": "letter", "by": clinic.clinician, "now": clinic.now}
+    hold = holds.place(course, **placing)
+
+    with pytest.raises(holds.HoldStands):
+        holds.place(course, **placing)
+    holds.lift(hold, reason="came", by=clinic.clinician, now=clinic.now)
+    with pytest.raises(holds.HoldLifted):
+        holds.lift(hold, reason="came", by=clinic.clinician, now=clinic.now)

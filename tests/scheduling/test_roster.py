@@ -1,0 +1,247 @@
+"""Rows become facts: hours, absences, closures and busy time as the planner is handed them."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from clinic.models import Role
+from scheduling import roster, visits
+from scheduling.models import Absence, Appointment, Closure, Course, ExtraOpening, Hours
+from scheduling.planner import facts, ticks
+from tests import build
+
+pytestmark = pytest.mark.django_db
+MONDAY, TUESDAY = date(2027, 1, 4), date(2027, 1, 5)
+NINE_TO_FIVE_WITH_LUNCH = ticks.span(540, 750) | ticks.span(795, 1020)
+
+
+def duty(clinic: build.Clinic, on: date, *, first_on: date | None = None, zone_site: object = None) -> int:
+    """Ticks on duty of the clinic's first injector on a date."""
+    injector = clinic.staff["injector"][0]
+    times = roster.load_site(clinic.site, {"sclerotherapy"}, first_on or on, on, now=clinic.now)
+    return times.on_duty.get((injector.uid, on), 0)
+
+
+def test_weekly_hours_have_lunch_as_a_hole_and_no_weekend(clinic):
+    assert [duty(clinic, MONDAY + timedelta(days=number)) for number in range(7)] == [NINE_TO_FIVE_WITH_LUNCH] * 5 + [
+        0,
+        0,
+    ]
+
+
+def test_alternating_weeks_count_from_the_week_in_which_they_began(clinic):
+    injector = clinic.staff["injector"][0]
+    injector.hours.all().delete()
+    Hours.objects.create(
+        resource=injector,
+        site=clinic.site,
+        weekday=1,
+        from_time=time(10),
+        until_time=time(11),
+        valid_from=date(2027, 1, 7),
+        every_weeks=2,
+    )
+
+    on_duty = [duty(clinic, TUESDAY + timedelta(weeks=number)) for number in range(5)]
+
+    assert on_duty == [0, 0, ticks.span(600, 660), 0, ticks.span(600, 660)]
+
+
+def test_absences_and_closures_take_their_part_and_an_extra_opening_adds(clinic):
+    injector = clinic.staff["injector"][0]
+    Absence.objects.create(
+        resource=injector,
+        first_on=MONDAY,
+        last_on=TUESDAY,
+        from_time=time(9),
+        until_time=time(12, 30),
+        recorded_at=clinic.now,
+    )
+    Absence.objects.create(
+        resource=injector, first_on=date(2027, 1, 6), last_on=date(2027, 1, 6), recorded_at=clinic.now
+    )
+    Absence.objects.create(
+        resource=injector,
+        first_on=date(2027, 1, 7),
+        last_on=date(2027, 1, 7),
+        recorded_at=clinic.now,
+        cancelled_at=clinic.now,
+    )
+    Closure.objects.create(
+        site=clinic.site,
+        first_on=date(2027, 1, 8),
+        last_on=date(2027, 1, 8),
+        from_time=time(13, 15),
+        until_time=time(17),
+        name="Stocktaking",
+        recorded_at=clinic.now,
+    )
+    ExtraOpening.objects.create(
+        resource=injector, site=clinic.site, on=date(2027, 1, 9), from_time=time(10), until_time=time(12)
+    )
+
+    on_duty = [duty(clinic, MONDAY + timedelta(days=number), first_on=MONDAY) for number in range(7)]
+
+    afternoon, morning = ticks.span(795, 1020), ticks.span(540, 750)
+    assert on_duty == [afternoon, afternoon, 0, NINE_TO_FIVE_WITH_LUNCH, morning, ticks.span(600, 720), 0]
+
+
+def test_a_closed_day_names_its_reason_and_nobody_is_on_duty(clinic):
+    Closure.objects.create(
+        site=clinic.site, first_on=TUESDAY, last_on=TUESDAY, name="Epiphany (observed)", recorded_at=clinic.now
+    )
+
+    times = roster.load_site(clinic.site, {"sclerotherapy"}, MONDAY, TUESDAY, now=clinic.now)
+
+    assert [day.closed for day in times.days.values()] == ["", "Epiphany (observed)"]
+    assert {on for _resource, on in times.on_duty} == {MONDAY}
+
+
+@pytest.mark.parametrize(
+    ("on", "length", "expected"),
+    [
+        (date(2027, 3, 28), 1380, ticks.span(480, 690) | ticks.span(735, 960)),  # clocks go forward: 9:00 is tick 480
+        (date(2027, 10, 31), 1500, ticks.span(600, 810) | ticks.span(855, 1080)),  # and back: 9:00 is tick 600
+    ],
+)
+def test_on_the_nights_of_the_clock_change_hours_keep_to_the_wall(clinic, on, length, expected):
+    injector = clinic.staff["injector"][0]
+    for from_time, until_time in (build.MORNING, build.AFTERNOON):
+        Hours.objects.create(
+            resource=injector,
+            site=clinic.site,
+            weekday=6,
+            from_time=from_time,
+            until_time=until_time,
+            valid_from=date(2020, 1, 1),
+        )
+
+    times = roster.load_site(clinic.site, {"sclerotherapy"}, on, on, now=clinic.now)
+
+    assert times.days[on].length_minutes == length
+    assert times.on_duty[injector.uid, on] == expected
+    assert times.days[on].wall_minute(ticks.lowest(expected)) == 540
+
+
+def test_who_has_left_or_lost_the_capability_is_not_there(clinic):
+    first, second = clinic.staff["injector"]
+    first.__class__.objects.filter(pk=first.pk).update(active_to=MONDAY)
+    second.has_capabilities.update(until_on=MONDAY)
+
+    times = roster.load_site(clinic.site, {"sclerotherapy"}, MONDAY, TUESDAY, now=clinic.now)
+
+    by_id = {resource.id: resource for resource in times.resources}
+    assert sorted(on for resource, on in times.on_duty if resource == first.uid) == [MONDAY]
+    assert [by_id[second.uid].is_able("sclerotherapy", on) for on in (MONDAY, TUESDAY)] == [True, False]
+
+
+def test_standing_occupancies_are_busy_and_the_course_itself_is_left_out(clinic):
+    course, other = clinic.booked_course(), clinic.cleared_course(build.patient("Ngozi Okafor", email=""))
+    visit = build.visits_of(course)[0]
+    taken = {use.resource.uid: use for use in visit.occupancies.select_related("resource")}
+
+    seen_by_another = roster.load(other, visit.on, visit.on, now=clinic.now)
+    seen_by_itself = roster.load(course, visit.on, visit.on, now=clinic.now)
+
+    slot = roster.slot_of(visit)
+    assert seen_by_itself.busy == {}
+    assert seen_by_another.busy == {
+        (use.resource, visit.on): (ticks.span(use.from_tick, use.until_tick),) for use in slot.uses
+    }
+    assert set(taken) == {use.resource for use in slot.uses}
+
+
+def test_a_visit_of_another_course_makes_the_patient_busy(clinic):
+    course = clinic.booked_course()
+    visit = build.visits_of(course)[0]
+    elsewhere = Course(pk=0, version=course.version, site=clinic.site, patient=course.patient)
+
+    times = roster.load_site(
+        clinic.site, set(), visit.on, visit.on, now=clinic.now, patient=course.patient, without={elsewhere}
+    )
+
+    slot = roster.slot_of(visit)
+    assert times.patient_busy == {visit.on: ticks.span(slot.tick, slot.tick + slot.minutes)}
+
+
+def test_a_booked_visit_reads_back_as_the_slot_that_was_booked(clinic):
+    course = clinic.cleared_course()
+    plan = clinic.propose(course)
+    slots = [planned.slot for planned in plan.sessions]
+
+    clinic.book(course)
+
+    assert [roster.slot_of(visit) for visit in build.visits_of(course)] == slots
+
+
+def test_the_facts_of_a_course_are_what_was_recorded(clinic):
+    course = clinic.cleared_course()
+
+    found = roster.course_facts(course)
+
+    assert found.patient.answers["pregnancy"] == facts.AnswerFacts("no", MONDAY)
+    assert found.assessment == facts.AssessmentFacts(MONDAY, True, facts.Reflux.NONE_FOUND)
+    assert found.consent == facts.ConsentFacts(MONDAY, MONDAY)
+    assert [(s.step.key, s.state.value, s.performed_on) for s in found.sessions] == [
+        ("assessment", "performed", MONDAY),
+        ("treatment", "open", None),
+        ("treatment", "open", None),
+        ("treatment", "open", None),
+        ("final_review", "open", None),
+    ]
+
+
+def test_the_newest_answer_counts_and_an_error_does_not(clinic):
+    course = clinic.cleared_course()
+    clinic.wait(days=1)
+    clinic.answer_all(course, pregnancy="yes")
+    newest = course.patient.answers.filter(question__code="pregnancy").first()
+    bad = roster.course_facts(course).patient.answers["pregnancy"].value
+
+    newest.__class__.objects.filter(pk=newest.pk).update(error_at=clinic.now, error_reason="wrong patient")
+
+    assert (bad, roster.course_facts(course).patient.answers["pregnancy"].value) == ("yes", "no")
+
+
+def test_statements_do_not_grow_with_rows(clinic):
+    first = clinic.booked_course()
+    courses = [first] + [clinic.booked_course(build.patient(email="")) for _ in range(3)]
+    roster.protocol_facts(first.version)
+
+    def statements(of: list[Course]) -> tuple[int, int]:
+        rows = list(Course.objects.for_facts().filter(pk__in=[course.pk for course in of]))
+        with CaptureQueriesContext(connection) as reading:
+            roster.courses_facts(rows)
+        with CaptureQueriesContext(connection) as loading:
+            roster.load(rows[0], MONDAY, MONDAY + timedelta(days=30 * len(of)), now=clinic.now)
+        return len(reading), len(loading)
+
+    few = statements(courses[:1])
+    build.resource("sclerotherapy", at=clinic.site)
+    build.resource("treatment_room", at=clinic.site, kind="room")
+
+    assert statements(courses) == few
+    assert few[1] <= 9
+
+
+def test_free_times_begin_no_earlier_than_now(clinic):
+    course = clinic.cleared_course()
+    clinic.now = datetime(2027, 1, 4, 14, 2, tzinfo=UTC)
+    session = build.sessions_of(course)[0]
+
+    times = visits.free_times(session, first_on=MONDAY, last_on=MONDAY, now=clinic.now, limit=1)
+
+    assert [(planned.slot.on, planned.slot.tick) for planned in times] == [(MONDAY, 14 * 60 + 5)]
+
+
+def test_nothing_is_locked_twice_and_the_course_comes_back_fresh(clinic):
+    course = clinic.course()
+    Course.objects.filter(pk=course.pk).update(billing_reference="B-1")
+
+    assert roster.lock(course).billing_reference == "B-1"
+    assert Appointment.objects.count() == 0
+    assert clinic.receptionist.has_role(Role.RECEPTION)

@@ -1,0 +1,55 @@
+"""Every code that the planner can answer has a sentence for people."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from scheduling import planner, wording
+from scheduling.planner.explain import ASKED_IN_ORDER
+from scheduling.planner.rules import RULES
+
+
+def codes_of(module: str, *functions: str) -> set[str]:
+    """The literal codes with which a module of the planner calls one of the functions."""
+    tree = ast.parse((Path(planner.__file__).parent / f"{module}.py").read_text())
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
+    return {
+        argument.value
+        for call in calls
+        if call.func.id in functions
+        for argument in call.args
+        if isinstance(argument, ast.Constant) and isinstance(argument.value, str) and "_" in argument.value
+    }
+
+
+def test_every_gate_and_rule_has_a_sentence():
+    gates = codes_of("gates", "_closed", "_until_the_visit", "GateAnswer")
+    rules = codes_of("rules", "_broken", "Violation") | {rule.__name__ for rule in RULES} - {"gate_closed"}
+
+    assert len(gates) > 15
+    assert gates | rules | {"risk_absolute", "risk_relative", "risk_ask"} <= wording.SENTENCES.keys()
+
+
+def test_every_reason_and_way_out_has_a_sentence():
+    ways_out = codes_of("explain", "_outside") | {
+        "without_weekdays",
+        "without_times",
+        "without_practitioner",
+        "without_avoided_dates",
+        "without_language",
+        "without_wishes",
+    }
+
+    assert set(ASKED_IN_ORDER) | {"spacing", "beyond_horizon"} <= wording.NO_PLAN.keys()
+    assert ways_out == set(wording.RELAXATIONS)
+
+
+@pytest.mark.parametrize("code", sorted(wording.SENTENCES))
+def test_a_sentence_reads_with_its_subject(code):
+    text = wording.sentence(code, subject="x", override="prescriber", names={"x": "Dr Ada"})
+
+    assert text.endswith("Only a prescriber may override this.")
+    assert "%(" not in text
