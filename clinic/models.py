@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import time
 from typing import Any, ClassVar
 
 import pgtrigger
@@ -105,9 +106,9 @@ class Site(models.Model):
     shortest_visit_minutes = models.PositiveSmallIntegerField(
         _("shortest useful hole"), default=20, help_text=_("minutes; a shorter hole in a diary counts as awkward")
     )
-    mail_time = models.TimeField(_("reminders go at"), default="09:00")
-    quiet_from_time = models.TimeField(_("no mail from"), default="20:00")
-    quiet_until_time = models.TimeField(_("no mail until"), default="08:00")
+    mail_time = models.TimeField(_("reminders go at"), default=time(9))
+    quiet_from_time = models.TimeField(_("no mail from"), default=time(20))
+    quiet_until_time = models.TimeField(_("no mail until"), default=time(8))
     is_active = models.BooleanField(_("active"), default=True)
 
     class Meta:

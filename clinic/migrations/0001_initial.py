@@ -1,4 +1,5 @@
 import clinic.validators
+import datetime
 import django.core.validators
 import django.db.models.deletion
 import django.db.models.functions.text
@@ -308,9 +309,9 @@ class Migration(migrations.Migration):
                         verbose_name="shortest useful hole",
                     ),
                 ),
-                ("mail_time", models.TimeField(default="09:00", verbose_name="reminders go at")),
-                ("quiet_from_time", models.TimeField(default="20:00", verbose_name="no mail from")),
-                ("quiet_until_time", models.TimeField(default="08:00", verbose_name="no mail until")),
+                ("mail_time", models.TimeField(default=datetime.time(9, 0), verbose_name="reminders go at")),
+                ("quiet_from_time", models.TimeField(default=datetime.time(20, 0), verbose_name="no mail from")),
+                ("quiet_until_time", models.TimeField(default=datetime.time(8, 0), verbose_name="no mail until")),
                 ("is_active", models.BooleanField(default=True, verbose_name="active")),
             ],
             options={
@@ -428,9 +429,9 @@ class Migration(migrations.Migration):
                         verbose_name="shortest useful hole",
                     ),
                 ),
-                ("mail_time", models.TimeField(default="09:00", verbose_name="reminders go at")),
-                ("quiet_from_time", models.TimeField(default="20:00", verbose_name="no mail from")),
-                ("quiet_until_time", models.TimeField(default="08:00", verbose_name="no mail until")),
+                ("mail_time", models.TimeField(default=datetime.time(9, 0), verbose_name="reminders go at")),
+                ("quiet_from_time", models.TimeField(default=datetime.time(20, 0), verbose_name="no mail from")),
+                ("quiet_until_time", models.TimeField(default=datetime.time(8, 0), verbose_name="no mail until")),
                 ("is_active", models.BooleanField(default=True, verbose_name="active")),
                 (
                     "pgh_context",

@@ -81,6 +81,91 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="MessageText",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("confirmation", "confirmation"),
+                            ("preparation", "preparation"),
+                            ("reminder", "reminder"),
+                            ("changed", "changed"),
+                            ("cancelled", "cancelled"),
+                            ("call_us", "please call us"),
+                            ("aftercare", "aftercare"),
+                            ("check", "is everything fine?"),
+                            ("recall", "recall"),
+                            ("overdue", "overdue"),
+                            ("offer", "offer"),
+                            ("finished", "course finished"),
+                        ],
+                        max_length=12,
+                        verbose_name="kind",
+                    ),
+                ),
+                ("language", models.CharField(default="en", max_length=10, verbose_name="language")),
+                ("subject", models.CharField(max_length=150, verbose_name="subject")),
+                ("body", models.TextField(verbose_name="text")),
+                (
+                    "placeholders",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=40), blank=True, default=list, editable=False, size=None
+                    ),
+                ),
+                ("changed_at", models.DateTimeField(auto_now=True, verbose_name="changed")),
+                (
+                    "protocol",
+                    models.ForeignKey(
+                        blank=True,
+                        help_text="blank: all protocols",
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="message_texts",
+                        to="scheduling.protocol",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "message text",
+                "verbose_name_plural": "message texts",
+                "ordering": ["kind", "language"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("kind", "language", "protocol"),
+                        name="message_text_is_written_once_in_a_language",
+                        nulls_distinct=False,
+                    )
+                ],
+                "triggers": [
+                    pgtrigger.compiler.Trigger(
+                        name="insert_insert",
+                        sql=pgtrigger.compiler.UpsertTriggerSql(
+                            func='INSERT INTO "scheduling_messagetextevent" ("body", "changed_at", "id", "kind", "language", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "placeholders", "protocol_id", "subject") VALUES (NEW."body", NEW."changed_at", NEW."id", NEW."kind", NEW."language", _pgh_attach_context(), NOW(), \'insert\', NEW."id", NEW."placeholders", NEW."protocol_id", NEW."subject"); RETURN NULL;',
+                            hash="93a7d893812943fddf27433b6439b7fb067a85ec",
+                            operation="INSERT",
+                            pgid="pgtrigger_insert_insert_0a9fe",
+                            table="scheduling_messagetext",
+                            when="AFTER",
+                        ),
+                    ),
+                    pgtrigger.compiler.Trigger(
+                        name="update_update",
+                        sql=pgtrigger.compiler.UpsertTriggerSql(
+                            condition="WHEN (OLD.* IS DISTINCT FROM NEW.*)",
+                            func='INSERT INTO "scheduling_messagetextevent" ("body", "changed_at", "id", "kind", "language", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "placeholders", "protocol_id", "subject") VALUES (NEW."body", NEW."changed_at", NEW."id", NEW."kind", NEW."language", _pgh_attach_context(), NOW(), \'update\', NEW."id", NEW."placeholders", NEW."protocol_id", NEW."subject"); RETURN NULL;',
+                            hash="71529d94f9e56a0b7a7fc071dae4b1e6b43b84c3",
+                            operation="UPDATE",
+                            pgid="pgtrigger_update_update_42d6b",
+                            table="scheduling_messagetext",
+                            when="AFTER",
+                        ),
+                    ),
+                ],
+            },
+        ),
+        migrations.CreateModel(
             name="Closure",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
@@ -292,9 +377,12 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name="MessageText",
+            name="MessageTextEvent",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("pgh_id", models.AutoField(primary_key=True, serialize=False)),
+                ("pgh_created_at", models.DateTimeField(auto_now_add=True)),
+                ("pgh_label", models.TextField(help_text="The event label.")),
+                ("id", models.BigIntegerField()),
                 (
                     "kind",
                     models.CharField(
@@ -327,26 +415,51 @@ class Migration(migrations.Migration):
                 ),
                 ("changed_at", models.DateTimeField(auto_now=True, verbose_name="changed")),
                 (
+                    "pgh_context",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="pghistory.context",
+                    ),
+                ),
+                (
+                    "pgh_obj",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="history",
+                        to="scheduling.messagetext",
+                    ),
+                ),
+                (
                     "protocol",
                     models.ForeignKey(
                         blank=True,
+                        db_constraint=False,
                         help_text="blank: all protocols",
                         null=True,
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="message_texts",
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        related_query_name="+",
                         to="scheduling.protocol",
                     ),
                 ),
             ],
             options={
-                "verbose_name": "message text",
-                "verbose_name_plural": "message texts",
-                "ordering": ["kind", "language"],
-                "constraints": [
-                    models.UniqueConstraint(
-                        fields=("kind", "language", "protocol"),
-                        name="message_text_is_written_once_in_a_language",
-                        nulls_distinct=False,
+                "abstract": False,
+                "triggers": [
+                    pgtrigger.compiler.Trigger(
+                        name="append_only",
+                        sql=pgtrigger.compiler.UpsertTriggerSql(
+                            func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;",
+                            hash="1cec5b2f6a3e1ca86ab87193f81b4e4cdfb71d39",
+                            operation="UPDATE OR DELETE",
+                            pgid="pgtrigger_append_only_290e0",
+                            table="scheduling_messagetextevent",
+                            when="BEFORE",
+                        ),
                     )
                 ],
             },

@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
+from clinic.history import tracked
 from clinic.models import Site
 from patients.models import Patient
 
@@ -142,6 +143,7 @@ class MessageVisit(models.Model):
         return str(self.revision)
 
 
+@tracked()
 class MessageText(models.Model):
     """The words of a kind of message in a language, for one protocol or all. Placeholders only, no template code."""
 

@@ -1,0 +1,305 @@
+"""What we are told before a session: assessment, consent, answers, overrides. What turns bad, holds.
+
+The only writer of assessments, consents and overrides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from django.utils.translation import gettext as _
+
+from clinic import rights
+from clinic.acts import act
+from clinic.errors import Conflict, Problem, RuleBroken
+from clinic.models import Role, Site, User
+from patients import records
+from patients.models import Answer, Patient
+
+from . import booking, holds, outbox, protocols, replanning, roster
+from .models import Assessment, Consent, ConsentText, Course, Override, Protocol, RiskRule, Session, SessionState
+from .planner import facts
+
+
+class ConsentNotOpen(Conflict):
+    code = "consent_not_open"
+
+
+@dataclass(frozen=True, slots=True)
+class AssessmentInput:
+    assessed_on: date
+    is_suitable: bool
+    reflux: str = facts.Reflux.NONE_FOUND
+    reflux_treated_on: date | None = None
+    reflux_clear_on: date | None = None  # the prescriber's decision for this patient
+    expires_on: date | None = None
+    risks_explained: bool = False
+    expectations_discussed: bool = False
+    notes: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentInput:
+    text: ConsentText
+    informed_on: date
+    signed_on: date | None = None
+    session: Session | None = None
+    expires_on: date | None = None
+
+
+@act
+def assess(
+    patient: Patient,
+    protocol: Protocol,
+    what: AssessmentInput,
+    *,
+    site: Site,
+    by: User | None,
+    now: datetime,
+) -> Assessment:
+    """Record a clinician's assessment; the patient's open course of the protocol has its assessment session performed.
+
+    Every other session of the course is asked again: one that may stand no longer becomes a proposal or a hold.
+    """
+    rights.require(by, site, *rights.CLINICAL)
+    if by is None:
+        raise RuleBroken(
+            Problem("assessor_missing", _("An assessment names the clinician who made it."), "assessed_by")
+        )
+    on = roster.today(site, now)
+    if problems := _against_assessment(what, on):
+        raise RuleBroken(*problems)
+    course = Course.objects.open().filter(patient=patient, version__protocol=protocol).first()
+    course = roster.lock(course) if course is not None else None
+    session = _assessment_session(course) if course else None
+    assessment = Assessment.objects.create(
+        patient=patient,
+        protocol=protocol,
+        session=session,
+        assessed_on=what.assessed_on,
+        is_suitable=what.is_suitable,
+        reflux=what.reflux,
+        reflux_treated_on=what.reflux_treated_on,
+        reflux_clear_on=what.reflux_clear_on,
+        expires_on=what.expires_on,
+        risks_explained=what.risks_explained,
+        expectations_discussed=what.expectations_discussed,
+        notes=what.notes,
+        recorded_at=now,
+        assessed_by=by,
+    )
+    if course is not None:
+        if session is not None:
+            booking.record_performed(session, performed_on=what.assessed_on, performed_at=None, by=by, now=now)
+            booking.finish_visit(session, by=by, now=now)
+        _look_again(course, reason="assessed", by=by, now=now)
+    return assessment
+
+
+def _assessment_session(course: Course) -> Session | None:
+    return (
+        course.sessions.filter(state=SessionState.OPEN, step__kind=facts.StepKind.ASSESSMENT)
+        .order_by("position")
+        .first()
+    )
+
+
+def _against_assessment(what: AssessmentInput, on: date) -> list[Problem]:
+    problems = []
+    if what.assessed_on > on:
+        problems.append(Problem("assessed_in_future", _("An assessment is recorded when it was made."), "assessed_on"))
+    if what.reflux not in Assessment.Reflux.values:
+        problems.append(Problem("reflux_unknown", _("Choose what was found from the list."), "reflux"))
+    if what.reflux == facts.Reflux.TREATED and what.reflux_treated_on is None:
+        problems.append(Problem("reflux_date_missing", _("Say when the veins were treated."), "reflux_treated_on"))
+    if what.expires_on is not None and what.expires_on <= what.assessed_on:
+        problems.append(
+            Problem("expires_before_it_began", _("An assessment expires after the day it was made."), "expires_on")
+        )
+    return problems
+
+
+@act
+def record_consent(course: Course, what: ConsentInput, *, by: User | None, now: datetime) -> Consent:
+    """Record that a patient was informed and, when they did, signed. A clinician seeks consent, and is named."""
+    rights.require(by, course.site, *rights.CLINICAL)
+    if by is None:
+        raise RuleBroken(Problem("seeker_missing", _("A consent names the clinician who sought it."), "sought_by"))
+    course = roster.lock(course)
+    on = roster.today(course.site, now)
+    if problems := _against_consent(course, what, on):
+        raise RuleBroken(*problems)
+    consent = Consent.objects.create(
+        course=course,
+        session=what.session,
+        text=what.text,
+        informed_on=what.informed_on,
+        signed_on=what.signed_on,
+        expires_on=what.expires_on,
+        sought_by=by,
+        recorded_at=now,
+    )
+    _look_again(course, reason="consent", by=by, now=now)
+    return consent
+
+
+def _against_consent(course: Course, what: ConsentInput, on: date) -> list[Problem]:
+    problems = []
+    if what.text not in protocols.consent_texts_of(course.version):
+        problems.append(
+            Problem("text_not_in_force", _("This is not the text that the course's protocol asks for."), "text")
+        )
+    if what.informed_on > on or (what.signed_on is not None and what.signed_on > on):
+        problems.append(Problem("consent_in_future", _("A consent is recorded when it was given."), "signed_on"))
+    if what.signed_on is not None and what.signed_on < what.informed_on:
+        problems.append(
+            Problem(
+                "signed_before_informed", _("Nobody signs before they were informed. Check the dates."), "signed_on"
+            )
+        )
+    if what.session is not None and what.session.course_id != course.pk:
+        problems.append(Problem("session_unknown", _("This session belongs to another course."), "session"))
+    return problems
+
+
+@act
+def sign_consent(consent: Consent, *, signed_on: date, by: User | None, now: datetime) -> Consent:
+    """Record the signature under a consent whose information was given before."""
+    rights.require(by, consent.course.site, *rights.FRONT_DESK)
+    course = roster.lock(consent.course)
+    if signed_on < consent.informed_on:
+        raise RuleBroken(
+            Problem(
+                "signed_before_informed", _("Nobody signs before they were informed. Check the dates."), "signed_on"
+            )
+        )
+    if signed_on > roster.today(course.site, now):
+        raise RuleBroken(Problem("consent_in_future", _("A consent is recorded when it was given."), "signed_on"))
+    if not Consent.objects.filter(pk=consent.pk, signed_on=None, withdrawn_on=None).update(signed_on=signed_on):
+        raise ConsentNotOpen(Problem("consent_not_open", _("This consent is signed or withdrawn already."), "consent"))
+    _look_again(course, reason="consent", by=by, now=now)
+    consent.refresh_from_db()
+    return consent
+
+
+@act
+def withdraw_consent(consent: Consent, *, on: date, by: User | None, now: datetime) -> Consent:
+    """Record that the patient withdrew; the course is put on hold and its reminders stop."""
+    rights.require(by, consent.course.site, *rights.FRONT_DESK)
+    course = roster.lock(consent.course)
+    if not consent.informed_on <= on <= roster.today(course.site, now):
+        raise RuleBroken(Problem("withdrawn_out_of_range", _("Check the date of the withdrawal."), "on"))
+    if not Consent.objects.filter(pk=consent.pk, withdrawn_on=None).update(withdrawn_on=on):
+        raise ConsentNotOpen(Problem("consent_not_open", _("This consent is withdrawn already."), "consent"))
+    _hold(course, "consent_withdrawn", _("The patient has withdrawn the consent."), Role.CLINICIAN, by=by, now=now)
+    consent.refresh_from_db()
+    return consent
+
+
+@act
+def answer_all(
+    patient: Patient,
+    values: Mapping[str, str],
+    *,
+    given_on: date,
+    by: User | None,
+    now: datetime,
+    source: str = Answer.Source.STAFF,
+    note: str = "",
+) -> list[Answer]:
+    """Record answers, question code to value, all or none; a bad one holds at once every open course it concerns."""
+    courses = [roster.lock(course) for course in Course.objects.open().filter(patient=patient).order_by("pk")]
+    recorded = [
+        records.record_answer(patient, question, value, given_on=given_on, by=by, now=now, source=source, note=note)
+        for question, value in values.items()
+    ]
+    for course in courses:
+        rules = RiskRule.objects.filter(version=course.version, question__code__in=values).select_related("question")
+        bad = [rule for rule in rules if values[rule.question.code] in rule.refused_answers]
+        for rule in bad:
+            role = Role.CLINICIAN if rule.severity == RiskRule.Severity.ASK else Role.PRESCRIBER
+            reason = _("An answer speaks against the treatment: %(question)s") % {"question": rule.question.text}
+            _hold(course, f"risk_{rule.question.code}", reason[:300], role, by=by, now=now)
+        if not bad:
+            outbox.reconcile(course, now=now)
+    return recorded
+
+
+def answer(
+    patient: Patient,
+    question_code: str,
+    value: str,
+    *,
+    given_on: date,
+    by: User | None,
+    now: datetime,
+    source: str = Answer.Source.STAFF,
+    note: str = "",
+) -> Answer:
+    """Record one answer, as `answer_all` does."""
+    (recorded,) = answer_all(
+        patient, {question_code: value}, given_on=given_on, by=by, now=now, source=source, note=note
+    )
+    return recorded
+
+
+@act
+def override(
+    course: Course,
+    *,
+    session: Session | None,
+    rule: str,
+    reason: str,
+    expires_on: date,
+    subject: str = "",
+    by: User | None,
+    now: datetime,
+) -> Override:
+    """Silence one rule for one session (or the course) until a day, as the prescriber may where the rule allows it."""
+    rights.require(by, course.site, *rights.PRESCRIBING)
+    if by is None:
+        raise RuleBroken(Problem("overrider_missing", _("An override names the person who gave it."), "given_by"))
+    course = roster.lock(course)
+    problems = []
+    if rule not in OVERRIDABLE:
+        problems.append(Problem("rule_not_overridable", _("Nobody may override this rule here."), "rule"))
+    if not reason.strip():
+        problems.append(Problem("reason_missing", _("Say why."), "reason"))
+    if expires_on < roster.today(course.site, now):
+        problems.append(Problem("expires_in_past", _("An override ends today or later."), "expires_on"))
+    if session is not None and session.course_id != course.pk:
+        problems.append(Problem("session_unknown", _("This session belongs to another course."), "session"))
+    if problems:
+        raise RuleBroken(*problems)
+    given = Override.objects.create(
+        course=course,
+        session=session,
+        rule=rule,
+        subject=subject,
+        reason=reason,
+        expires_on=expires_on,
+        given_at=now,
+        given_by=by,
+    )
+    outbox.reconcile(course, now=now)
+    return given
+
+
+OVERRIDABLE = frozenset(
+    {"before_minimum", "risk_relative"}
+)  # what a prescriber may silence; the planner names the role
+
+
+def _hold(course: Course, code: str, reason: str, role: Role, *, by: User | None, now: datetime) -> None:
+    if course.holds.filter(code=code, lifted_at=None).exists():
+        outbox.reconcile(course, now=now)
+    else:
+        holds.place(course, code=code, reason=reason, lifted_by_role=role, by=by, now=now)
+
+
+def _look_again(course: Course, *, reason: str, by: User | None, now: datetime) -> None:
+    booking.refresh_windows(course)
+    outbox.reconcile(course, now=now)
+    replanning.examine(course, reason=reason, by=by, now=now)

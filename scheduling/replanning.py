@@ -1,0 +1,342 @@
+"""What must move when something happened: examine a course, propose the least change, apply or discard it.
+
+The only writer of proposals. Appointments still inside their windows stay; moves are a proposal that a person applies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+
+from clinic import rights
+from clinic.acts import act
+from clinic.errors import Conflict, Problem
+from clinic.models import User
+
+from . import booking, outbox, roster, wording
+from .models import Appointment, Course, CourseState, Move, Proposal, Session
+from .models.proposals import ProposalState
+from .planner import explain, facts, search
+from .planner.rules import violations
+from .planner.shapes import with_taken
+
+MAY_WAIT_UNTIL_APPLIED = ("resource_place_is_taken_once_at_a_time", "patient_is_in_one_place_at_a_time")
+
+
+class ProposalOvertaken(Conflict):
+    """Something in the proposal has changed since it was made."""
+
+    code = "proposal_overtaken"
+    title = "This proposal is out of date."
+
+
+@act
+def examine(course: Course, *, reason: str, by: User | None, now: datetime) -> Proposal | None:
+    """Look at the rest of a course after something happened; return a proposal if booked visits should move.
+
+    The caller holds the course's lock. An older open proposal for the course is overtaken by this look. A course on
+    hold, or over, is left alone: lifting the hold looks again.
+    """
+    Proposal.objects.open().filter(course=course).update(state=ProposalState.STALE, decided_at=now, decided_by=by)
+    course.refresh_from_db(fields=["state"])
+    as_it_stands = roster.course_facts(course)
+    if course.state != CourseState.OPEN or as_it_stands.holds or not _booked(as_it_stands):
+        return None
+    on = roster.today(course.site, now)
+    booked_on = [slot.on for slot in _booked(as_it_stands)]
+    horizon_on = on + timedelta(days=course.site.booking_horizon_days)
+    times = roster.load(course, min(on, *booked_on), max(horizon_on, *booked_on), now=now)
+    try:
+        repair = search.repair(as_it_stands, times, booking.WEIGHTS, today=on)
+    except explain.Unplannable as stuck:
+        return _propose_nothing(course, as_it_stands, times, stuck, reason=reason, on=on, by=by, now=now)
+    if all(move.old is None for move in repair.moves):
+        return None
+    proposal = _open(course, reason=reason, cost=repair.plan.cost.total, by=by, now=now)
+    broken = violations(_booked(as_it_stands), as_it_stands, times, on)
+    _write_moves(proposal, course, repair.moves, _why(broken, times), repair.plan)
+    return proposal
+
+
+def examine_touched(
+    visits: QuerySet[Appointment], *, reason: str, by: User | None, now: datetime
+) -> list[Proposal]:
+    """Look at every course that has one of these visits, each in a transaction of its own, by patient and course.
+
+    Courses are looked at one after the other, so two proposals may want the same time: the later to be applied is
+    refused and looked at again.
+    """
+    touched = Course.objects.open().filter(sessions__appointments__in=visits).distinct().order_by("patient_id", "pk")
+    found = [_examine_alone(course, reason=reason, by=by, now=now) for course in touched]
+    return [proposal for proposal in found if proposal is not None]
+
+
+@act
+def _examine_alone(course: Course, *, reason: str, by: User | None, now: datetime) -> Proposal | None:
+    return examine(roster.lock(course), reason=reason, by=by, now=now)
+
+
+@act
+def apply(
+    proposal: Proposal, *, by: User | None, now: datetime, sessions: Collection[UUID] | None = None
+) -> list[Appointment]:
+    """Carry out a proposal's moves, all or those of the chosen sessions, in one transaction.
+
+    Raise ProposalOvertaken when a visit was moved meanwhile, or NotBookable with what is wrong with the new times:
+    then nothing is moved. Visits may swap places: the exclusion constraints wait until every row is written.
+    """
+    rights.require(by, proposal.site, *rights.FRONT_DESK)
+    moves = [move for move in _moves_of(proposal) if sessions is None or move.session.uid in sessions]
+    per_course = _by_course(moves)
+    slots = {
+        course: booking.slots_from([move.to_slot for move in moves], course) for course, moves in per_course.items()
+    }
+    for course in sorted(per_course, key=lambda course: (course.patient_id, course.pk)):
+        roster.lock(course)
+    roster.lock_resources(booking.resources_of(slot for chosen in slots.values() for slot in chosen))
+    proposal = Proposal.objects.select_for_update().get(pk=proposal.pk)
+    if problems := _overtaken(proposal, moves):
+        raise ProposalOvertaken(*problems)
+    if problems := _whats_wrong(slots, now=now):
+        raise booking.NotBookable(*problems)
+    moved = _move_all(per_course, slots, proposal, by=by, now=now)
+    Move.objects.filter(pk__in=[move.pk for move in moves]).update(applied_at=now)
+    is_whole = not proposal.moves.filter(applied_at=None).exists()
+    Proposal.objects.filter(pk=proposal.pk).update(
+        state=ProposalState.APPLIED if is_whole else ProposalState.PARTLY, decided_at=now, decided_by=by
+    )
+    return moved
+
+
+@act
+def discard(proposal: Proposal, *, by: User | None, now: datetime) -> Proposal:
+    """Leave everything where it is, and say who decided so."""
+    rights.require(by, proposal.site, *rights.FRONT_DESK)
+    if (
+        not Proposal.objects.open()
+        .filter(pk=proposal.pk)
+        .update(state=ProposalState.DISCARDED, decided_at=now, decided_by=by)
+    ):
+        raise ProposalOvertaken(_no_longer_open(proposal))
+    proposal.refresh_from_db()
+    return proposal
+
+
+def _move_all(
+    per_course: Mapping[Course, Sequence[Move]],
+    slots: Mapping[Course, Sequence[facts.Slot]],
+    proposal: Proposal,
+    *,
+    by: User | None,
+    now: datetime,
+) -> list[Appointment]:
+    moved: list[Appointment] = []
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET CONSTRAINTS {', '.join(MAY_WAIT_UNTIL_APPLIED)} DEFERRED")
+    for course, moves in per_course.items():
+        told = []
+        for move, slot in zip(moves, slots[course], strict=True):
+            if move.appointment is None:
+                continue
+            before = booking.when_as_data(move.appointment)
+            appointment = booking.replace_time(move.appointment, slot, reason=proposal.reason, by=by, now=now)
+            told.append((appointment, before))
+        new = [slot for move, slot in zip(moves, slots[course], strict=True) if move.appointment is None]
+        booked = booking.place(course, new, by=by, now=now) if new else []
+        booking.refresh_windows(course)
+        if told:
+            outbox.announce_moves(course, told, now=now)
+        if booked:
+            outbox.confirm(booked, now=now)
+        moved += [appointment for appointment, _before in told] + booked
+    with connection.cursor() as cursor:
+        # A clash must surface here, where it can be answered, and not at the commit.
+        cursor.execute(f"SET CONSTRAINTS {', '.join(MAY_WAIT_UNTIL_APPLIED)} IMMEDIATE")
+    return moved
+
+
+def _whats_wrong(slots: Mapping[Course, Sequence[facts.Slot]], *, now: datetime) -> list[Problem]:
+    """Ask the rules about every course's new times, as if those of the other courses were taken already."""
+    after = {course: roster.course_facts(course) for course in slots}
+    problems: list[Problem] = []
+    for course, chosen in slots.items():
+        on = roster.today(course.site, now)
+        horizon_on = on + timedelta(days=course.site.booking_horizon_days)
+        dates = [min(max(slot.on, on), horizon_on) for slot in chosen]
+        times = roster.load(
+            course, min(dates), max(dates), now=now, moving=[other for other in slots if other != course]
+        )
+        others = [slot for other in slots if other != course for slot in _final(after[other], slots[other])]
+        times = _with_others_taken(times, others)
+        broken = violations(chosen, after[course], times, on)
+        problems += wording.problems(broken, booking.names_in(times))
+    return problems
+
+
+def _with_others_taken(times: facts.Roster, others: Iterable[facts.Slot]) -> facts.Roster:
+    """Their resources are taken; their patients are other people."""
+    return facts.Roster(
+        **{
+            name: getattr(times if name == "patient_busy" else with_taken(times, others), name)
+            for name in facts.Roster.__slots__
+        }
+    )
+
+
+def _final(course: facts.CourseFacts, chosen: Sequence[facts.Slot]) -> list[facts.Slot]:
+    moved = {slot.session for slot in chosen}
+    return [*chosen, *(slot for slot in _booked(course) if slot.session not in moved)]
+
+
+def _booked(course: facts.CourseFacts) -> list[facts.Slot]:
+    return [
+        session.booked
+        for session in course.sessions
+        if session.booked is not None and session.state is facts.SessionState.OPEN
+    ]
+
+
+def _open(course: Course, *, reason: str, cost: int, by: User | None, now: datetime) -> Proposal:
+    return Proposal.objects.create(
+        site=course.site, course=course, reason=reason, cost=cost, bound=cost, made_at=now, made_by=by
+    )
+
+
+def _propose_nothing(
+    course: Course,
+    as_it_stands: facts.CourseFacts,
+    times: facts.Roster,
+    stuck: explain.Unplannable,
+    *,
+    reason: str,
+    on: date,
+    by: User | None,
+    now: datetime,
+) -> Proposal | None:
+    """Name the visits that cannot stay and have nowhere to go, with the reasons; nothing when all may stay."""
+    broken = violations(_booked(as_it_stands), as_it_stands, times, on)
+    if not broken:
+        return None
+    why = _why(broken, times)
+    for problem in wording.no_plan(stuck, course.site):
+        why.setdefault(UUID(problem.where), []).append(problem.as_dict())
+    proposal = _open(course, reason=reason, cost=0, by=by, now=now)
+    rows = _rows(course, {violation.session for violation in broken})
+    Move.objects.bulk_create(
+        [
+            Move(
+                proposal=proposal,
+                session=session,
+                appointment=appointment,
+                appointment_revision=appointment.revision,
+                from_slot=booking.when_as_data(appointment),
+                why=why.get(session.uid, []),
+            )
+            for session, appointment in rows.values()
+            if appointment is not None
+        ]
+    )
+    return proposal
+
+
+def _why(broken: Sequence[facts.Violation], times: facts.Roster) -> dict[UUID, list[dict[str, Any]]]:
+    why: dict[UUID, list[dict[str, Any]]] = {}
+    for violation, problem in zip(broken, wording.problems(broken, booking.names_in(times)), strict=True):
+        why.setdefault(violation.session, []).append(problem.as_dict())
+    return why
+
+
+def _write_moves(
+    proposal: Proposal,
+    course: Course,
+    moves: Sequence[facts.Move],
+    why: Mapping[UUID, list[dict[str, Any]]],
+    plan: facts.Plan,
+) -> None:
+    rows = _rows(course, {move.session for move in moves})
+    costs = {planned.slot.session: planned.cost.total for planned in plan.sessions}
+    written = []
+    for move in moves:
+        session, appointment = rows[move.session]
+        written.append(
+            Move(
+                proposal=proposal,
+                session=session,
+                appointment=appointment,
+                appointment_revision=appointment.revision if appointment else None,
+                from_slot=booking.when_as_data(appointment) if appointment else None,
+                to_slot=booking.slot_as_data(move.new, course.site),
+                why=why.get(move.session, []),
+                cost=costs.get(move.session, 0),
+            )
+        )
+    Move.objects.bulk_create(written)
+
+
+def _rows(course: Course, uids: Collection[UUID]) -> dict[UUID, tuple[Session, Appointment | None]]:
+    live = {
+        appointment.session_id: appointment
+        for appointment in Appointment.objects.live().filter(session__course=course).select_related("lead")
+    }
+    return {session.uid: (session, live.get(session.pk)) for session in course.sessions.filter(uid__in=uids)}
+
+
+def _moves_of(proposal: Proposal) -> list[Move]:
+    return list(
+        proposal.moves.exclude(to_slot=None)
+        .filter(applied_at=None)
+        .select_related(
+            "session__course__site",
+            "session__course__patient",
+            "session__course__version__protocol",
+            "session__course__lead",
+            "session__course__wish_practitioner",
+            "appointment__session__course",
+            "appointment__site",
+            "appointment__lead",
+        )
+        .order_by("session__course_id", "session__position")
+    )
+
+
+def _by_course(moves: Sequence[Move]) -> dict[Course, list[Move]]:
+    grouped: dict[Course, list[Move]] = {}
+    for move in moves:
+        grouped.setdefault(move.session.course, []).append(move)
+    return grouped
+
+
+def _overtaken(proposal: Proposal, moves: Sequence[Move]) -> list[Problem]:
+    if proposal.state != ProposalState.OPEN:
+        return [_no_longer_open(proposal)]
+    if not moves:
+        return [Problem("nothing_to_apply", _("None of the chosen sessions has a new time in this proposal."))]
+    live = dict(
+        Appointment.objects.live()
+        .filter(session__in=[move.session for move in moves])
+        .values_list("session", "revision")
+    )
+    return [
+        Problem(
+            "visit_changed_since",
+            _("This visit has changed since the proposal was made. Look at the course again."),
+            str(move.session.uid),
+        )
+        for move in moves
+        if live.get(move.session_id) != move.appointment_revision
+    ]
+
+
+def _no_longer_open(proposal: Proposal) -> Problem:
+    proposal.refresh_from_db()
+    return Problem(
+        f"proposal_is_{proposal.state}",
+        _("This proposal is %(state)s already.") % {"state": ProposalState(proposal.state).label},
+        str(proposal.uid),
+    )

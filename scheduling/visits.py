@@ -1,0 +1,471 @@
+"""What happens to visits: book one, move, cancel, arrive, perform, miss. Then the rest of the course is looked at.
+
+The only writer of outcomes and follow-up tasks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+
+from django.utils.translation import gettext as _
+
+from clinic import localtime, rights
+from clinic.acts import act
+from clinic.errors import Conflict, Problem, RuleBroken
+from clinic.models import Role, User
+from patients.models import Area, Complication
+
+from . import booking, holds, outbox, replanning, roster, wording
+from .models import (
+    Appointment,
+    AppointmentState,
+    CancelReason,
+    Course,
+    CourseState,
+    FollowUpTask,
+    Occupancy,
+    Outcome,
+    OutcomeComplication,
+    Proposal,
+    Resource,
+    Session,
+    SessionState,
+)
+from .models.appointments import AskedBy
+from .planner import facts, search
+from .planner.amounts import Amount
+from .planner.gates import gate_answers, refuses
+
+
+class NotAdmitted(Conflict):
+    """A gate is closed, or still pending, at the moment of the visit."""
+
+    code = "gate_not_open"
+    title = "The visit must not begin yet."
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeInput:
+    """What a clinician records after a session. `complications` are codes; an amount needs a UCUM unit."""
+
+    result: str
+    complications: tuple[str, ...] = ()
+    product: str = ""
+    batch: str = ""
+    amount: Decimal | None = None
+    amount_unit: str = ""
+    notes: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Performed:
+    """What really happened. `at_time` is the site's wall clock; areas are codes, None for those planned."""
+
+    performed_on: date
+    at_time: time | None = None
+    outcome: OutcomeInput | None = None
+    treated_areas: tuple[str, ...] | None = None
+    minutes: int | None = None
+    lead: Resource | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PerformResult:
+    session: Session
+    proposal: Proposal | None
+
+
+# --- times ------------------------------------------------------------------------------------------------------------
+
+
+def free_times(
+    session: Session, *, first_on: date, last_on: date, now: datetime, limit: int = 50
+) -> list[facts.PlannedSession]:
+    """Return lawful times for one session between two dates, by time; the course's other visits stay where they are."""
+    course = session.course
+    on = roster.today(course.site, now)
+    horizon_on = on + timedelta(days=course.site.booking_horizon_days)
+    first_on, last_on = max(first_on, on), min(last_on, horizon_on)
+    if first_on > last_on or session.state != SessionState.OPEN:
+        return []
+    as_it_stands = roster.course_facts(course)
+    wanted = next(one for one in as_it_stands.sessions if one.id == session.uid)
+    times = roster.load(course, first_on, last_on, now=now)
+    return search.free_times(
+        wanted, as_it_stands, times, booking.WEIGHTS, today=on, between=(first_on, last_on), limit=limit
+    )
+
+
+# --- acts -------------------------------------------------------------------------------------------------------------
+
+
+@act
+def book(session: Session, slot: facts.Slot, *, by: User | None, now: datetime) -> Appointment:
+    """Book one session; raise NotBookable with everything that is wrong."""
+    rights.require(by, session.course.site, *rights.FRONT_DESK)
+    course = roster.lock(session.course, booking.resources_of([slot]))
+    _refuse_if_over(course)
+    booking.release_expired_reservations(now=now, resources=booking.resources_of([slot]))
+    as_it_stands = roster.course_facts(course)
+    if any(one.id == session.uid and one.booked is not None for one in as_it_stands.sessions):
+        raise booking.NotBookable(
+            Problem("already_booked", _("This session is booked already. Move that visit."), str(session.uid))
+        )
+    if problems := booking.whats_wrong([slot], course, as_it_stands, on=roster.today(course.site, now), now=now):
+        raise booking.NotBookable(*problems)
+    (appointment,) = booking.place(course, [slot], by=by, now=now)
+    booking.refresh_windows(course)
+    outbox.confirm([appointment], now=now)
+    return appointment
+
+
+@act
+def move(
+    appointment: Appointment, slot: facts.Slot, *, by: User | None, now: datetime, reason: str = ""
+) -> tuple[Appointment, Proposal | None]:
+    """Move a visit to another time; return it with a proposal for those that its new time pushes out."""
+    rights.require(by, appointment.site, *rights.FRONT_DESK)
+    course = roster.lock(appointment.session.course, booking.resources_of([slot]))
+    appointment = _as_it_stands(appointment)
+    if not appointment.is_live:
+        raise booking.NotPossibleNow(_not_live(appointment))
+    booking.release_expired_reservations(now=now, resources=booking.resources_of([slot]))
+    course_facts = roster.course_facts(course)
+    if slot.session != appointment.session.uid:
+        raise booking.NotBookable(Problem("session_unknown", wording.sentence("session_unknown"), str(slot.session)))
+    broken = booking.whats_wrong([slot], course, course_facts, on=roster.today(course.site, now), now=now)
+    if broken:
+        raise booking.NotBookable(*broken)
+    before = booking.when_as_data(appointment)
+    appointment = booking.replace_time(appointment, slot, reason=reason, by=by, now=now)
+    booking.refresh_windows(course)
+    outbox.announce_moves(course, [(appointment, before)], now=now)
+    return appointment, replanning.examine(course, reason="moved", by=by, now=now)
+
+
+@act
+def cancel(
+    appointment: Appointment,
+    *,
+    reason: CancelReason,
+    asked_by: AskedBy,
+    by: User | None,
+    now: datetime,
+    note: str = "",
+) -> Appointment:
+    """Cancel a visit: the row and its reason stay, the time is free at once, the session waits to be booked again."""
+    rights.require(by, appointment.site, *rights.FRONT_DESK)
+    course = roster.lock(appointment.session.course)
+    appointment = _as_it_stands(appointment)
+    _cancel(appointment, reason=reason, asked_by=asked_by, by=by, now=now, note=note)
+    booking.refresh_windows(course)
+    outbox.reconcile(course, now=now)
+    replanning.examine(course, reason="cancelled", by=by, now=now)
+    return appointment
+
+
+@act
+def arrive(appointment: Appointment, *, by: User | None, now: datetime) -> Appointment:
+    """Check a patient in; raise NotAdmitted while any gate is closed or still pending."""
+    rights.require(by, appointment.site, *rights.FRONT_DESK)
+    course = roster.lock(appointment.session.course)
+    appointment = _as_it_stands(appointment)
+    on = roster.today(appointment.site, now)
+    if appointment.on != on:
+        raise booking.NotPossibleNow(
+            Problem("not_today", _("This visit is not today. Move it first."), str(appointment.uid))
+        )
+    if shut := gates_at_check_in(course, appointment.session, on):
+        raise NotAdmitted(*wording.gate_problems(shut, appointment.session.uid))
+    booking.change_appointment(appointment, AppointmentState.ARRIVED, by=by, now=now, arrived_at=now)
+    return appointment
+
+
+def gates_at_check_in(course: Course, session: Session, on: date) -> list[facts.GateAnswer]:
+    """Return the gates that keep a session from beginning on that date."""
+    as_it_stands = roster.course_facts(course)
+    wanted = next(one for one in as_it_stands.sessions if one.id == session.uid)
+    return [answer for answer in gate_answers(wanted, on, as_it_stands, on) if refuses(answer, facts.Moment.CHECK_IN)]
+
+
+@act
+def miss(appointment: Appointment, *, by: User | None, now: datetime) -> tuple[Appointment, Proposal | None]:
+    """Record that the patient did not come. The session stays open: losing a visit never loses the step."""
+    rights.require(by, appointment.site, *rights.FRONT_DESK)
+    course = roster.lock(appointment.session.course)
+    appointment = _as_it_stands(appointment)
+    if now < appointment.during.lower:
+        raise booking.NotPossibleNow(
+            Problem("not_over_yet", _("This visit has not begun yet. Cancel it instead."), str(appointment.uid))
+        )
+    booking.change_appointment(appointment, AppointmentState.MISSED, by=by, now=now, release_from=now)
+    booking.refresh_windows(course)
+    outbox.reconcile(course, now=now)
+    return appointment, replanning.examine(course, reason="missed", by=by, now=now)
+
+
+@act
+def perform(session: Session, what: Performed, *, by: User | None, now: datetime) -> PerformResult:
+    """Record that a session took place, with its outcome if there is one; return a proposal for visits it pushes out.
+
+    Windows and gates are not asked: what happened, happened. Refused are a date to come and a session not open.
+    """
+    rights.require(by, session.course.site, *rights.CLINICAL)
+    course = roster.lock(session.course)
+    session = Session.objects.select_related("course__site", "step").get(pk=session.pk)
+    performed_at = _when_performed(course, what, now)
+    uses = _booked_uses(session)
+    if what.lead is not None:
+        uses[session.step.lead_role] = what.lead
+    booking.record_performed(
+        session,
+        performed_on=what.performed_on,
+        performed_at=performed_at,
+        minutes=what.minutes,
+        treated_areas=None if what.treated_areas is None else _areas(what.treated_areas),
+        uses=uses,
+        by=by,
+        now=now,
+    )
+    booking.finish_visit(session, by=by, now=now)
+    if what.outcome is not None:
+        _write_outcome(session, what.outcome, by=by, now=now)
+    _promise_follow_ups(session)
+    booking.refresh_windows(course)
+    outbox.promise_aftercare(session, now=now)
+    if not course.sessions.filter(state=SessionState.OPEN).exists():
+        booking.close_course(course, reason="", by=by, now=now, completed=True)
+    outbox.reconcile(course, now=now)
+    return PerformResult(session, replanning.examine(course, reason="performed", by=by, now=now))
+
+
+@act
+def record_outcome(session: Session, what: OutcomeInput, *, by: User | None, now: datetime) -> Outcome:
+    """Record the outcome of a performed session that has none."""
+    rights.require(by, session.course.site, *rights.CLINICAL)
+    course = roster.lock(session.course)
+    session.refresh_from_db()
+    if session.state != SessionState.PERFORMED:
+        raise booking.NotPossibleNow(
+            Problem("session_not_performed", _("Only a performed session has an outcome."), str(session.uid))
+        )
+    outcome = _write_outcome(session, what, by=by, now=now)
+    outbox.reconcile(course, now=now)
+    return outcome
+
+
+@act
+def clear_review(outcome: Outcome, *, note: str, by: User | None, now: datetime) -> Proposal | None:
+    """Say, as a clinician, that the course may go on after a review; lifts the hold that the review placed."""
+    course = outcome.session.course
+    rights.require(by, course.site, *rights.CLINICAL)
+    course = roster.lock(course)
+    waiting = Outcome.objects.filter(pk=outcome.pk, result=Outcome.Result.REVIEW, cleared_at=None)
+    if by is None or not waiting.update(cleared_at=now, cleared_by=by, cleared_note=note):
+        raise booking.NotPossibleNow(Problem("no_review_waiting", _("There is no review to clear here."), "outcome"))
+    standing = course.holds.filter(code=REVIEW_HOLD, lifted_at=None).first()
+    if standing is not None:
+        return holds.lift(standing, reason=note or _("review cleared"), by=by, now=now)
+    outbox.reconcile(course, now=now)
+    return replanning.examine(course, reason="review_cleared", by=by, now=now)
+
+
+@act
+def end_course(
+    course: Course, *, reason: str, asked_by: AskedBy = AskedBy.CLINIC, by: User | None, now: datetime
+) -> Course:
+    """End a course for a reason: its visits are cancelled, its open sessions dropped, its messages stopped."""
+    rights.require(by, course.site, *rights.FRONT_DESK)
+    if not reason.strip():
+        raise RuleBroken(Problem("reason_missing", _("Say why the course ends."), "reason"))
+    course = roster.lock(course)
+    _refuse_if_over(course)
+    for appointment in Appointment.objects.live().filter(session__course=course).select_related("session__course"):
+        _cancel(appointment, reason=CancelReason.COURSE_ENDED, asked_by=asked_by, by=by, now=now)
+    course = booking.close_course(course, reason=reason, by=by, now=now)
+    outbox.reconcile(course, now=now)
+    return course
+
+
+# --- parts ------------------------------------------------------------------------------------------------------------
+
+REVIEW_HOLD = "outcome_review"
+STOP_HOLD = "outcome_stop"
+
+
+def _cancel(
+    appointment: Appointment,
+    *,
+    reason: CancelReason,
+    asked_by: AskedBy,
+    by: User | None,
+    now: datetime,
+    note: str = "",
+) -> None:
+    if reason not in CancelReason.values or asked_by not in AskedBy.values:
+        raise RuleBroken(Problem("reason_unknown", _("Choose a reason from the list, and who asked."), "reason"))
+    booking.change_appointment(
+        appointment,
+        AppointmentState.CANCELLED,
+        by=by,
+        now=now,
+        reason=reason,
+        release_from=datetime.min.replace(tzinfo=now.tzinfo),
+        cancelled_at=now,
+        cancel_reason=reason,
+        cancel_asked_by=asked_by,
+        note=note,
+        calendar_sequence=appointment.calendar_sequence + 1,
+    )
+    outbox.announce_cancellation(appointment, now=now)
+
+
+def _write_outcome(session: Session, what: OutcomeInput, *, by: User | None, now: datetime) -> Outcome:
+    if problems := _against_outcome(session, what):
+        raise RuleBroken(*problems)
+    outcome = Outcome.objects.create(
+        session=session,
+        result=what.result,
+        product=what.product,
+        batch=what.batch,
+        amount=what.amount,
+        amount_unit=what.amount_unit,
+        notes=what.notes,
+        recorded_at=now,
+        recorded_by=by,
+    )
+    seen = Complication.objects.filter(code__in=what.complications)
+    OutcomeComplication.objects.bulk_create(
+        [OutcomeComplication(outcome=outcome, complication=complication) for complication in seen]
+    )
+    _hold_after(session, what.result, by=by, now=now)
+    return outcome
+
+
+def _against_outcome(session: Session, what: OutcomeInput) -> list[Problem]:
+    problems = []
+    if what.result not in Outcome.Result.values:
+        problems.append(Problem("result_unknown", _("The result is ok, review or stop."), "outcome.result"))
+    if what.amount is not None and (what.amount < 0 or not what.amount_unit):
+        problems.append(
+            Problem("amount_without_unit", _("Give an amount with its unit, such as mL."), "outcome.amount")
+        )
+    known = set(Complication.objects.filter(code__in=what.complications).values_list("code", flat=True))
+    problems += [
+        Problem(
+            "complication_unknown", _("There is no complication “%(code)s”.") % {"code": code}, "outcome.complications"
+        )
+        for code in what.complications
+        if code not in known
+    ]
+    if Outcome.objects.filter(session=session).exists():
+        problems.append(Problem("outcome_recorded", _("The outcome is recorded already."), str(session.uid)))
+    return problems
+
+
+def _hold_after(session: Session, result: str, *, by: User | None, now: datetime) -> None:
+    placed = {
+        Outcome.Result.REVIEW: (REVIEW_HOLD, Role.CLINICIAN, _("A clinician must review the last session first.")),
+        Outcome.Result.STOP: (
+            STOP_HOLD,
+            Role.PRESCRIBER,
+            _("The clinician stopped the course after the last session."),
+        ),
+    }.get(Outcome.Result(result))
+    course = session.course
+    if placed is None or course.holds.filter(code=placed[0], lifted_at=None).exists():
+        return
+    code, role, reason = placed
+    holds.place(course, code=code, reason=reason, lifted_by_role=role, by=by, now=now)
+
+
+def _promise_follow_ups(session: Session) -> None:
+    """Write the tasks that a person has to do some time after this session; messages are the outbox's."""
+    on = session.performed_on
+    if on is None:
+        return
+    is_last = not session.course.sessions.filter(step=session.step, state=SessionState.OPEN).exists()
+    tasks = []
+    for follow_up in session.step.follow_ups.filter(kind="call"):
+        if follow_up.last_session_only and not is_last:
+            continue
+        due_on = Amount.parse(follow_up.after).after(on)
+        until_on = due_on + timedelta(days=follow_up.tolerance_days)
+        tasks.append(FollowUpTask(session=session, follow_up=follow_up, due_on=due_on, until_on=until_on))
+    FollowUpTask.objects.bulk_create(tasks)
+
+
+def _when_performed(course: Course, what: Performed, now: datetime) -> datetime | None:
+    """Return the instant it began, if a time was given; raise RuleBroken for one that is still to come."""
+    at = (
+        localtime.typed_instant(what.performed_on, what.at_time, course.site.zone) if what.at_time is not None else None
+    )
+    if what.performed_on > roster.today(course.site, now) or (at is not None and at > now):
+        raise RuleBroken(
+            Problem("performed_in_future", _("A session is recorded when it has taken place."), "performed_on")
+        )
+    if what.minutes is not None and not 0 < what.minutes <= 24 * 60:
+        raise RuleBroken(Problem("minutes_out_of_range", _("A session takes between a minute and a day."), "minutes"))
+    return at
+
+
+def _booked_uses(session: Session) -> dict[str, Resource]:
+    taken = Occupancy.objects.standing().filter(appointment__in=Appointment.objects.live().filter(session=session))
+    return {use.role: use.resource for use in taken.select_related("resource")}
+
+
+def _areas(codes: Iterable[str]) -> list[Area]:
+    wanted = set(codes)
+    found = list(Area.objects.filter(code__in=wanted))
+    if unknown := sorted(wanted - {area.code for area in found}):
+        raise RuleBroken(
+            *(
+                Problem("area_unknown", _("There is no area “%(code)s”.") % {"code": code}, "treated_areas")
+                for code in unknown
+            )
+        )
+    return found
+
+
+def _as_it_stands(appointment: Appointment) -> Appointment:
+    """Read a visit again under the locks."""
+    return Appointment.objects.select_related("session__course__site", "session__step", "site", "lead", "patient").get(
+        pk=appointment.pk
+    )
+
+
+def _refuse_if_over(course: Course) -> None:
+    if course.state != CourseState.OPEN:
+        raise booking.NotPossibleNow(
+            Problem(f"course_{course.state}", _("This course is over. Start a new one."), str(course.uid))
+        )
+
+
+def _not_live(appointment: Appointment) -> Problem:
+    return Problem(
+        f"appointment_is_{appointment.state}",
+        _("This visit is %(state)s already.") % {"state": AppointmentState(appointment.state).label},
+        str(appointment.uid),
+    )
+
+
+__all__ = [
+    "NotAdmitted",
+    "OutcomeInput",
+    "PerformResult",
+    "Performed",
+    "arrive",
+    "book",
+    "cancel",
+    "clear_review",
+    "end_course",
+    "free_times",
+    "gates_at_check_in",
+    "miss",
+    "move",
+    "perform",
+    "record_outcome",
+]

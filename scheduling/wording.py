@@ -1,0 +1,199 @@
+"""What each code means, in sentences that a receptionist can read out. The codes are the planner's and never change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+
+from django.utils import formats
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from clinic import localtime
+from clinic.errors import Problem
+from clinic.models import Role, Site
+
+from .planner import explain, facts
+
+SENTENCES = {
+    # gates
+    "assessment_missing": gettext_lazy("A clinician has not assessed the patient for this treatment yet."),
+    "assessment_expired": gettext_lazy("The medical assessment is too old by then. A clinician must assess again."),
+    "assessment_unsuitable": gettext_lazy("A clinician found this treatment unsuitable for the patient."),
+    "assessment_cooling_off": gettext_lazy("The time to think after the assessment is not over."),
+    "reflux_not_checked": gettext_lazy("Nobody has checked for underlying varicose veins."),
+    "reflux_untreated": gettext_lazy("Underlying varicose veins were found and are not treated."),
+    "reflux_treated_recently": gettext_lazy("Varicose veins were treated too short a time ago."),
+    "answer_missing": gettext_lazy("The question “%(subject)s” has never been answered."),
+    "answer_expired": gettext_lazy("The answer to “%(subject)s” is too old. Ask again."),
+    "answer_due_again": gettext_lazy("The question “%(subject)s” must be asked again before this visit."),
+    "risk_absolute": gettext_lazy("The answer to “%(subject)s” rules this treatment out."),
+    "risk_relative": gettext_lazy("The answer to “%(subject)s” speaks against this treatment."),
+    "risk_ask": gettext_lazy("A clinician must look at the answer to “%(subject)s” first."),
+    "area_not_allowed": gettext_lazy("The protocol does not treat this area: %(subject)s."),
+    "consent_missing": gettext_lazy("The patient has not signed the consent."),
+    "consent_expired": gettext_lazy("The consent is too old by then. Seek it again."),
+    "consent_withdrawn": gettext_lazy("The patient has withdrawn the consent."),
+    "consent_cooling_off": gettext_lazy("The time to think after the information talk is not over."),
+    "outcome_missing": gettext_lazy("The outcome of the last session has not been recorded."),
+    "outcome_review": gettext_lazy("A clinician must review the last session first."),
+    "outcome_stop": gettext_lazy("The clinician stopped the course after the last session."),
+    "outcome_awaited": gettext_lazy("The session before it has not taken place yet."),
+    "course_on_hold": gettext_lazy("The course is on hold."),
+    "patient_deceased": gettext_lazy("The patient has died."),
+    "patient_merged": gettext_lazy("This record was merged into another. Use that one."),
+    # rules
+    "session_not_open": gettext_lazy("This session is not open any more."),
+    "session_unknown": gettext_lazy("This session does not belong to the course."),
+    "session_twice": gettext_lazy("The same session is named twice."),
+    "session_missing": gettext_lazy("This session has no time in the plan. A course is booked whole."),
+    "before_floor": gettext_lazy("Nobody may book this session so early."),
+    "before_minimum": gettext_lazy("This is earlier than the protocol allows."),
+    "after_lapse": gettext_lazy("This is so late that the course needs a new assessment first."),
+    "out_of_order": gettext_lazy("The sessions would not follow each other in their order."),
+    "in_the_past": gettext_lazy("This time is over. Choose a later one."),
+    "beyond_horizon": gettext_lazy("This is further ahead than the site takes bookings."),
+    "site_closed": gettext_lazy("The site is closed on that day: %(subject)s."),
+    "off_grid": gettext_lazy("Visits do not start at that minute here."),
+    "wrong_shape": gettext_lazy("The people, rooms or length do not fit this step."),
+    "place_unknown": gettext_lazy("A person or room in the plan does not exist at this site."),
+    "lacks_capability": gettext_lazy("%(subject)s cannot do this on that date."),
+    "off_duty": gettext_lazy("%(subject)s is not working then."),
+    "resource_busy": gettext_lazy("%(subject)s is already taken then."),
+    "patient_busy": gettext_lazy("The patient has another visit at that time."),
+    # why there is no plan
+    "outside_window": gettext_lazy("No date that can be booked lies in its window."),
+    "gate_closed": gettext_lazy("A clinical condition is not met on these dates."),
+    "lead_busy": gettext_lazy("Everyone who could lead the session is taken."),
+    "others_busy": gettext_lazy("No room, device or second person is free at the same time."),
+    "wish_missed": gettext_lazy("The patient cannot come at the times that are free."),
+    "roles_collide": gettext_lazy("One person or room would be needed twice at once."),
+    "spacing": gettext_lazy("No free date has the right distance from the session before."),
+}
+
+# The rules of an explanation speak of many dates at once.
+NO_PLAN = SENTENCES | {
+    "off_duty": gettext_lazy("Nobody who could do it is working, or no room is open."),
+    "lacks_capability": gettext_lazy("Nobody, or no room, has what the session needs."),
+    "site_closed": gettext_lazy("The site is closed."),
+    "patient_busy": gettext_lazy("The patient has other visits."),
+    "in_the_past": gettext_lazy("These times are over."),
+}
+
+RELAXATIONS = {
+    "without_wishes": gettext_lazy("Without the patient's wishes as musts: %(when)s."),
+    "without_weekdays": gettext_lazy("On any weekday: %(when)s."),
+    "without_times": gettext_lazy("At any time of day: %(when)s."),
+    "without_practitioner": gettext_lazy("With any practitioner: %(when)s."),
+    "without_avoided_dates": gettext_lazy("On the dates to avoid: %(when)s."),
+    "without_language": gettext_lazy("Whatever the practitioner's languages: %(when)s."),
+    "after_lapse": gettext_lazy("Later than the protocol allows, after a new assessment: %(when)s."),
+    "before_minimum": gettext_lazy("Earlier than the protocol allows, if a prescriber agrees: %(when)s."),
+}
+
+
+def sentence(
+    code: str,
+    *,
+    subject: str = "",
+    opens_on: date | None = None,
+    override: str = "",
+    names: Mapping[str, str] | None = None,
+) -> str:
+    """Return what a code means, what opens it and who may override it. `names` gives words for subjects."""
+    known = (names or {}).get(subject, subject)
+    words = [str(SENTENCES[code]) % {"subject": known} if code in SENTENCES else code.replace("_", " ")]
+    if opens_on is not None:
+        words.append(_("Possible from %(date)s.") % {"date": _day(opens_on)})
+    if override:
+        words.append(_("Only a %(role)s may override this.") % {"role": str(Role(override).label).lower()})
+    return " ".join(words)
+
+
+def problems(broken: Iterable[facts.Violation], names: Mapping[str, str] | None = None) -> list[Problem]:
+    """Return the planner's violations as problems; `where` is the session's uid."""
+    return [
+        Problem(
+            violation.code,
+            sentence(
+                violation.code,
+                subject=violation.subject,
+                opens_on=violation.opens_on,
+                override=violation.override,
+                names=names,
+            ),
+            str(violation.session),
+            {
+                "on": violation.on.isoformat() if violation.on else None,
+                "subject": violation.subject,
+                "opens_on": violation.opens_on.isoformat() if violation.opens_on else None,
+                "override": violation.override or None,
+            },
+        )
+        for violation in broken
+    ]
+
+
+def gate_problems(
+    answers: Iterable[facts.GateAnswer], session: object, names: Mapping[str, str] | None = None
+) -> list[Problem]:
+    """Return gates that are not open as problems about a session."""
+    return [
+        Problem(
+            answer.code,
+            sentence(
+                answer.code, subject=answer.subject, opens_on=answer.opens_on, override=answer.override, names=names
+            ),
+            str(session),
+            {
+                "state": answer.state.value,
+                "subject": answer.subject,
+                "opens_on": answer.opens_on.isoformat() if answer.opens_on else None,
+                "changes_on": [on.isoformat() for on in answer.changes_on],
+                "override": answer.override or None,
+            },
+        )
+        for answer in answers
+    ]
+
+
+def no_plan(stuck: explain.Unplannable, site: Site) -> list[Problem]:
+    """Return why there is no plan: each session that has no time, by position, with what would give it one."""
+    reasons = [one for one in stuck.reasons if one.binding]
+    return [
+        _no_time(reason, [one for one in stuck.relaxations if one.session == reason.session], site)
+        for reason in reasons
+    ]
+
+
+def _no_time(reason: facts.Reason, ways_out: list[facts.Relaxation], site: Site) -> Problem:
+    words = [
+        _("Session %(number)d, %(first)s to %(last)s:")
+        % {"number": reason.position, "first": _day(reason.first_on), "last": _day(reason.last_on)},
+        str(NO_PLAN.get(reason.binding, reason.binding)),
+    ]
+    relaxations = []
+    for way in ways_out:
+        starts_at = localtime.day_shape(way.slot.on, site.zone).starts_at + way.slot.tick * localtime.ONE_MINUTE
+        when = f"{_day(way.slot.on)}, {localtime.wall(starts_at, site.zone):%H:%M}"
+        text = str(RELAXATIONS[way.code]) % {"when": when}
+        words.append(text)
+        relaxations.append(
+            {"code": way.code, "message": text, "on": way.slot.on.isoformat(), "whole_course": way.whole_course}
+        )
+    return Problem(
+        reason.binding,
+        " ".join(words),
+        str(reason.session),
+        {
+            "position": reason.position,
+            "first_on": reason.first_on.isoformat(),
+            "last_on": reason.last_on.isoformat(),
+            "removed": [{"code": one.code, "dates": one.dates, "starts": one.starts} for one in reason.removed],
+            "relaxations": relaxations,
+        },
+    )
+
+
+def _day(on: date) -> str:
+    return formats.date_format(on, "D j F Y")
