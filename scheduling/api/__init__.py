@@ -1,0 +1,1 @@
+"""The REST API: read input, call one act, show output."""

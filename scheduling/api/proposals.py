@@ -1,0 +1,89 @@
+"""Proposals: moves that a person looks at, then applies or discards."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.db.models import QuerySet
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from clinic.api import roles_of
+from scheduling import replanning
+from scheduling.models import Proposal
+
+from . import inputs, outputs, shown
+from .endpoint import Endpoint
+from .rights import RIGHTS
+
+
+class ProposalEndpoint(Endpoint):
+    """Proposals at the sites where the user works."""
+
+    site_path = "site_id"
+    rights: ClassVar = {
+        "list": "see_patients",
+        "retrieve": "see_patients",
+        "apply": "apply_proposal",
+        "discard": "apply_proposal",
+    }
+
+    def get_queryset(self) -> QuerySet[Proposal]:
+        return shown.proposals_visible_to(self.user)
+
+    @extend_schema(
+        summary="Open proposals, newest first",
+        tags=["proposals"],
+        parameters=[inputs.UidPageInput],
+        responses=outputs.page_of(outputs.ProposalOutput),
+    )
+    def list(self, request: Request) -> Response:
+        rows = self.get_queryset().filter(pk__in=Proposal.objects.open())
+        roles = roles_of(request)
+        if not roles.everywhere:
+            may = [site for site, held in roles.at_sites.items() if held & set(RIGHTS["see_patients"])]
+            rows = rows.filter(site__in=may)
+        found, page = self.page(rows, outputs.ProposalOutput)
+        self.was_read("list", "scheduling.proposal", {uid for proposal in found for uid in shown.patients_in(proposal)})
+        return page
+
+    @extend_schema(summary="A proposal", tags=["proposals"], responses=outputs.ProposalOutput)
+    def retrieve(self, request: Request, **_uid: Any) -> Response:
+        proposal: Proposal = self.get_object()
+        self.was_read("view", "scheduling.proposal", shown.patients_in(proposal), proposal.uid)
+        return Response(outputs.ProposalOutput(proposal).data)
+
+    @extend_schema(
+        summary="Carry out a proposal's moves, all or those of the chosen sessions",
+        tags=["proposals"],
+        request=inputs.ApplyInput,
+        responses=outputs.ProposalApplied,
+    )
+    def apply(self, request: Request, **_uid: Any) -> Response:
+        proposal: Proposal = self.get_object()
+        given = inputs.ApplyInput.checked(request.data)
+
+        def answer() -> Any:
+            self.was_read("view", "scheduling.proposal", shown.patients_in(proposal), proposal.uid)
+            moved = replanning.apply(proposal, sessions=given["sessions"], by=self.user, now=timezone.now())
+            rows = shown.appointments_visible_to(self.user).filter(pk__in=[one.pk for one in moved])
+            fresh = self.get_queryset().get(pk=proposal.pk)
+            return outputs.ProposalApplied({"proposal": fresh, "appointments": rows}).data
+
+        return self.do(answer)
+
+    @extend_schema(
+        summary="Leave everything where it is", tags=["proposals"], request=None, responses=outputs.ProposalOutput
+    )
+    def discard(self, request: Request, **_uid: Any) -> Response:
+        inputs.Nothing.checked(request.data)
+        proposal: Proposal = self.get_object()
+
+        def answer() -> Any:
+            self.was_read("view", "scheduling.proposal", shown.patients_in(proposal), proposal.uid)
+            replanning.discard(proposal, by=self.user, now=timezone.now())
+            return outputs.ProposalOutput(self.get_queryset().get(pk=proposal.pk)).data
+
+        return self.do(answer)

@@ -1,0 +1,352 @@
+"""What is shown of rows and of the planner's answers, put together for the shapes in `outputs`. Writes nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Prefetch, QuerySet
+
+from clinic import localtime
+from clinic.models import Site, User
+from patients.models import Area, Question
+from scheduling import booking, roster, wording, worklists
+from scheduling.models import (
+    Appointment,
+    Assessment,
+    Consent,
+    Course,
+    CourseState,
+    FollowUpTask,
+    Hold,
+    Message,
+    Move,
+    Outcome,
+    Override,
+    Proposal,
+    Resource,
+    Session,
+    SessionState,
+)
+from scheduling.planner import facts
+from scheduling.planner.gates import gate_answers
+from scheduling.planner.windows import windows_of
+
+
+class Shown:
+    """A row, with what is known besides."""
+
+    def __init__(self, row: object, **besides: Any) -> None:
+        self._row, self._besides = row, besides
+
+    def __getattr__(self, name: str) -> Any:
+        return self._besides[name] if name in self._besides else getattr(self._row, name)
+
+
+# --- rows with what their shapes read ---------------------------------------------------------------------------------
+
+
+def courses_visible_to(user: User) -> QuerySet[Course]:
+    return Course.objects.visible_to(user).select_related(
+        "patient", "site", "lead", "version__protocol", "wish_practitioner"
+    )
+
+
+def sessions_visible_to(user: User) -> QuerySet[Session]:
+    return Session.objects.visible_to(user).select_related(
+        "course__patient",
+        "course__site",
+        "course__lead",
+        "course__version__protocol",
+        "course__wish_practitioner",
+        "step",
+        "outcome",
+    )
+
+
+def appointments_visible_to(user: User) -> QuerySet[Appointment]:
+    return Appointment.objects.visible_to(user).select_related(
+        "patient",
+        "site",
+        "lead",
+        "session__step",
+        "session__course__patient",
+        "session__course__site",
+        "session__course__lead",
+        "session__course__version__protocol",
+        "session__course__wish_practitioner",
+    )
+
+
+def proposals_visible_to(user: User) -> QuerySet[Proposal]:
+    moves = Move.objects.select_related("session__course__patient", "appointment").order_by("id")
+    return Proposal.objects.visible_to(user).select_related("site", "course").prefetch_related(Prefetch("moves", moves))
+
+
+def sites_of(user: User) -> QuerySet[Site]:
+    sites = Site.objects.filter(is_active=True)
+    return sites if user.is_superuser else sites.filter(pk__in=user.roles.values("site"))
+
+
+def patients_in(proposal: Proposal) -> set[UUID]:
+    return {move.session.course.patient.uid for move in proposal.moves.all()}
+
+
+def open_proposal(course: Course) -> Proposal | None:
+    """Return the course's open proposal, with its moves."""
+    moves = Move.objects.select_related("session", "appointment").order_by("id")
+    return course.proposals.open().select_related("site", "course").prefetch_related(Prefetch("moves", moves)).first()
+
+
+# --- gates and windows ----------------------------------------------------------------------------------------------
+
+
+def subjects() -> dict[str, str]:
+    """Return words for what a gate's sentence is about: questions and areas, by code."""
+    return dict(Question.objects.values_list("code", "text")) | dict(Area.objects.values_list("code", "name"))
+
+
+def gates(answers: Iterable[facts.GateAnswer], names: Mapping[str, str]) -> list[dict[str, Any]]:
+    return [
+        {
+            "code": answer.code,
+            "state": answer.state.value,
+            "subject": answer.subject,
+            "message": wording.sentence(
+                answer.code, subject=answer.subject, opens_on=answer.opens_on, override=answer.override, names=names
+            ),
+            "opens_on": answer.opens_on,
+            "changes_on": answer.changes_on,
+            "override": answer.override or None,
+        }
+        for answer in answers
+    ]
+
+
+def _kept_window(session: Session) -> facts.Window:
+    """Return the window as it was when the session was last open."""
+    return facts.Window(
+        session.floor_on,
+        session.earliest_on,
+        session.target_on,
+        session.overdue_on,
+        session.lapse_on,
+        provisional=session.window_is_provisional,
+    )
+
+
+# --- courses ----------------------------------------------------------------------------------------------------------
+
+
+def course(row: Course, now: datetime) -> Shown:
+    """Return a course with all that a clinician reads of it."""
+    holds = list(Hold.objects.filter(course=row).select_related("course"))
+    return Shown(
+        row,
+        is_held=any(hold.lifted_at is None for hold in holds),
+        holds=holds,
+        assessments=Assessment.objects.filter(patient=row.patient_id, protocol=row.version.protocol_id).select_related(
+            "assessed_by"
+        ),
+        consents=Consent.objects.filter(course=row).select_related("session", "text", "sought_by"),
+        overrides=Override.objects.filter(course=row).select_related("session", "given_by"),
+        sessions=sessions(row, now),
+        proposal=open_proposal(row),
+    )
+
+
+def sessions(row: Course, now: datetime, *, only: UUID | None = None) -> list[Shown]:
+    """Return the sessions of a course (or one of them) with windows as of now, gates, visits and outcome."""
+    today = roster.today(row.site, now)
+    as_it_stands = roster.course_facts(row)
+    known = {session.id: session for session in as_it_stands.sessions}
+    windows = windows_of(as_it_stands)
+    names = subjects()
+    rows = Session.objects.filter(course=row).select_related("course", "step", "outcome")
+    if only is not None:
+        rows = rows.filter(uid=only)
+    visits = Appointment.objects.select_related("site", "lead", "session__course")
+    return [
+        _session(
+            session,
+            known[session.uid],
+            windows.get(session.uid) or _kept_window(session),
+            as_it_stands if row.state == CourseState.OPEN and session.state == SessionState.OPEN else None,
+            today,
+            names,
+        )
+        for session in rows.prefetch_related(
+            "planned_areas", "treated_areas", "outcome__complications", Prefetch("appointments", visits)
+        ).order_by("position")
+    ]
+
+
+def _session(
+    row: Session,
+    known: facts.SessionFacts,
+    window: facts.Window,
+    still_open_in: facts.CourseFacts | None,
+    today: date,
+    names: Mapping[str, str],
+) -> Shown:
+    gates_on = None
+    if still_open_in is not None:
+        gates_on = known.booked.on if known.booked else max(today, window.target_on or window.earliest_on or today)
+    visits = list(row.appointments.all())
+    return Shown(
+        row,
+        window=window,
+        gates_on=gates_on,
+        gates=gates(gate_answers(known, gates_on, still_open_in, today), names)
+        if gates_on is not None and still_open_in is not None
+        else [],
+        appointment=next((visit for visit in visits if visit.is_live), None),
+        former_appointments=[visit for visit in visits if not visit.is_live],
+        outcome=getattr(row, "outcome", None),
+    )
+
+
+# --- times and plans --------------------------------------------------------------------------------------------------
+
+
+def times(planned: Sequence[facts.PlannedSession], site: Site) -> list[dict[str, Any]]:
+    """Return slots as they are posted back, each with its instants and the practitioner's name."""
+    leads = {one.uid: one for one in Resource.objects.filter(uid__in={one.slot.lead for one in planned})}
+    return [
+        {
+            "slot": booking.slot_as_data(one.slot, site),
+            "zone": site.zone,
+            "starts_at": (starts_at := _starts_at(one.slot, site)),
+            "ends_at": starts_at + timedelta(minutes=one.slot.minutes),
+            "lead": leads[one.slot.lead],
+        }
+        for one in planned
+    ]
+
+
+def _starts_at(slot: facts.Slot, site: Site) -> datetime:
+    return localtime.day_shape(slot.on, site.zone).starts_at + timedelta(minutes=slot.tick)
+
+
+def plan(row: Course, alternatives: Sequence[facts.Alternative]) -> dict[str, Any]:
+    """Return the proposed plans with what each part of them costs."""
+    known = {session.id: session for session in roster.course_facts(row).sessions}
+    names = subjects()
+    flat = iter(times([one for other in alternatives for one in other.plan.sessions], row.site))
+    return {
+        "course": row.uid,
+        "alternatives": [
+            {
+                "kind": alternative.kind,
+                "is_proven": alternative.plan.proven,
+                "cost": _cost(alternative.plan.cost),
+                "sessions": [
+                    {
+                        **next(flat),
+                        "position": known[one.slot.session].position,
+                        "step": known[one.slot.session].step,
+                        "is_booked": one.pinned,
+                        "window": one.window,
+                        "cost": _cost(one.cost),
+                        "gates": gates(one.gates, names),
+                    }
+                    for one in alternative.plan.sessions
+                ],
+            }
+            for alternative in alternatives
+        ],
+    }
+
+
+def _cost(cost: facts.CostParts) -> dict[str, int]:
+    return {**dataclasses.asdict(cost), "total": cost.total}
+
+
+# --- days -------------------------------------------------------------------------------------------------------------
+
+
+def visits(rows: QuerySet[Appointment], now: datetime) -> list[Shown]:
+    """Return visits by time, with what keeps each from beginning on its date; in the same number of queries for any."""
+    found = list(rows.prefetch_related("session__planned_areas"))
+    found.sort(key=lambda visit: (visit.during.lower, visit.pk))
+    waiting = {visit.session.course for visit in found if visit.is_live}
+    stand = roster.courses_facts(list(waiting))
+    names = subjects()
+    return [_visit(visit, stand, names, roster.today(visit.site, now)) for visit in found]
+
+
+def _visit(visit: Appointment, stand: Mapping[int, facts.CourseFacts], names: Mapping[str, str], today: date) -> Shown:
+    shut: list[facts.GateAnswer] = []
+    session = visit.session
+    if visit.is_live:
+        as_it_stands = stand[session.course_id]
+        known = next(one for one in as_it_stands.sessions if one.id == session.uid)
+        shut = gate_answers(known, visit.on, as_it_stands, today)
+    return Shown(
+        visit,
+        protocol=session.course.version.protocol.name,
+        step={
+            "key": session.step.key,
+            "name": session.step.name,
+            "kind": session.step.kind,
+            "position": session.position,
+        },
+        areas=sorted(area.code for area in session.planned_areas.all()),
+        gates=gates(shut, names),
+    )
+
+
+# --- what needs a person ----------------------------------------------------------------------------------------------
+
+WORK_IS_ABOUT = {
+    "overdue": "overdue_on",
+    "due": "target_on",
+    "unclosed": "on",
+    "not_ready": "on",
+    "outcomes": "performed_on",
+    "held": "next_visit_on",
+    "calls": "due_on",
+}
+
+
+def work(listings: Iterable[worklists.Listing]) -> list[dict[str, Any]]:
+    """Return the worklist with each row named by its type and uid."""
+    return [
+        {
+            "kind": listing.kind,
+            "title": listing.title,
+            "about": listing.about,
+            "count": listing.count,
+            "rows": [_work(row, WORK_IS_ABOUT.get(listing.kind, "")) for row in listing.rows],
+        }
+        for listing in listings
+    ]
+
+
+def _work(row: Any, about: str) -> dict[str, Any]:
+    named = row.session if isinstance(row, Outcome) else row  # an outcome is reached through its session
+    course_of_row = worklists.course_of(row)
+    return {
+        "type": TYPES[type(named)],
+        "uid": named.uid,
+        "course": course_of_row.uid if course_of_row else None,
+        "patient": worklists.patient_of(row),
+        "on": getattr(row, about, None),
+    }
+
+
+TYPES = {
+    Appointment: "appointment",
+    Course: "course",
+    FollowUpTask: "follow_up_task",
+    Message: "message",
+    Proposal: "proposal",
+    Session: "session",
+}
+
+
+def site(row: Site, now: datetime, **besides: Any) -> Shown:
+    return Shown(row, today=roster.today(row, now), **besides)
