@@ -13,9 +13,10 @@ from datetime import date, datetime, time, timedelta
 from itertools import combinations
 from typing import Any
 
-from django.db import transaction
 from django.utils.translation import gettext as _
 
+from clinic import rights
+from clinic.acts import act
 from clinic.audit import written_by
 from clinic.errors import Conflict, Problem, RuleBroken
 from clinic.localtime import TimeDoesNotExist, typed_instant
@@ -94,7 +95,7 @@ def lock(resource: Resource) -> Resource:
 # --- resources and what they can do ---------------------------------------------------------------------------------
 
 
-@transaction.atomic
+@act
 def ensure_capabilities(names: Mapping[str, str]) -> dict[str, Capability]:
     """Add the capabilities that are missing and name all of them so; return them by code."""
     rows = [Capability(code=code, name=tidy(name)) for code, name in sorted(names.items())]
@@ -105,7 +106,7 @@ def ensure_capabilities(names: Mapping[str, str]) -> dict[str, Capability]:
     return {row.code: row for row in Capability.objects.filter(code__in=names)}
 
 
-@transaction.atomic
+@act
 def save_resource(
     details: ResourceDetails,
     *,
@@ -118,6 +119,7 @@ def save_resource(
     Raises RuleBroken with all that is malformed (capability_unknown, capability_overlaps, ends_before_it_begins, …),
     PlacesInUse, KindIsFixed or UserHasResource.
     """
+    rights.require_somewhere(by, *rights.MANAGING)
     row = lock(resource) if resource else Resource()
     before = (row.kind, row.places)
     for name in RESOURCE_FIELDS:
@@ -209,13 +211,14 @@ def _write_grants(row: Resource, wanted: Sequence[tuple[Capability, Grant]]) -> 
 # --- hours ----------------------------------------------------------------------------------------------------------
 
 
-@transaction.atomic
+@act
 def set_hours(resource: Resource, rows: Iterable[WeeklyHours], *, by: User | None, now: datetime) -> list[Hours]:  # noqa: ARG001
     """Make a resource's weekly hours, at all sites, exactly these.
 
     Raises RuleBroken for malformed rows, HoursOverlap where two of them meet on an actual date. Wall-clock times of two
     sites are compared as if one zone held at both.
     """
+    rights.require_somewhere(by, *rights.MANAGING)
     locked = lock(resource)
     wanted = [
         Hours(
@@ -305,7 +308,7 @@ def _week(on: date) -> int:
     return (on.toordinal() - 1) // 7
 
 
-@transaction.atomic
+@act
 def add_extra_opening(
     resource: Resource,
     *,
@@ -322,6 +325,7 @@ def add_extra_opening(
     Raises RuleBroken for malformed fields and times the clock skips, HoursOverlap where another opening of that date,
     or weekly hours at another site, meet it.
     """
+    rights.require_somewhere(by, *rights.MANAGING)
     locked = lock(resource)
     row = ExtraOpening(
         resource=locked, site=site, on=on, from_time=from_time, until_time=until_time, reason=tidy(reason)
@@ -359,9 +363,10 @@ def _refuse_meeting(row: ExtraOpening) -> None:
         raise HoursOverlap(Problem("hours_overlap", sentence, "from_time"))
 
 
-@transaction.atomic
+@act
 def remove_extra_opening(opening: ExtraOpening, *, by: User | None, now: datetime) -> None:  # noqa: ARG001
     """Take an extra opening back; again is no change."""
+    rights.require_somewhere(by, *rights.MANAGING)
     locked = lock(opening.resource)
     with written_by(by):
         locked.extra_openings.filter(pk=opening.pk).delete()

@@ -5,14 +5,18 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import closing
+from datetime import timedelta
 
 from celery import shared_task
 from django.utils import timezone
+
+from clinic import idempotency
 
 from . import booking, outbox, transport
 
 log = logging.getLogger("scheduling.tasks")
 
+KEYS_KEPT = timedelta(days=7)  # a repeated request comes within seconds; the draft asks for a day or more
 DELIVERS_FOR_SECONDS = 50.0  # well within the task's time limits; the next tick goes on
 
 
@@ -34,5 +38,6 @@ def sweep() -> None:
     outbox.promise_recalls(now)
     outbox.ask_for_calls(now)
     outbox.purge(now=now)
+    idempotency.forget_before(now - KEYS_KEPT)
     if overdue := outbox.overdue_count(now):
         log.error("%d messages are due and not sent: see `manage.py outbox status`", overdue)

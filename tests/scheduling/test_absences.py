@@ -173,7 +173,8 @@ def test_visits_of_who_is_away_get_a_proposal_and_stay_until_it_is_applied(clini
 
     (move,) = Move.objects.filter(proposal__reason="absence")
     assert list(absences.visits_during(absence)) == [visit]
-    assert (move.session, move.from_slot["on"], move.to_slot["on"]) == (visit.session, "2027-02-01", "2027-02-01")
-    assert (move.from_slot["lead"], [problem["code"] for problem in move.why]) == (str(visit.lead.uid), ["off_duty"])
-    assert move.to_slot["lead"] != str(visit.lead.uid)
+    before, after = move.from_slot or {}, move.to_slot or {}
+    assert (move.session, before["on"], after["on"]) == (visit.session, "2027-02-01", "2027-02-01")
+    assert (before["lead"], [problem["code"] for problem in move.why]) == (str(visit.lead.uid), ["off_duty"])
+    assert after["lead"] != str(visit.lead.uid)
     assert Appointment.objects.get(pk=visit.pk).revision == 1

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 
-from clinic.errors import Conflict, NotAllowed, RuleBroken
+from clinic.errors import NotAllowed, RuleBroken
 from patients.models import Answer
 from scheduling import booking, holds, intake, protocols
-from scheduling.models import Assessment, Consent, ConsentText, Hold, Message, Override
+from scheduling.models import Assessment, Consent, ConsentText, Course, Hold, Message, Override
 from tests import build
 
 pytestmark = pytest.mark.django_db
 MONDAY = date(2027, 1, 4)
 
 
-def codes(refusal: pytest.ExceptionInfo[Conflict]) -> list[str]:
+def codes(refusal: pytest.ExceptionInfo[Any]) -> list[str]:
     return [problem.code for problem in refusal.value.problems]
 
 
@@ -163,8 +164,8 @@ def test_an_unknown_answer_among_many_writes_none(clinic):
 # --- overrides --------------------------------------------------------------------------------------------------------
 
 
-def overridden(clinic: build.Clinic, course: object, **changes: object) -> Override:
-    details = {
+def overridden(clinic: build.Clinic, course: Course, **changes: Any) -> Override:
+    details: dict[str, Any] = {
         "session": None,
         "rule": "risk_relative",
         "subject": "contraceptive_pill",
