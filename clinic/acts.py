@@ -8,10 +8,10 @@ from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
-from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db import DataError, IntegrityError, OperationalError, connection, transaction
 from django.utils.translation import gettext as _
 
-from .errors import Conflict, Problem
+from .errors import Conflict, Problem, RuleBroken
 
 Args = ParamSpec("Args")
 Answer = TypeVar("Answer")
@@ -30,8 +30,9 @@ class Busy(Conflict):
 def act(function: Callable[Args, Answer]) -> Callable[Args, Answer]:
     """Run a function in one transaction: everything it writes, or nothing.
 
-    A constraint that refuses a write surfaces as Conflict whose code is the constraint's name. Deadlocks and lock
-    time-outs are tried again, a few times, by the outermost act only: inner ones have no transaction to restart.
+    A constraint that refuses a write surfaces as Conflict whose code is the constraint's name, a value that no column
+    holds (too long, too large, a NUL) as RuleBroken. Deadlocks and lock time-outs are tried again, a few times, by the
+    outermost act only: inner ones have no transaction to restart.
     """
 
     @wraps(function)
@@ -43,6 +44,10 @@ def act(function: Callable[Args, Answer]) -> Callable[Args, Answer]:
                     return function(*args, **kwargs)
             except IntegrityError as error:
                 raise _as_conflict(error) from error
+            except DataError as error:
+                raise RuleBroken(
+                    Problem("value_not_storable", _("Something is too long, too large, or no text. Shorten it."))
+                ) from error
             except OperationalError as error:
                 if not is_outermost or getattr(error.__cause__, "sqlstate", None) not in WORTH_ANOTHER_TRY:
                     raise

@@ -146,6 +146,12 @@ class RefusableForm(StockForm):
 
     refusal: Refusal | None = None
 
+    def validate_unique(self) -> None:
+        """Leave it to the act, which says what to do about it."""
+
+    def validate_constraints(self) -> None:
+        """Leave it to the act, which says what to do about it."""
+
     def _post_clean(self) -> None:
         super()._post_clean()  # type: ignore[misc]  # Django's own hook, unknown to its stubs
         if self.refusal:
@@ -315,6 +321,9 @@ class ClinicAdmin(StockModelAdmin):
         more = {"show_save_and_continue": False, "show_save_and_add_another": False, "add_label": self.add_label}
         return super().render_change_form(request, {**context, **more}, *args, **kwargs)
 
+    def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> list[Any]:
+        return []  # for a log that we do not keep
+
     # history is the database's, not Django's log (which would keep names)
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
@@ -385,6 +394,13 @@ class ClinicInline(StockTabularInline):
     show_change_link = False
     hide_title = True
     formfield_overrides = NATIVE
+
+    def get_formset(self, request: HttpRequest, obj: models.Model | None = None, **kwargs: Any) -> Any:
+        """Name each field for those who do not see the heading of its column."""
+        formset = super().get_formset(request, obj, **kwargs)
+        for name, field in formset.form.base_fields.items():
+            field.widget.attrs.setdefault("aria-label", str(field.label or name))
+        return formset
 
     def has_view_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
         return True

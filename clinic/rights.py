@@ -16,14 +16,16 @@ MANAGING = (Role.MANAGER,)
 
 
 def require(by: User | None, site: Site, *roles: Role) -> None:
-    """Raise NotAllowed unless the person has one of the roles at the site. `None` is the clinic's own jobs."""
-    if by is not None and not (by.is_superuser or by.roles.filter(site=site, role__in=roles).exists()):
+    """Raise NotAllowed unless the person still works here, in one of the roles. `None` is the clinic's own jobs."""
+    if by is not None and not (
+        by.is_active and (by.is_superuser or by.roles.filter(site=site, role__in=roles).exists())
+    ):
         raise NotAllowed(_missing(roles, site.name))
 
 
 def require_somewhere(by: User | None, *roles: Role) -> None:
     """Raise NotAllowed unless the person has one of the roles at any site: for what belongs to no single site."""
-    if by is not None and not by.has_role(*roles):
+    if by is not None and not (by.is_active and by.has_role(*roles)):
         raise NotAllowed(_missing(roles, _("a site")))
 
 

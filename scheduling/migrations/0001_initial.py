@@ -2630,6 +2630,21 @@ class Migration(migrations.Migration):
                         name="appointment_ends_after_it_starts",
                     ),
                     models.CheckConstraint(
+                        condition=models.Q(
+                            models.Func(
+                                models.Func(models.F("during"), function="lower", output_field=models.DateTimeField()),
+                                function="isfinite",
+                                output_field=models.BooleanField(),
+                            ),
+                            models.Func(
+                                models.Func(models.F("during"), function="upper", output_field=models.DateTimeField()),
+                                function="isfinite",
+                                output_field=models.BooleanField(),
+                            ),
+                        ),
+                        name="appointment_ends_some_day",
+                    ),
+                    models.CheckConstraint(
                         condition=models.Q(("fold__lte", 1)), name="appointment_fold_is_first_or_second_pass"
                     ),
                     models.CheckConstraint(
@@ -3377,6 +3392,21 @@ class Migration(migrations.Migration):
                             ("during__upper_inf", False),
                         ),
                         name="occupancy_ends_after_it_starts",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Func(
+                                models.Func(models.F("during"), function="lower", output_field=models.DateTimeField()),
+                                function="isfinite",
+                                output_field=models.BooleanField(),
+                            ),
+                            models.Func(
+                                models.Func(models.F("during"), function="upper", output_field=models.DateTimeField()),
+                                function="isfinite",
+                                output_field=models.BooleanField(),
+                            ),
+                        ),
+                        name="occupancy_ends_some_day",
                     ),
                     models.CheckConstraint(
                         condition=models.Q(("place__gte", 1)), name="occupancy_place_is_numbered_from_one"

@@ -31,6 +31,12 @@ class AppointmentState(models.TextChoices):
     MISSED = "missed", _("missed")
 
 
+def _is_finite(bound: str) -> models.Func:
+    """Whether the lower or upper bound of `during` is a real moment; 'infinity' would pass for one."""
+    moment = models.Func(F("during"), function=bound, output_field=models.DateTimeField())
+    return models.Func(moment, function="isfinite", output_field=models.BooleanField())
+
+
 LIVE = (AppointmentState.BOOKED, AppointmentState.ARRIVED)
 
 
@@ -130,6 +136,9 @@ class Appointment(models.Model):
                     during__upper_inc=False,
                 ),
                 name="appointment_ends_after_it_starts",
+            ),
+            models.CheckConstraint(
+                condition=Q(_is_finite("lower")) & Q(_is_finite("upper")), name="appointment_ends_some_day"
             ),
             models.CheckConstraint(condition=Q(fold__lte=1), name="appointment_fold_is_first_or_second_pass"),
             models.CheckConstraint(
@@ -231,6 +240,9 @@ class Occupancy(models.Model):
                     during__upper_inc=False,
                 ),
                 name="occupancy_ends_after_it_starts",
+            ),
+            models.CheckConstraint(
+                condition=Q(_is_finite("lower")) & Q(_is_finite("upper")), name="occupancy_ends_some_day"
             ),
             models.CheckConstraint(condition=Q(place__gte=1), name="occupancy_place_is_numbered_from_one"),
             models.CheckConstraint(

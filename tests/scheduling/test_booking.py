@@ -368,6 +368,7 @@ def test_the_database_refuses_what_the_acts_would_never_write(clinic):
     assert refused(copy.format("'empty'::tstzrange")) == "occupancy_ends_after_it_starts"
     assert refused(copy.format("tstzrange(now(), NULL)")) == "occupancy_ends_after_it_starts"
     assert refused(copy.format("tstzrange(now(), now() + '1 h', '[]')")) == "occupancy_ends_after_it_starts"
+    assert refused(copy.format("tstzrange(now(), 'infinity')")) == "occupancy_ends_some_day"
     assert refused(copy.format("NULL")) == "during"
     assert (
         refused(f"UPDATE scheduling_appointment SET during = 'empty'::tstzrange WHERE id = {visit.pk}")

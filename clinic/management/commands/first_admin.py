@@ -9,7 +9,9 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.core.validators import validate_email
+from django.utils import timezone
 
+from clinic import accounts
 from clinic.models import User
 
 
@@ -25,5 +27,13 @@ class Command(BaseCommand):
         except ValidationError:
             raise CommandError("ADMIN_EMAIL is not an e-mail address: write one, such as admin@example.org") from None
         password = secrets.token_urlsafe(12)
-        User.objects.create_superuser(email=email, password=password, name="Administrator")
+        accounts.create_user(
+            email=email,
+            name="Administrator",
+            password=password,
+            roles={},
+            is_superuser=True,
+            by=None,
+            now=timezone.now(),
+        )
         self.stdout.write(f"An administrator was made: {email} with the password {password} (shown only now)")
