@@ -14,8 +14,9 @@ import pghistory.models
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList as StockChangeList
-from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import models
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
+from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, ValidationError
+from django.db import models, transaction
 from django.forms.models import BaseInlineFormSet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -82,7 +83,7 @@ RIGHTS: Mapping[str, Right] = {
     "scheduling.resource": Right(see=FRONT_DESK, add=MANAGING, change=MANAGING),
     "scheduling.absence": Right(see=FRONT_DESK, add=FRONT_DESK, change=FRONT_DESK),
     "scheduling.closure": Right(see=FRONT_DESK, add=MANAGING, change=MANAGING),
-    "scheduling.protocolversion": Right(see=FRONT_DESK, change=MANAGING + PRESCRIBING),
+    "scheduling.protocolversion": Right(see=FRONT_DESK, change=PRESCRIBING),
 }
 
 # Buttons that only some roles are shown; the acts behind them ask again.
@@ -146,11 +147,11 @@ class RefusableForm(StockForm):
 
     refusal: Refusal | None = None
 
-    def validate_unique(self) -> None:
-        """Leave it to the act, which says what to do about it."""
-
-    def validate_constraints(self) -> None:
-        """Leave it to the act, which says what to do about it."""
+    def _update_errors(self, errors: ValidationError) -> None:
+        """Leave what concerns the row as a whole (its constraints) to the act, which says what to do about it."""
+        if hasattr(errors, "error_dict"):
+            errors.error_dict.pop(NON_FIELD_ERRORS, None)
+        super()._update_errors(errors)  # type: ignore[misc]  # Django's own hook, unknown to its stubs
 
     def _post_clean(self) -> None:
         super()._post_clean()  # type: ignore[misc]  # Django's own hook, unknown to its stubs
@@ -174,11 +175,19 @@ def page_of(row: models.Model) -> str:
     return reverse(name, args=(getattr(row, "uid", row.pk),))
 
 
+class _Sent(Exception):
+    """A form and its inlines that are in order, on their way out of Django's transaction."""
+
+    def __init__(self, form: Any, formsets: Any, change: bool) -> None:
+        super().__init__()
+        self.form, self.formsets, self.change = form, formsets, change
+
+
 class ClinicAdmin(StockModelAdmin):
     """A page that reads, and writes through acts alone.
 
-    A subclass that lets people write overrides `save_model` (or `save_related`, where inlines belong to the same act)
-    and calls one act there. A refusal comes back as errors on the form; the page is then as the person left it.
+    A subclass that lets people write overrides `carry_out` and calls one act there. A refusal comes back as errors on
+    the form; the page is then as the person left it.
     """
 
     form = RefusableForm
@@ -286,27 +295,37 @@ class ClinicAdmin(StockModelAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
+        """Let Django read the form; then, its transaction left behind, call the act.
+
+        An act owns its transaction: only then can it be tried again after a deadlock, and lock in the house's order.
+        """
+        view = super().changeform_view
         try:
-            return super().changeform_view(request, object_id, form_url, extra_context)
-        except Refusal as refusal:
-            # Ask the same form again: with what was typed, and with what the act said.
-            request.META["cadence.refusal"] = refusal
-            return super().changeform_view(request, object_id, form_url, extra_context)
+            return view(request, object_id, form_url, extra_context)
+        except _Sent as sent:
+            try:
+                self.carry_out(request, sent.form, sent.formsets, sent.change)
+            except Refusal as refusal:
+                # Ask the same form again: with what was typed, and with what the act said.
+                request.META["cadence.refusal"] = refusal
+                return view(request, object_id, form_url, extra_context)
+            answer = self.response_change if sent.change else self.response_add
+            return answer(request, sent.form.instance)
 
     def get_form(self, request: HttpRequest, obj: Any | None = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change=change, **kwargs)
         form.refusal = request.META.get("cadence.refusal")  # type: ignore[attr-defined]  # RefusableForm
         return form
 
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """Call the act of this page."""
+    def carry_out(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Call the act of this page; set `form.instance` to what it made. Runs outside any transaction."""
         raise PermissionDenied
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Write nothing: `carry_out` does."""
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        """Do nothing: an act has written all there is."""
-
-    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
-        raise PermissionDenied
+        raise _Sent(form, formsets, change)
 
     def delete_model(self, request: HttpRequest, obj: models.Model) -> None:
         raise PermissionDenied
@@ -369,12 +388,14 @@ class ClinicAdmin(StockModelAdmin):
         return _("Saved.")
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """Leave out the icons beside a choice that would add, change or look at a row in a pop-up window."""
-        field = super().formfield_for_dbfield(db_field, request, **kwargs)
-        for name in ("can_add_related", "can_change_related", "can_delete_related", "can_view_related"):
-            if field is not None and hasattr(field.widget, name):
-                setattr(field.widget, name, False)
-        return field
+        return without_popups(super().formfield_for_dbfield(db_field, request, **kwargs))
+
+
+def without_popups(field: Any) -> Any:
+    """Take the icons that open windows from beside a choice, and what wraps them."""
+    if field is not None and isinstance(field.widget, RelatedFieldWidgetWrapper):
+        field.widget = field.widget.widget
+    return field
 
 
 class ReadOnlyAdmin(ClinicAdmin):
@@ -390,10 +411,14 @@ class ReadOnlyAdmin(ClinicAdmin):
 class ClinicInline(StockTabularInline):
     """Rows below a form; whoever may change the form may change them, and its act writes them."""
 
+    form = RefusableForm
     extra = 0
     show_change_link = False
     hide_title = True
     formfield_overrides = NATIVE
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        return without_popups(super().formfield_for_dbfield(db_field, request, **kwargs))
 
     def get_formset(self, request: HttpRequest, obj: models.Model | None = None, **kwargs: Any) -> Any:
         """Name each field for those who do not see the heading of its column."""
@@ -506,10 +531,8 @@ class UserAdmin(ClinicAdmin):
     def get_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
         return ("name", "email", "is_active", "password") if obj else ("name", "email", "password")
 
-    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
-        """Leave it to `save_related`, which knows the roles too."""
-
-    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+    @transaction.atomic
+    def carry_out(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         by, now, said, user = person(request), timezone.now(), form.cleaned_data, form.instance
         roles: dict[Site, list[Role]] = {row.site: [] for row in user.roles.select_related("site")} if change else {}
         for row in (row for formset in formsets for row in kept_rows(formset)):
@@ -518,7 +541,7 @@ class UserAdmin(ClinicAdmin):
             created = accounts.create_user(
                 email=said["email"], name=said["name"], password=said["password"] or None, roles=roles, by=by, now=now
             )
-            user.pk, user.uid = created.pk, created.uid
+            form.instance = created
             return
         changes = {name: said[name] for name in ("name", "email") if name in form.changed_data}
         if changes:
@@ -553,10 +576,10 @@ class SiteAdmin(ClinicAdmin):
         (gettext_lazy("Booking"), {"fields": ("grid_minutes", "booking_horizon_days", "shortest_visit_minutes")}),
     )
 
-    def save_model(self, request: HttpRequest, obj: Site, form: Any, change: bool) -> None:
+    def carry_out(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         changes = {name: form.cleaned_data[name] for name in (form.changed_data if change else form.cleaned_data)}
-        saved = accounts.save_site(obj if change else None, by=person(request), now=timezone.now(), **changes)
-        obj.pk, obj.uid = saved.pk, saved.uid
+        site = form.instance if change else None
+        form.instance = accounts.save_site(site, by=person(request), now=timezone.now(), **changes)
 
 
 @admin.register(AccessEvent)

@@ -91,12 +91,22 @@ def name_and_birth_date(patient: Patient) -> str:
     return f"{patient.name} · {born}"
 
 
-class PhoneForm(forms.ModelForm):  # type: ignore[type-arg]
-    # As typed: the act reads a national number as the usual site's country does.
+class AsTyped(RefusableForm):
+    """A row with a phone number, taken as typed: the act reads a national one as the usual site's country does."""
+
+    typed = ""
+
+    def _get_validation_exclusions(self) -> set[str]:
+        return {*super()._get_validation_exclusions(), self.typed}  # type: ignore[misc]  # unknown to the stubs
+
+
+class PhoneForm(AsTyped):
+    typed = "number"
     number = forms.CharField(label=gettext_lazy("number"), max_length=40)
 
 
-class GuardianForm(forms.ModelForm):  # type: ignore[type-arg]
+class GuardianForm(AsTyped):
+    typed = "phone"
     phone = forms.CharField(label=gettext_lazy("phone"), max_length=40, required=False)
 
 
@@ -182,10 +192,7 @@ class PatientAdmin(ClinicAdmin):
 
     # writing
 
-    def save_model(self, request: HttpRequest, obj: Patient, form: Any, change: bool) -> None:
-        """Leave it to `save_related`, which knows phones, numbers and guardians too."""
-
-    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+    def carry_out(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         by, now = person(request), timezone.now()
         lists: dict[str, Any] = {**_lists(formsets)}
         said = {name: form.cleaned_data[name] for name in form.cleaned_data if name in records.CORRECTABLE}
@@ -196,8 +203,7 @@ class PatientAdmin(ClinicAdmin):
             # `patient` carries what was typed: the act reads the row itself, under its lock.
             records.correct(patient, changed, by=by, now=now)
             return
-        registered = records.register(records.PatientDetails(**said, **lists), by=by, now=now)
-        patient.pk, patient.uid = registered.pk, registered.uid
+        form.instance = records.register(records.PatientDetails(**said, **lists), by=by, now=now)
 
     def saved_message(self, obj: Any, *, change: bool) -> str:
         return _("The details are corrected.") if change else _("The patient is registered.")

@@ -114,9 +114,18 @@ def _write(details: AbsenceDetails, *, by: User | None, now: datetime) -> Absenc
     return absence
 
 
-@act
 def take_back(absence: Absence, *, by: User | None, now: datetime) -> Absence:
-    """Note that the resource will be there after all. Raises AbsenceTakenBack."""
+    """Note that the resource will be there after all: visits that were to move are looked at again.
+
+    Raises AbsenceTakenBack.
+    """
+    taken_back = _take_back(absence, by=by, now=now)
+    replanning.examine_touched(visits_during(absence), reason="absence_taken_back", by=by, now=now)
+    return taken_back
+
+
+@act
+def _take_back(absence: Absence, *, by: User | None, now: datetime) -> Absence:
     rights.require_somewhere(by, *rights.FRONT_DESK)
     _lock(absence.resource)
     locked = Absence.objects.select_for_update(no_key=True, of=("self",)).get(pk=absence.pk)

@@ -42,7 +42,7 @@ from .models import (
     StateChange,
 )
 from .models.appointments import LIVE
-from .planner import explain, facts, search
+from .planner import explain, facts, gates, search
 from .planner.cost import Weights
 from .planner.rules import violations
 from .planner.shapes import stretches_of
@@ -99,7 +99,8 @@ def start_course(
 ) -> Course:
     """Open a course with all its sessions; raise NotStartable with everything that stands against it.
 
-    An assessment that the patient already has for this protocol counts as the course's assessment session.
+    An assessment that the patient already has for this protocol counts as the course's assessment session, unless it is
+    too old or found the treatment unsuitable: then a clinician must assess again, and that session is there for it.
     """
     rights.require(by, site, *rights.FRONT_DESK)
     patient = Patient.objects.select_for_update(no_key=True).get(pk=patient.pk)
@@ -120,7 +121,7 @@ def start_course(
     course.areas.set(chosen)
     sessions = _open_sessions(course, chosen)
     _note(course, to_state=CourseState.OPEN, by=by, now=now)
-    _take_over_assessment(course, sessions, by=by, now=now)
+    _take_over_assessment(course, sessions, on=on, by=by, now=now)
     refresh_windows(course)
     return course
 
@@ -171,17 +172,25 @@ def _open_sessions(course: Course, areas: list[Area]) -> list[Session]:
     return sessions
 
 
-def _take_over_assessment(course: Course, sessions: list[Session], *, by: User | None, now: datetime) -> None:
+def _take_over_assessment(course: Course, sessions: list[Session], *, on: date, by: User | None, now: datetime) -> None:
     done = (
         Assessment.objects.filter(patient=course.patient, protocol=course.version.protocol_id, error_at=None)
         .order_by("-assessed_on", "-id")
         .first()
     )
     opening = next((session for session in sessions if session.step.kind == facts.StepKind.ASSESSMENT), None)
-    if done is not None and opening is not None:
+    if done is not None and opening is not None and _still_counts(course, opening, on):
         record_performed(
             opening, performed_on=done.assessed_on, performed_at=None, reason="assessed_before", by=by, now=now
         )
+
+
+def _still_counts(course: Course, opening: Session, on: date) -> bool:
+    """Whether the patient's assessment says on that day that the treatment may be given, now or after a while."""
+    as_it_stands = roster.course_facts(course)
+    asked = next(session for session in as_it_stands.sessions if session.id == opening.uid)
+    codes = {answer.code for answer in gates.assessment(gates.Asked(asked, on, as_it_stands, on))}
+    return not codes & {"assessment_expired", "assessment_unsuitable"}
 
 
 @act
@@ -211,6 +220,7 @@ def add_event(
     """Record something from which a spacing counts, or correct its date."""
     rights.require(by, course.site, *rights.CLINICAL)
     course = roster.lock(course)
+    _refuse_unless_open(course)
     if happened_on > roster.today(course.site, now):
         raise RuleBroken(Problem("event_in_future", _("This date is still to come."), "happened_on"))
     event, _created = NamedEvent.objects.update_or_create(
@@ -247,6 +257,8 @@ def _wish_fields(wishes: facts.Wishes) -> dict[str, Any]:
             raise RuleBroken(
                 Problem("practitioner_unknown", _("There is no such practitioner."), "wishes.practitioner")
             )
+    if not wishes.weekdays <= set(range(7)):
+        raise RuleBroken(Problem("weekday_unknown", _("Weekdays are 0 (Monday) to 6."), "wishes.weekdays"))
     if not 0 <= wishes.from_minute < wishes.until_minute <= 24 * 60:
         raise RuleBroken(Problem("wish_times_reversed", _("“Not before” must be earlier than “done by”."), "wishes"))
     return {
@@ -297,12 +309,21 @@ def book_course(course: Course, slots: Sequence[facts.Slot], *, by: User | None,
         Problem("session_missing", wording.sentence("session_missing"), str(uid))
         for uid in sorted(left - {slot.session for slot in slots})
     ]
-    if problems := missing + whats_wrong(slots, course, as_it_stands, on=on, now=now):
+    booked = [
+        already_booked(session.id)
+        for session in as_it_stands.sessions
+        if session.booked is not None and session.id in {slot.session for slot in slots}
+    ]
+    if problems := missing + booked + whats_wrong(slots, course, as_it_stands, on=on, now=now):
         raise NotBookable(*problems)
     appointments = place(course, slots, by=by, now=now)
     refresh_windows(course)
     outbox.confirm(appointments, now=now)
     return appointments
+
+
+def already_booked(session: uuid.UUID) -> Problem:
+    return Problem("already_booked", _("This session is booked already. Move that visit."), str(session))
 
 
 def is_to_plan(session: facts.SessionFacts) -> bool:
@@ -327,7 +348,7 @@ def whats_wrong(
     horizon_on = on + timedelta(days=course.site.booking_horizon_days)
     times = roster.load(course, min(max(first_on, on), horizon_on), min(max(last_on, on), horizon_on), now=now)
     broken = violations(slots, as_it_stands, times, on)
-    return wording.problems(broken, names_in(times))
+    return wording.problems(broken, names_in(times) | roster.subjects()) if broken else []
 
 
 def names_in(times: facts.Roster) -> dict[str, str]:
@@ -382,8 +403,12 @@ def place(course: Course, slots: Sequence[facts.Slot], *, by: User | None, now: 
 def replace_time(
     appointment: Appointment, slot: facts.Slot, *, reason: str, by: User | None, now: datetime
 ) -> Appointment:
-    """Move a live appointment: same identity, next revision and SEQUENCE, old places released and new ones taken."""
-    before = when_as_data(appointment)
+    """Move a live appointment: same identity, next revision and SEQUENCE, old places released and new ones taken.
+
+    A patient who is here already and gets another day has left: check-in is asked anew on that day.
+    """
+    before, state = when_as_data(appointment), appointment.state
+    leaves = {} if slot.on == appointment.on else {"state": AppointmentState.BOOKED, "arrived_at": None}
     pks = _resource_pks([slot])
     Occupancy.objects.filter(appointment=appointment, released_at=None).update(released_at=now)
     Appointment.objects.filter(pk=appointment.pk).update(
@@ -391,6 +416,7 @@ def replace_time(
         revision=F("revision") + 1,
         calendar_sequence=F("calendar_sequence") + 1,
         confirmed_at=None,
+        **leaves,
     )
     occupy([appointment], [slot], pks)
     appointment.refresh_from_db()
@@ -400,7 +426,7 @@ def replace_time(
         appointment=appointment,
         at=now,
         by=by,
-        from_state=appointment.state,
+        from_state=state,
         to_state=appointment.state,
         reason=reason,
         details={"from": before, "to": when_as_data(appointment)},
@@ -440,10 +466,10 @@ def change_appointment(
 
     With `release_from`, its places are released where they begin at or after that moment; before it they were used.
     """
-    changed = Appointment.objects.filter(pk=appointment.pk, state=appointment.state).update(
+    is_possible = appointment.state in LIVE and to_state != appointment.state
+    if not is_possible or not Appointment.objects.filter(pk=appointment.pk, state=appointment.state).update(
         state=to_state, revision=F("revision") + 1, **fields
-    )
-    if not changed or appointment.state not in LIVE:
+    ):
         raise NotPossibleNow(
             Problem(
                 f"appointment_is_{appointment.state}",
@@ -657,7 +683,7 @@ def slots_from(data: object, course: Course) -> list[facts.Slot]:
             uid = uuid.UUID(str(item["session"]))
             step = steps[keys[str(uid)]] if str(uid) in keys else None
             slots.append(_slot_from(item, uid, step, course.site))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise PlanUnreadable(
                 Problem(
                     "plan_unreadable",
@@ -670,6 +696,8 @@ def slots_from(data: object, course: Course) -> list[facts.Slot]:
 
 def _slot_from(item: Mapping[str, Any], uid: uuid.UUID, step: facts.Step | None, site: Site) -> facts.Slot:
     on, at_time = date.fromisoformat(item["on"]), time.fromisoformat(item["at"])
+    if at_time.tzinfo is not None or at_time.second or at_time.microsecond:
+        raise ValueError("a slot begins at a minute of the site's clocks")
     at = localtime.typed_instant(on, at_time, site.zone, fold=1 if item.get("fold") == 1 else 0)
     tick = int((at - localtime.day_shape(on, site.zone).starts_at) / localtime.ONE_MINUTE)
     if step is None:  # not a session of this course: the rules will say so

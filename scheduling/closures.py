@@ -46,8 +46,12 @@ class ClosureTakenBack(Conflict):
 
 
 def _lock(site: Site) -> Site | None:
-    """Lock the site and everything that ever serves there (UPDATE), by id: a booking locks resources, then looks."""
-    locked = Site.objects.select_for_update().filter(pk=site.pk).first()
+    """Lock the site, and everything that ever serves there (UPDATE) by id: a booking locks resources, then looks.
+
+    The site itself only against other closures (NO KEY UPDATE): a booking that holds a resource still has to refer to
+    the site, and would wait for us as we for it.
+    """
+    locked = Site.objects.select_for_update(no_key=True).filter(pk=site.pk).first()
     serving = Resource.objects.serving(site).order_by().values("pk")
     list(Resource.objects.select_for_update(of=("self",)).filter(pk__in=serving).order_by("pk").values_list("pk"))
     return locked
@@ -111,9 +115,18 @@ def _write(details: ClosureDetails, *, by: User | None, now: datetime) -> Closur
     return closure
 
 
-@act
 def take_back(closure: Closure, *, by: User | None, now: datetime) -> Closure:
-    """Open the site after all; storing holidays again does not bring one back. Raises ClosureTakenBack."""
+    """Open the site after all, and look again at visits that were to move. Raises ClosureTakenBack.
+
+    Storing holidays again does not bring one back.
+    """
+    taken_back = _take_back(closure, by=by, now=now)
+    replanning.examine_touched(visits_during(closure), reason="closure_taken_back", by=by, now=now)
+    return taken_back
+
+
+@act
+def _take_back(closure: Closure, *, by: User | None, now: datetime) -> Closure:
     rights.require(by, closure.site, Role.MANAGER)
     _lock(closure.site)
     locked = Closure.objects.select_for_update(no_key=True, of=("self",)).get(pk=closure.pk)
@@ -127,14 +140,23 @@ def take_back(closure: Closure, *, by: User | None, now: datetime) -> Closure:
     return locked
 
 
-@act
 def store_holidays(site: Site, years: Iterable[int], *, by: User | None, now: datetime) -> list[Closure]:
     """Shut a site on the public holidays of its country and subdivision, and return the closures that are new.
+
+    Visits booked on them get a proposal, as with any closure.
 
     A date that has its holiday already, taken back or not, is left alone: names and dates change between releases of
     `holidays` (https://pypi.org/project/holidays), stored ones do not. Raises RuleBroken: country_unknown,
     subdivision_unknown, year_out_of_range.
     """
+    stored = _store_holidays(site, years, by=by, now=now)
+    touched = Appointment.objects.live().filter(site=site, on__in=[closure.first_on for closure in stored])
+    replanning.examine_touched(touched, reason="closure", by=by, now=now)
+    return stored
+
+
+@act
+def _store_holidays(site: Site, years: Iterable[int], *, by: User | None, now: datetime) -> list[Closure]:
     rights.require(by, site, Role.MANAGER)
     locked = _lock(site)
     if locked is None:

@@ -68,6 +68,7 @@ def assess(
         raise RuleBroken(
             Problem("assessor_missing", _("An assessment names the clinician who made it."), "assessed_by")
         )
+    patient = _lock(patient)
     on = roster.today(site, now)
     if problems := _against_assessment(what, on):
         raise RuleBroken(*problems)
@@ -96,6 +97,16 @@ def assess(
             booking.finish_visit(session, by=by, now=now)
         _look_again(course, reason="assessed", by=by, now=now)
     return assessment
+
+
+def _lock(patient: Patient) -> Patient:
+    """Lock a patient, before looking for the courses that are open; raise PatientReadOnly for a record that is over."""
+    locked = Patient.objects.select_for_update(no_key=True).get(pk=patient.pk)
+    if locked.merged_into_id is not None or locked.pseudonymised_at is not None:
+        raise records.PatientReadOnly(
+            Problem("patient_read_only", _("This record was merged or pseudonymised. Open the one in use."), "patient")
+        )
+    return locked
 
 
 def _assessment_session(course: Course) -> Session | None:
@@ -159,6 +170,10 @@ def _against_consent(course: Course, what: ConsentInput, on: date) -> list[Probl
                 "signed_before_informed", _("Nobody signs before they were informed. Check the dates."), "signed_on"
             )
         )
+    if what.expires_on is not None and what.expires_on <= (what.signed_on or what.informed_on):
+        problems.append(
+            Problem("expires_before_it_began", _("A consent expires after the day it was given."), "expires_on")
+        )
     if what.session is not None and what.session.course_id != course.pk:
         problems.append(Problem("session_unknown", _("This session belongs to another course."), "session"))
     return problems
@@ -210,6 +225,8 @@ def answer_all(
     note: str = "",
 ) -> list[Answer]:
     """Record answers, question code to value, all or none; a bad one holds at once every open course it concerns."""
+    rights.require_somewhere(by, *rights.FRONT_DESK)
+    patient = _lock(patient)
     courses = [roster.lock(course) for course in Course.objects.open().filter(patient=patient).order_by("pk")]
     recorded = [
         records.record_answer(patient, question, value, given_on=given_on, by=by, now=now, source=source, note=note)
@@ -221,7 +238,7 @@ def answer_all(
         for rule in bad:
             role = Role.CLINICIAN if rule.severity == RiskRule.Severity.ASK else Role.PRESCRIBER
             reason = _("An answer speaks against the treatment: %(question)s") % {"question": rule.question.text}
-            _hold(course, f"risk_{rule.question.code}", reason[:300], role, by=by, now=now)
+            _hold(course, f"risk_{rule.question.code}"[:LONGEST_CODE], reason[:300], role, by=by, now=now)
         if not bad:
             outbox.reconcile(course, now=now)
     return recorded
@@ -265,6 +282,8 @@ def override(
     problems = []
     if rule not in OVERRIDABLE:
         problems.append(Problem("rule_not_overridable", _("Nobody may override this rule here."), "rule"))
+    elif subject not in _overridable_subjects(course, rule):
+        problems.append(Problem("subject_unknown", _("Say which question's answer this is about."), "subject"))
     if not reason.strip():
         problems.append(Problem("reason_missing", _("Say why."), "reason"))
     if expires_on < roster.today(course.site, now):
@@ -290,6 +309,17 @@ def override(
 OVERRIDABLE = frozenset(
     {"before_minimum", "risk_relative"}
 )  # what a prescriber may silence; the planner names the role
+
+
+LONGEST_CODE = 50  # of a hold; a question's own code may be as long
+
+
+def _overridable_subjects(course: Course, rule: str) -> set[str]:
+    """Return what an override of the rule may be about: an override of the pill is none of a clot."""
+    if rule != "risk_relative":
+        return {""}
+    risks = roster.protocol_facts(course.version).risks
+    return {risk.question for risk in risks if risk.severity is facts.Severity.RELATIVE}
 
 
 def _hold(course: Course, code: str, reason: str, role: Role, *, by: User | None, now: datetime) -> None:

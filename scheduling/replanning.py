@@ -50,6 +50,8 @@ def examine(course: Course, *, reason: str, by: User | None, now: datetime) -> P
         return None
     on = roster.today(course.site, now)
     booked_on = [slot.on for slot in _booked(as_it_stands)]
+    if _may_stay(course, as_it_stands, on=on, now=now):
+        return None
     horizon_on = on + timedelta(days=course.site.booking_horizon_days)
     times = roster.load(course, min(on, *booked_on), max(horizon_on, *booked_on), now=now)
     try:
@@ -64,9 +66,7 @@ def examine(course: Course, *, reason: str, by: User | None, now: datetime) -> P
     return proposal
 
 
-def examine_touched(
-    visits: QuerySet[Appointment], *, reason: str, by: User | None, now: datetime
-) -> list[Proposal]:
+def examine_touched(visits: QuerySet[Appointment], *, reason: str, by: User | None, now: datetime) -> list[Proposal]:
     """Look at every course that has one of these visits, each in a transaction of its own, by patient and course.
 
     Courses are looked at one after the other, so two proposals may want the same time: the later to be applied is
@@ -89,7 +89,8 @@ def apply(
     """Carry out a proposal's moves, all or those of the chosen sessions, in one transaction.
 
     Raise ProposalOvertaken when a visit was moved meanwhile, or NotBookable with what is wrong with the new times:
-    then nothing is moved. Visits may swap places: the exclusion constraints wait until every row is written.
+    then nothing is moved. Visits may swap places: the exclusion constraints wait until every row is written. A course
+    of which only some moves were carried out is examined again: the others may stand in the way of these.
     """
     rights.require(by, proposal.site, *rights.FRONT_DESK)
     moves = [move for move in _moves_of(proposal) if sessions is None or move.session.uid in sessions]
@@ -99,18 +100,23 @@ def apply(
     }
     for course in sorted(per_course, key=lambda course: (course.patient_id, course.pk)):
         roster.lock(course)
-    roster.lock_resources(booking.resources_of(slot for chosen in slots.values() for slot in chosen))
+    resources = booking.resources_of(slot for chosen in slots.values() for slot in chosen)
+    roster.lock_resources(resources)
     proposal = Proposal.objects.select_for_update().get(pk=proposal.pk)
     if problems := _overtaken(proposal, moves):
         raise ProposalOvertaken(*problems)
+    booking.release_expired_reservations(now=now, resources=resources)
     if problems := _whats_wrong(slots, now=now):
         raise booking.NotBookable(*problems)
     moved = _move_all(per_course, slots, proposal, by=by, now=now)
     Move.objects.filter(pk__in=[move.pk for move in moves]).update(applied_at=now)
-    is_whole = not proposal.moves.filter(applied_at=None).exists()
+    left = set(proposal.moves.filter(applied_at=None).values_list("session__course", flat=True))
     Proposal.objects.filter(pk=proposal.pk).update(
-        state=ProposalState.APPLIED if is_whole else ProposalState.PARTLY, decided_at=now, decided_by=by
+        state=ProposalState.PARTLY if left else ProposalState.APPLIED, decided_at=now, decided_by=by
     )
+    for course in per_course:
+        if course.pk in left:
+            examine(course, reason=proposal.reason, by=by, now=now)
     return moved
 
 
@@ -192,6 +198,19 @@ def _with_others_taken(times: facts.Roster, others: Iterable[facts.Slot]) -> fac
 def _final(course: facts.CourseFacts, chosen: Sequence[facts.Slot]) -> list[facts.Slot]:
     moved = {slot.session for slot in chosen}
     return [*chosen, *(slot for slot in _booked(course) if slot.session not in moved)]
+
+
+def _may_stay(course: Course, as_it_stands: facts.CourseFacts, *, on: date, now: datetime) -> bool:
+    """Whether every visit to come breaks no rule where it is, and no session waits that could push one out.
+
+    The common case, and cheap: a look at the days of the visits instead of a search through a year.
+    """
+    if any(booking.is_to_plan(session) for session in as_it_stands.sessions):
+        return False
+    booked = _booked(as_it_stands)
+    times = roster.load(course, min(slot.on for slot in booked), max(slot.on for slot in booked), now=now)
+    to_come = {slot.session for slot in booked if times.days[slot.on].instant(slot.tick) >= now}
+    return not any(violation.session in to_come for violation in violations(booked, as_it_stands, times, on))
 
 
 def _booked(course: facts.CourseFacts) -> list[facts.Slot]:

@@ -6,20 +6,23 @@ when read; busy time comes from standing occupancies, at a cost that grows with 
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
+import numpy as np
 from django.db import connection
-from django.db.models import Model, Prefetch, Q, QuerySet
+from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
+from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 
 from clinic import localtime
 from clinic.models import Site
-from patients.models import Answer, Patient
+from patients.models import Answer, Area, Patient, Question
 
 from .models import (
     Absence,
@@ -42,10 +45,13 @@ from .models import (
 )
 from .models import Spacing as SpacingRow
 from .models import Step as StepRow
+from .models.appointments import LIVE
 from .planner import facts, ticks
 from .planner.amounts import Amount
 
-Row = TypeVar("Row", bound=Model)
+Row = TypeVar("Row")
+Found = TypeVar("Found")
+Spans = tuple[list[int], list[int]]  # begins and ends, in minutes from some moment, each in order
 
 # --- protocols --------------------------------------------------------------------------------------------------------
 
@@ -131,6 +137,14 @@ def _amount(text: str) -> Amount | None:
     return Amount.parse(text) if text else None
 
 
+def subjects() -> dict[str, str]:
+    """Return words for what a gate's sentence is about: questions and areas, by code."""
+    return {
+        **dict(Area.objects.values_list("code", "name")),
+        **dict(Question.objects.values_list("code", "text")),
+    }
+
+
 # --- courses ----------------------------------------------------------------------------------------------------------
 
 
@@ -150,15 +164,10 @@ def courses_facts(courses: Sequence[Course]) -> dict[int, facts.CourseFacts]:
     Each course has its patient, lead, wished practitioner and version at hand (`for_facts` of its queryset), else those
     are read one by one.
     """
-    sessions = (
-        Session.objects.filter(course__in=courses)
-        .select_related("outcome")
-        .prefetch_related(
-            "planned_areas", "treated_areas", Prefetch("appointments", live_appointments(), to_attr="live")
-        )
-        .order_by("position")
-    )
-    per_course = _grouped(sessions, "course_id")
+    sessions = _grouped(_sessions(courses), "course_id")
+    areas = _areas(courses)
+    live = live_appointments().filter(session__course__in=courses)
+    booked = {appointment.session_id: slot_of(appointment) for appointment in live}
     answers = _grouped(_newest_answers(courses), "patient_id")
     assessments = _newest_assessments(courses)
     consents = _grouped(
@@ -175,7 +184,11 @@ def courses_facts(courses: Sequence[Course]) -> dict[int, facts.CourseFacts]:
             id=course.uid,
             protocol=(protocol := protocol_facts(course.version)),
             patient=_patient(course.patient, answers[course.patient_id]),
-            sessions=_sessions(per_course[course.pk], protocol),
+            sessions=tuple(
+                _session(row, steps[row.step_key], areas.get(row.id, frozenset()), booked.get(row.id))
+                for steps in ({step.key: step for step in protocol.steps},)
+                for row in sessions[course.pk]
+            ),
             started_on=course.started_on,
             lead=course.lead.uid if course.lead else None,
             events={event.key: event.happened_on for event in events[course.pk]},
@@ -201,7 +214,7 @@ def live_appointments() -> QuerySet[Appointment]:
     standing = Occupancy.objects.standing().select_related("resource").order_by("phase", "id")
     return (
         Appointment.objects.live()
-        .select_related("lead", "site")
+        .select_related("lead", "session")
         .prefetch_related(Prefetch("occupancies", standing, to_attr="standing"))
     )
 
@@ -244,48 +257,74 @@ def wishes_of(course: Course) -> facts.Wishes:
     )
 
 
-def _sessions(rows: list[Session], protocol: facts.Protocol) -> tuple[facts.SessionFacts, ...]:
-    steps = {step.key: step for step in protocol.steps}
-    return tuple(_session(row, steps[row.step_key]) for row in rows)
-
-
-def _session(session: Session, step: facts.Step) -> facts.SessionFacts:
-    outcome = getattr(session, "outcome", None)
-    live: Sequence[Appointment] = session.live  # type: ignore[attr-defined]  # to_attr of courses_facts
-    areas = session.planned_areas if session.performed_on is None else session.treated_areas
-    return facts.SessionFacts(
-        id=session.uid,
-        position=session.position,
-        step=step,
-        state=facts.SessionState(session.state),
-        areas=frozenset(area.code for area in areas.all()),
-        performed_on=session.performed_on,
-        counts=session.counts,
-        outcome=facts.OutcomeFacts(facts.OutcomeResult(outcome.result), outcome.cleared_at is not None)
-        if outcome
-        else None,
-        booked=slot_of(live[0]) if live else None,
+def _sessions(courses: Collection[Course]) -> QuerySet[Session, Any]:
+    return (
+        Session.objects.filter(course__in=courses)
+        .order_by("position")
+        .values_list(
+            "id",
+            "uid",
+            "course_id",
+            "position",
+            "step_key",
+            "state",
+            "performed_on",
+            "counts",
+            "outcome__result",
+            "outcome__cleared_at",
+            named=True,
+        )
     )
 
 
-def _patient(patient: Patient, newest: list[Answer]) -> facts.PatientFacts:
+def _session(row: Any, step: facts.Step, areas: frozenset[str], booked: facts.Slot | None) -> facts.SessionFacts:
+    return facts.SessionFacts(
+        id=row.uid,
+        position=row.position,
+        step=step,
+        state=facts.SessionState(row.state),
+        areas=areas,
+        performed_on=row.performed_on,
+        counts=row.counts,
+        outcome=facts.OutcomeFacts(facts.OutcomeResult(row.outcome__result), row.outcome__cleared_at is not None)
+        if row.outcome__result
+        else None,
+        booked=booked,
+    )
+
+
+def _areas(courses: Collection[Course]) -> dict[int, frozenset[str]]:
+    """Return the areas of each session by its primary key: those treated when it is performed, else those planned."""
+    planned = Session.planned_areas.through.objects.filter(session__course__in=courses, session__performed_on=None)
+    treated = Session.treated_areas.through.objects.filter(
+        session__course__in=courses, session__performed_on__isnull=False
+    )
+    found: dict[int, set[str]] = defaultdict(set)
+    for session, code in planned.values_list("session_id", "area__code").union(
+        treated.values_list("session_id", "area__code")
+    ):
+        found[session].add(code)
+    return {session: frozenset(codes) for session, codes in found.items()}
+
+
+def _patient(patient: Patient, newest: Iterable[Any]) -> facts.PatientFacts:
     return facts.PatientFacts(
         id=patient.uid,
         deceased_on=patient.deceased_on,
         merged_away=patient.merged_into_id is not None,
         answers={
-            answer.question.code: facts.AnswerFacts(answer.value, answer.given_on, answer.reviewed_at is not None)
+            answer.question__code: facts.AnswerFacts(answer.value, answer.given_on, answer.reviewed_at is not None)
             for answer in newest
         },
     )
 
 
-def _newest_answers(courses: Sequence[Course]) -> QuerySet[Answer]:
+def _newest_answers(courses: Collection[Course]) -> QuerySet[Answer, Any]:
     return (
         Answer.objects.filter(patient__in={course.patient_id for course in courses}, error_at=None)
-        .select_related("question")
         .order_by("patient_id", "question_id", "-given_on", "-recorded_at", "-id")
         .distinct("patient_id", "question_id")
+        .values_list("patient_id", "question__code", "value", "given_on", "reviewed_at", named=True)
     )
 
 
@@ -351,11 +390,17 @@ def load_site(
 ) -> facts.Roster:
     """Return days and time at a site for the resources with one of the capabilities; see `load`.
 
-    The live appointments of the courses `without` are left out: the planner knows them from those courses' facts.
+    Who serves the site but is away on all of these dates is there, without time: a refusal can call them by name. The
+    live appointments of the courses `without` are left out: the planner knows them from those courses' facts.
     """
-    days = _days(site, first_on, last_on)
+    closures = _closures(site, first_on, last_on)
+    days = _days(site, first_on, last_on, closures)
     resources = list(
         Resource.objects.filter(has_capabilities__capability__code__in=capabilities)
+        .filter(
+            Exists(_hours_between(site, first_on, last_on).filter(resource=OuterRef("pk")))
+            | Exists(ExtraOpening.objects.filter(site=site, resource=OuterRef("pk"), on__range=(first_on, last_on)))
+        )
         .filter(Q(active_from=None) | Q(active_from__lte=last_on), Q(active_to=None) | Q(active_to__gte=first_on))
         .prefetch_related(
             Prefetch("has_capabilities", ResourceCapability.objects.select_related("capability"), to_attr="able")
@@ -363,19 +408,45 @@ def load_site(
         .distinct()
         .order_by("uid")
     )
-    on_duty = _on_duty(site, resources, days)
-    present = [resource for resource in resources if any((resource.uid, on) in on_duty for on in days)]
     return facts.Roster(
         site=site.uid,
         days=days,
-        resources=tuple(_resource(resource) for resource in present),
-        on_duty=on_duty,
-        busy=_busy(present, days, without, now),
+        resources=tuple(_resource(resource) for resource in resources),
+        on_duty=_on_duty(site, resources, days, closures),
+        busy=_busy(resources, days, without, now),
         patient_busy=_patient_busy(patient, days, without) if patient else {},
         grid_minutes=site.grid_minutes,
         not_before=now.astimezone(UTC),
         shortest_useful_minutes=site.shortest_visit_minutes,
     )
+
+
+class ByDate(Mapping[tuple[UUID, date], Found]):
+    """What is found for a resource on a date, worked out when it is asked for: a plan looks at few dates of a year.
+
+    Where nothing is found there is no entry.
+    """
+
+    def __init__(
+        self, resources: Iterable[Resource], dates: Iterable[date], find: Callable[[UUID, date], Found]
+    ) -> None:
+        self._resources, self._dates, self._find = list(resources), list(dates), find
+        self._found: dict[tuple[UUID, date], Found] = {}
+
+    def __getitem__(self, key: tuple[UUID, date]) -> Found:
+        found = self._found.get(key)
+        if found is None:
+            found = self._found[key] = self._find(*key)
+        if not found:
+            raise KeyError(key)
+        return found
+
+    def __iter__(self) -> Iterator[tuple[UUID, date]]:
+        every = ((resource.uid, on) for resource in self._resources for on in self._dates)
+        return (key for key in every if key in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 def _resource(resource: Resource) -> facts.ResourceFacts:
@@ -393,88 +464,80 @@ def _resource(resource: Resource) -> facts.ResourceFacts:
     )
 
 
-def _days(site: Site, first_on: date, last_on: date) -> dict[date, facts.Day]:
-    closed = _whole_days_closed(site, first_on, last_on)
-    days = {}
-    for number in range((last_on - first_on).days + 1):
-        on = first_on + timedelta(days=number)
-        shape = localtime.day_shape(on, site.zone)
-        days[on] = facts.Day(
-            on=on,
-            starts_at=shape.starts_at,
-            length_minutes=shape.length_minutes,
-            changes=tuple(facts.ClockChange(*change) for change in shape.changes),
-            closed=closed.get(on, ""),
-        )
+def _days(site: Site, first_on: date, last_on: date, closures: Iterable[Closure]) -> dict[date, facts.Day]:
+    days = {on: _day(on, site.zone) for on in _dates(first_on, last_on)}
+    for closure in closures:
+        if closure.from_time is None:
+            for on in _dates(max(closure.first_on, first_on), min(closure.last_on, last_on)):
+                days[on] = replace(days[on], closed=closure.name)
     return days
 
 
-def _closures(site: Site, first_on: date, last_on: date, *, whole_days: bool) -> list[Closure]:
-    return list(
-        Closure.objects.filter(
-            site=site, cancelled_at=None, first_on__lte=last_on, last_on__gte=first_on, from_time__isnull=whole_days
-        )
-    )
+@lru_cache(maxsize=8192)
+def _day(on: date, zone: str) -> facts.Day:
+    shape = localtime.day_shape(on, zone)
+    changes = tuple(facts.ClockChange(*change) for change in shape.changes)
+    return facts.Day(on, shape.starts_at, shape.length_minutes, changes)
 
 
-def _whole_days_closed(site: Site, first_on: date, last_on: date) -> dict[date, str]:
-    closed = {}
-    for closure in _closures(site, first_on, last_on, whole_days=True):
-        for on in _dates(closure.first_on, closure.last_on, first_on, last_on):
-            closed[on] = closure.name
-    return closed
+def _dates(first_on: date, last_on: date) -> Iterable[date]:
+    return (first_on + timedelta(days=number) for number in range((last_on - first_on).days + 1))
 
 
-def _on_duty(site: Site, resources: list[Resource], days: dict[date, facts.Day]) -> dict[tuple[UUID, date], int]:
+def _closures(site: Site, first_on: date, last_on: date) -> list[Closure]:
+    return list(Closure.objects.filter(site=site, cancelled_at=None, first_on__lte=last_on, last_on__gte=first_on))
+
+
+def _on_duty(
+    site: Site, resources: list[Resource], days: dict[date, facts.Day], closures: Iterable[Closure]
+) -> Mapping[tuple[UUID, date], int]:
     """Return ticks on duty per resource and date: hours and extra openings, less absences and closures."""
     first_on, last_on = min(days), max(days)
     uids = {resource.pk: resource.uid for resource in resources}
-    duty = _planned_duty(site, {resource.pk: resource for resource in resources}, days)
-    absences = Absence.objects.filter(
+    staff = {resource.uid: resource for resource in resources}
+    weekly: dict[tuple[UUID, int], list[Hours]] = defaultdict(list)
+    for hours in _hours_between(site, first_on, last_on).filter(resource__in=uids):
+        weekly[uids[hours.resource_id], hours.weekday].append(hours)
+    extra: dict[tuple[UUID, date], list[ExtraOpening]] = defaultdict(list)
+    for opening in ExtraOpening.objects.filter(site=site, resource__in=uids, on__range=(first_on, last_on)):
+        extra[uids[opening.resource_id], opening.on].append(opening)
+    lost: dict[UUID, list[Absence | Closure]] = {uid: list(closures) for uid in staff}
+    for absence in Absence.objects.filter(
         resource__in=uids, cancelled_at=None, first_on__lte=last_on, last_on__gte=first_on
-    )
-    lost_time: list[tuple[Absence | Closure, tuple[UUID, ...]]] = [
-        *((absence, (uids[absence.resource_id],)) for absence in absences),
-        *((closure, tuple(uids.values())) for closure in _closures(site, first_on, last_on, whole_days=False)),
-    ]
-    for lost, whose in lost_time:
-        for on in _dates(lost.first_on, lost.last_on, first_on, last_on):
-            part = _part_of_day(days[on], lost.from_time, lost.until_time, site.zone)
-            for uid in whose:
-                if (uid, on) in duty:
-                    duty[uid, on] &= ~part
-    return {key: free for key, free in duty.items() if free and not days[key[1]].closed}
-
-
-def _planned_duty(
-    site: Site, resources: dict[int, Resource], days: dict[date, facts.Day]
-) -> dict[tuple[UUID, date], int]:
-    first_on, last_on = min(days), max(days)
-    duty: dict[tuple[UUID, date], int] = defaultdict(int)
-    on_weekday: dict[int, list[date]] = defaultdict(list)
-    for on in days:
-        on_weekday[on.weekday()].append(on)
-    for hours in Hours.objects.filter(site=site, resource__in=resources, valid_from__lte=last_on).filter(
-        Q(valid_to=None) | Q(valid_to__gte=first_on)
     ):
-        resource = resources[hours.resource_id]
-        for on in on_weekday[hours.weekday]:
-            if _hours_apply(hours, on) and _is_employed(resource, on):
-                duty[resource.uid, on] |= _span(days[on], hours.from_time, hours.until_time, site.zone)
-    for extra in ExtraOpening.objects.filter(site=site, resource__in=resources, on__range=(first_on, last_on)):
-        resource = resources[extra.resource_id]
-        if _is_employed(resource, extra.on):
-            duty[resource.uid, extra.on] |= _span(days[extra.on], extra.from_time, extra.until_time, site.zone)
-    return duty
+        lost[uids[absence.resource_id]].append(absence)
+
+    def ticks_on_duty(uid: UUID, on: date) -> int:
+        duty, day = 0, days.get(on)
+        if day is None or day.closed or uid not in staff or not _is_employed(staff[uid], on):
+            return 0
+        for hours in weekly.get((uid, on.weekday()), ()):
+            if is_on(hours, on):
+                duty |= _span(day, hours.from_time, hours.until_time, site.zone)
+        for opening in extra.get((uid, on), ()):
+            duty |= _span(day, opening.from_time, opening.until_time, site.zone)
+        for away in lost[uid]:
+            if away.first_on <= on <= away.last_on:
+                duty &= ~_part_of_day(day, away.from_time, away.until_time, site.zone)
+        return duty
+
+    return ByDate(resources, days, ticks_on_duty)
 
 
-def _hours_apply(hours: Hours, on: date) -> bool:
-    if on < hours.valid_from or (hours.valid_to is not None and on > hours.valid_to):
+def _hours_between(site: Site, first_on: date, last_on: date) -> QuerySet[Hours]:
+    return Hours.objects.filter(Q(valid_to=None) | Q(valid_to__gte=first_on), site=site, valid_from__lte=last_on)
+
+
+def is_on(hours: Hours, on: date) -> bool:
+    """Whether weekly hours hold on a date: its weekday, inside their validity, in one of their weeks."""
+    if on.weekday() != hours.weekday or on < hours.valid_from or (hours.valid_to is not None and on > hours.valid_to):
         return False
-    if hours.every_weeks == 1:
-        return True
-    first_monday = hours.valid_from - timedelta(days=hours.valid_from.weekday())
-    return ((on - first_monday).days // 7) % hours.every_weeks == 0
+    return (_week(on) - _week(hours.valid_from)) % hours.every_weeks == 0
+
+
+def _week(on: date) -> int:
+    """Return the number of the date's week, Monday first."""
+    return (on.toordinal() - 1) // 7
 
 
 def _is_employed(resource: Resource, on: date) -> bool:
@@ -485,84 +548,96 @@ def _is_employed(resource: Resource, on: date) -> bool:
 
 def _busy(
     resources: list[Resource], days: dict[date, facts.Day], without: Collection[Course], now: datetime
-) -> dict[tuple[UUID, date], tuple[int, ...]]:
-    """Return ticks taken per resource, date and place by standing occupancies (reservations until they expire)."""
-    if not resources:
-        return {}
-    starts = [int(day.starts_at.timestamp()) for day in days.values()]
-    dates = list(days)
-    end = starts[-1] + days[dates[-1]].length_minutes * 60
+) -> Mapping[tuple[UUID, date], tuple[int, ...]]:
+    """Return ticks taken per resource, date and place by standing occupancies (reservations until they expire).
+
+    Of the courses `without`, live visits are left out; what a visit that is over still holds is taken.
+    """
+    since, last = days[min(days)].starts_at, days[max(days)]
     # LATERAL, because `resource = ANY(...)` cannot use the first column of the exclusion constraint's GiST index.
+    # The ranges come packed as PostgreSQL itself sends them: a year of a clinic has tens of thousands.
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT wanted.uid, taken.place, taken.from_epoch, taken.until_epoch
-            FROM unnest(%s::bigint[], %s::uuid[]) AS wanted (id, uid)
+            SELECT wanted.uid, taken.place, taken.spans
+            FROM unnest(%(pks)s::bigint[], %(uids)s::uuid[]) AS wanted (id, uid)
             CROSS JOIN LATERAL (
-                SELECT o.place,
-                       floor(extract(epoch FROM lower(o.during)))::bigint AS from_epoch,
-                       ceil(extract(epoch FROM upper(o.during)))::bigint AS until_epoch
+                SELECT o.place, string_agg(range_send(o.during), ''::bytea) AS spans
                 FROM scheduling_occupancy o
-                LEFT JOIN scheduling_appointment a ON a.id = o.appointment_id
-                LEFT JOIN scheduling_reservation r ON r.id = o.reservation_id
-                LEFT JOIN scheduling_session s ON s.id = COALESCE(a.session_id, r.session_id)
                 WHERE o.resource_id = wanted.id
                   AND o.released_at IS NULL
-                  AND o.during && tstzrange(to_timestamp(%s), to_timestamp(%s))
-                  AND (r.id IS NULL OR r.expires_at > %s)
-                  AND s.course_id <> ALL (%s::bigint[])
+                  AND o.during && tstzrange(%(since)s, %(until)s)
+                  AND (o.appointment_id IS NULL OR o.appointment_id <> ALL (ARRAY(
+                      SELECT a.id FROM scheduling_appointment a JOIN scheduling_session s ON s.id = a.session_id
+                      WHERE s.course_id = ANY (%(without)s::bigint[]) AND a.state = ANY (%(live)s))))
+                  AND (o.reservation_id IS NULL OR EXISTS (
+                      SELECT FROM scheduling_reservation r JOIN scheduling_session s ON s.id = r.session_id
+                      WHERE r.id = o.reservation_id AND r.expires_at > %(now)s
+                        AND s.course_id <> ALL (%(without)s::bigint[])))
+                GROUP BY o.place
             ) taken
             """,
-            [
-                [resource.pk for resource in resources],
-                [resource.uid for resource in resources],
-                starts[0],
-                end,
-                now,
-                [course.pk for course in without],
-            ],
+            {
+                "pks": [resource.pk for resource in resources],
+                "uids": [resource.uid for resource in resources],
+                "since": since,
+                "until": last.instant(last.length_minutes),
+                "now": now,
+                "without": [course.pk for course in without],
+                "live": list(LIVE),
+            },
         )
-        rows = cursor.fetchall()
-    places: dict[tuple[UUID, date], dict[int, int]] = defaultdict(lambda: defaultdict(int))
-    for uid, place, from_epoch, until_epoch in rows:
-        for on, taken in _per_day(dates, starts, days, from_epoch, until_epoch):
-            places[uid, on][place] |= taken
-    return {key: tuple(taken.get(place, 0) for place in range(1, max(taken) + 1)) for key, taken in places.items()}
+        taken: dict[UUID, dict[int, Spans]] = defaultdict(dict)
+        for uid, place, spans in cursor.fetchall():
+            taken[uid][place] = _unpacked(spans, since)
+
+    def ticks_taken(uid: UUID, on: date) -> tuple[int, ...]:
+        if on not in days or uid not in taken:
+            return ()
+        begins = _minutes_between(since, days[on].starts_at)
+        places = {place: _ticks_of(spans, begins, days[on]) for place, spans in taken[uid].items()}
+        highest = max((place for place, found in places.items() if found), default=0)
+        return tuple(places.get(place, 0) for place in range(1, highest + 1))
+
+    return ByDate(resources, days, ticks_taken)
 
 
 def _patient_busy(patient: Patient, days: dict[date, facts.Day], without: Collection[Course]) -> dict[date, int]:
-    starts = [int(day.starts_at.timestamp()) for day in days.values()]
-    dates = list(days)
-    first, last = dates[0], dates[-1]
+    since, last = days[min(days)].starts_at, days[max(days)]
     other = Appointment.objects.live().filter(
-        patient=patient, on__range=(first - timedelta(days=2), last + timedelta(days=2))
+        patient=patient, during__overlap=DateTimeTZRange(since, last.instant(last.length_minutes))
     )
-    other = other.exclude(session__course__in=without)
-    busy: dict[date, int] = defaultdict(int)
-    for during in other.values_list("during", flat=True):
-        from_epoch, until_epoch = int(during.lower.timestamp()), int(-(-during.upper.timestamp() // 1))
-        for on, taken in _per_day(dates, starts, days, from_epoch, until_epoch):
-            busy[on] |= taken
-    return dict(busy)
+    spans = sorted(
+        (_minutes_between(since, during.lower), -_minutes_between(during.upper, since))
+        for during in other.exclude(session__course__in=without).order_by().values_list("during", flat=True)
+    )
+    begins, ends = [begin for begin, _ in spans], [end for _, end in spans]
+    busy = {
+        on: _ticks_of((begins, ends), _minutes_between(since, day.starts_at), day) for on, day in days.items() if spans
+    }
+    return {on: taken for on, taken in busy.items() if taken}
 
 
-def _per_day(
-    dates: list[date], starts: list[int], days: dict[date, facts.Day], from_epoch: int, until_epoch: int
-) -> Iterable[tuple[date, int]]:
-    """Yield the dates a span of epoch seconds touches, with its ticks there, rounded outwards to whole minutes."""
-    index = max(bisect_right(starts, from_epoch) - 1, 0)
-    while index < len(starts) and starts[index] < until_epoch:
-        on, begin = dates[index], starts[index]
-        first = (from_epoch - begin) // 60
-        until = min(-((begin - until_epoch) // 60), days[on].length_minutes)
-        if taken := ticks.span(first, until):
-            yield on, taken
-        index += 1
+# A finite range as PostgreSQL sends it: flags, then size and value of each bound, in microseconds since 2000.
+RANGE = np.dtype([("flags", "u1"), ("size", ">i4"), ("begins", ">i8"), ("another", ">i4"), ("ends", ">i8")])
+YEAR_2000, MINUTE = datetime(2000, 1, 1, tzinfo=UTC), 60_000_000
 
 
-def _dates(first_on: date, last_on: date, at_least: date, at_most: date) -> Iterable[date]:
-    first, last = max(first_on, at_least), min(last_on, at_most)
-    return (first + timedelta(days=number) for number in range((last - first).days + 1))
+def _unpacked(spans: bytes, since: datetime) -> Spans:
+    """Return spans of one place, which never overlap, as minutes since that moment, rounded outwards."""
+    ranges, offset = np.frombuffer(spans, RANGE), _minutes_between(YEAR_2000, since)
+    begins, ends = ranges["begins"] // MINUTE - offset, -(-ranges["ends"] // MINUTE) - offset
+    return np.sort(begins).tolist(), np.sort(ends).tolist()
+
+
+def _ticks_of(spans: Spans, day_begins: int, day: facts.Day) -> int:
+    """Return what spans take of a day that begins that many minutes after what they are counted from."""
+    begins, ends = spans
+    first, until = bisect_right(ends, day_begins), bisect_left(begins, day_begins + day.length_minutes)
+    taken = 0
+    for begin, end in zip(begins[first:until], ends[first:until], strict=True):
+        taken |= ticks.span(begin - day_begins, min(end - day_begins, day.length_minutes))
+    return taken
 
 
 def _part_of_day(day: facts.Day, from_time: time | None, until_time: time | None, zone: str) -> int:
@@ -584,7 +659,7 @@ def _wall_minute(at: time) -> int:
 
 
 def _minutes_between(start: datetime, end: datetime) -> int:
-    return int((end - start) / localtime.ONE_MINUTE)
+    return (end - start) // localtime.ONE_MINUTE
 
 
 # --- locks ------------------------------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from clinic.models import Site, User
 from clinic.wellformed import field_problems, language_problems, tidy, times_problems, too_far_problems, unless_taken
 
 from .models import Capability, ExtraOpening, Hours, Occupancy, Resource, ResourceCapability
+from .roster import is_on
 
 ONE_WEEK = timedelta(days=7)
 RESOURCE_FIELDS = ("kind", "name", "user", "places", "languages", "active_from", "active_to")
@@ -294,18 +295,6 @@ def _first_meeting(one: Hours, other: Hours) -> date | None:
             return on
         on += ONE_WEEK
     return None
-
-
-def is_on(row: Hours, on: date) -> bool:
-    """Whether weekly hours hold on a date: its weekday, inside their validity, in one of their weeks."""
-    if on.weekday() != row.weekday or on < row.valid_from or (row.valid_to is not None and on > row.valid_to):
-        return False
-    return (_week(on) - _week(row.valid_from)) % row.every_weeks == 0
-
-
-def _week(on: date) -> int:
-    """Return the number of the date's week, Monday first."""
-    return (on.toordinal() - 1) // 7
 
 
 @act

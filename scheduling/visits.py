@@ -6,8 +6,8 @@ The only writer of outcomes and follow-up tasks.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
 from django.utils.translation import gettext as _
@@ -110,10 +110,10 @@ def book(session: Session, slot: facts.Slot, *, by: User | None, now: datetime) 
     _refuse_if_over(course)
     booking.release_expired_reservations(now=now, resources=booking.resources_of([slot]))
     as_it_stands = roster.course_facts(course)
+    if slot.session != session.uid:
+        raise booking.NotBookable(Problem("session_unknown", wording.sentence("session_unknown"), str(slot.session)))
     if any(one.id == session.uid and one.booked is not None for one in as_it_stands.sessions):
-        raise booking.NotBookable(
-            Problem("already_booked", _("This session is booked already. Move that visit."), str(session.uid))
-        )
+        raise booking.NotBookable(booking.already_booked(session.uid))
     if problems := booking.whats_wrong([slot], course, as_it_stands, on=roster.today(course.site, now), now=now):
         raise booking.NotBookable(*problems)
     (appointment,) = booking.place(course, [slot], by=by, now=now)
@@ -126,7 +126,10 @@ def book(session: Session, slot: facts.Slot, *, by: User | None, now: datetime) 
 def move(
     appointment: Appointment, slot: facts.Slot, *, by: User | None, now: datetime, reason: str = ""
 ) -> tuple[Appointment, Proposal | None]:
-    """Move a visit to another time; return it with a proposal for those that its new time pushes out."""
+    """Move a visit to another time; return it with a proposal for those that its new time pushes out.
+
+    A visit that is there already stays untouched: the request was sent twice.
+    """
     rights.require(by, appointment.site, *rights.FRONT_DESK)
     course = roster.lock(appointment.session.course, booking.resources_of([slot]))
     appointment = _as_it_stands(appointment)
@@ -136,6 +139,8 @@ def move(
     course_facts = roster.course_facts(course)
     if slot.session != appointment.session.uid:
         raise booking.NotBookable(Problem("session_unknown", wording.sentence("session_unknown"), str(slot.session)))
+    if _same(slot, roster.slot_of(appointment)):
+        return appointment, None
     broken = booking.whats_wrong([slot], course, course_facts, on=roster.today(course.site, now), now=now)
     if broken:
         raise booking.NotBookable(*broken)
@@ -179,7 +184,7 @@ def arrive(appointment: Appointment, *, by: User | None, now: datetime) -> Appoi
             Problem("not_today", _("This visit is not today. Move it first."), str(appointment.uid))
         )
     if shut := gates_at_check_in(course, appointment.session, on):
-        raise NotAdmitted(*wording.gate_problems(shut, appointment.session.uid))
+        raise NotAdmitted(*wording.gate_problems(shut, appointment.session.uid, roster.subjects()))
     booking.change_appointment(appointment, AppointmentState.ARRIVED, by=by, now=now, arrived_at=now)
     return appointment
 
@@ -193,7 +198,10 @@ def gates_at_check_in(course: Course, session: Session, on: date) -> list[facts.
 
 @act
 def miss(appointment: Appointment, *, by: User | None, now: datetime) -> tuple[Appointment, Proposal | None]:
-    """Record that the patient did not come. The session stays open: losing a visit never loses the step."""
+    """Record that the patient did not come: the time is free at once, as nothing of it was used.
+
+    The session stays open: losing a visit never loses the step.
+    """
     rights.require(by, appointment.site, *rights.FRONT_DESK)
     course = roster.lock(appointment.session.course)
     appointment = _as_it_stands(appointment)
@@ -201,7 +209,7 @@ def miss(appointment: Appointment, *, by: User | None, now: datetime) -> tuple[A
         raise booking.NotPossibleNow(
             Problem("not_over_yet", _("This visit has not begun yet. Cancel it instead."), str(appointment.uid))
         )
-    booking.change_appointment(appointment, AppointmentState.MISSED, by=by, now=now, release_from=now)
+    booking.change_appointment(appointment, AppointmentState.MISSED, by=by, now=now, release_from=EVER)
     booking.refresh_windows(course)
     outbox.reconcile(course, now=now)
     return appointment, replanning.examine(course, reason="missed", by=by, now=now)
@@ -259,7 +267,7 @@ def record_outcome(session: Session, what: OutcomeInput, *, by: User | None, now
 
 @act
 def clear_review(outcome: Outcome, *, note: str, by: User | None, now: datetime) -> Proposal | None:
-    """Say, as a clinician, that the course may go on after a review; lifts the hold that the review placed."""
+    """Say, as a clinician, that the course may go on after a review; the last one cleared lifts the reviews' hold."""
     course = outcome.session.course
     rights.require(by, course.site, *rights.CLINICAL)
     course = roster.lock(course)
@@ -267,7 +275,8 @@ def clear_review(outcome: Outcome, *, note: str, by: User | None, now: datetime)
     if by is None or not waiting.update(cleared_at=now, cleared_by=by, cleared_note=note):
         raise booking.NotPossibleNow(Problem("no_review_waiting", _("There is no review to clear here."), "outcome"))
     standing = course.holds.filter(code=REVIEW_HOLD, lifted_at=None).first()
-    if standing is not None:
+    others = Outcome.objects.filter(session__course=course, result=Outcome.Result.REVIEW, cleared_at=None)
+    if standing is not None and not others.exists():
         return holds.lift(standing, reason=note or _("review cleared"), by=by, now=now)
     outbox.reconcile(course, now=now)
     return replanning.examine(course, reason="review_cleared", by=by, now=now)
@@ -292,8 +301,14 @@ def end_course(
 
 # --- parts ------------------------------------------------------------------------------------------------------------
 
+EVER = datetime.min.replace(tzinfo=UTC)  # before any visit
 REVIEW_HOLD = "outcome_review"
 STOP_HOLD = "outcome_stop"
+
+
+def _same(one: facts.Slot, other: facts.Slot) -> bool:
+    """Whether two slots are one time and place, in whatever order their uses are told."""
+    return replace(one, uses=()) == replace(other, uses=()) and set(one.uses) == set(other.uses)
 
 
 def _cancel(
@@ -313,7 +328,7 @@ def _cancel(
         by=by,
         now=now,
         reason=reason,
-        release_from=datetime.min.replace(tzinfo=now.tzinfo),
+        release_from=EVER,
         cancelled_at=now,
         cancel_reason=reason,
         cancel_asked_by=asked_by,

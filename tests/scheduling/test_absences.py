@@ -15,7 +15,7 @@ from clinic.errors import Refusal, RuleBroken
 from clinic.models import Role, User
 from scheduling import absences, staffing
 from scheduling.absences import AbsenceDetails
-from scheduling.models import Absence, Appointment, Move, Resource
+from scheduling.models import Absence, Appointment, Move, Proposal, Resource
 from tests import build
 
 NOW = datetime(2027, 1, 4, 8, 0, tzinfo=UTC)
@@ -178,3 +178,14 @@ def test_visits_of_who_is_away_get_a_proposal_and_stay_until_it_is_applied(clini
     assert (before["lead"], [problem["code"] for problem in move.why]) == (str(visit.lead.uid), ["off_duty"])
     assert after["lead"] != str(visit.lead.uid)
     assert Appointment.objects.get(pk=visit.pk).revision == 1
+
+
+def test_taking_an_absence_back_withdraws_the_proposals(clinic):
+    visit = build.visits_of(clinic.booked_course())[1]
+    absence = absences.record(AbsenceDetails(visit.lead, visit.on, visit.on), by=clinic.receptionist, now=clinic.now)
+    (proposal,) = Proposal.objects.open()
+
+    absences.take_back(absence, by=clinic.receptionist, now=clinic.now)
+
+    proposal.refresh_from_db()
+    assert (proposal.state, Proposal.objects.open().count()) == ("stale", 0)

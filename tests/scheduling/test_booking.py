@@ -11,7 +11,7 @@ from django.db import IntegrityError, connection, transaction
 
 from clinic import localtime
 from clinic.acts import act
-from clinic.errors import Conflict, NotAllowed
+from clinic.errors import Conflict, NotAllowed, RuleBroken
 from patients.models import Area
 from scheduling import booking, roster, visits
 from scheduling.models import Appointment, Course, Message, Occupancy, Reservation, Session, StateChange
@@ -95,6 +95,34 @@ def test_an_assessment_made_before_the_course_counts_as_its_first_session(clinic
 
     opening = course.sessions.get(step_key="assessment")
     assert (opening.state, opening.performed_on) == ("performed", MONDAY)
+
+
+@pytest.mark.parametrize(("days", "is_suitable"), [(400, True), (3, False)])
+def test_an_assessment_that_is_too_old_or_found_against_it_is_to_be_made_again(clinic, days, is_suitable):
+    earlier = clinic.course()
+    clinic.assess(earlier, is_suitable=is_suitable)
+    visits.end_course(earlier, reason="moved away", by=clinic.receptionist, now=clinic.now)
+    clinic.wait(days=days)
+
+    course = clinic.course(earlier.patient)
+
+    assert course.sessions.get(step_key="assessment").state == "open"
+
+
+def test_who_works_here_no_longer_may_nothing(clinic):
+    left = build.user(is_superuser=True, is_active=False)
+
+    with pytest.raises(NotAllowed):
+        booking.start_course(
+            build.patient(), clinic.version, clinic.site, areas=clinic.areas(), by=left, now=clinic.now
+        )
+
+
+def test_a_wish_for_a_day_that_no_week_has_is_refused(clinic):
+    with pytest.raises(RuleBroken) as refused:
+        clinic.course(wishes=facts.Wishes(weekdays=frozenset({7})))
+
+    assert codes(refused) == ["weekday_unknown"]
 
 
 def test_somebody_without_a_role_at_the_site_may_not(clinic):
@@ -261,6 +289,19 @@ def test_part_of_a_series_is_refused(clinic):
     ]
 
 
+def test_a_plan_that_is_booked_already_is_refused_in_words(clinic):
+    course = clinic.cleared_course()
+    plan = slots(clinic.propose(course))
+    clinic.book(course)
+    before = written()
+
+    with pytest.raises(booking.NotBookable) as refused:
+        booking.book_course(course, plan, by=clinic.receptionist, now=clinic.now)
+
+    assert codes(refused) == ["already_booked"] * 3
+    assert written() == before
+
+
 def test_the_second_of_two_equal_plans_is_told_what_is_taken(clinic):
     clinic.__class__(now=clinic.now)  # another site changes nothing
     first, second = clinic.cleared_course(), clinic.cleared_course(build.patient(email=""))
@@ -326,6 +367,27 @@ def test_a_plan_that_is_not_one_is_refused_with_its_path(clinic, data):
         booking.slots_from(data, course)
 
     assert refused.value.problems[0].where.startswith("slots")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"on": "9999-12-31"},
+        {"on": "0001-01-01"},
+        {"at": "09:00:30"},
+        {"at": "09:00+05:00"},
+        {"uses": [{"phase": 1e999, "role": "injector", "resource": "x", "place": 1}]},
+    ],
+)
+def test_a_slot_outside_the_calendar_or_between_minutes_is_unreadable(clinic, change):
+    course = clinic.cleared_course()
+    data = [booking.slot_as_data(slot, clinic.site) for slot in slots(clinic.propose(course))]
+    data[1] |= change
+
+    with pytest.raises(booking.PlanUnreadable) as refused:
+        booking.slots_from(data, course)
+
+    assert refused.value.problems[0].where == "slots[1]"
 
 
 def test_a_plan_reads_back_as_it_was_shown(clinic):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import pytest
@@ -14,9 +14,10 @@ from django.db import connection, transaction
 from clinic import accounts
 from clinic.errors import Refusal, RuleBroken
 from clinic.models import Site, User
-from scheduling import closures, staffing
+from scheduling import booking, closures, roster, staffing
 from scheduling.closures import ClosureDetails
-from scheduling.models import Closure, Resource
+from scheduling.models import Closure, Proposal, Resource
+from scheduling.planner import facts
 from tests import build
 
 NOW = datetime(2027, 1, 4, 8, 0, tzinfo=UTC)
@@ -212,9 +213,9 @@ def test_an_unknown_part_of_a_country_is_answered_with_the_known_ones(db):
 
 
 def test_storing_holidays_asks_a_constant_number_of_questions(site, django_assert_num_queries):
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         store(site, 2027)
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         store(site, 2028, 2029, 2030, 2031)
 
 
@@ -256,6 +257,66 @@ def test_a_booking_that_holds_a_resource_of_the_site_is_waited_for():
                 assert not shutting.done()
             assert Closure.objects.count() == 0
         assert shutting.result(10).name == "Summer"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_booking_that_holds_a_resource_still_refers_to_a_site_that_is_being_shut():
+    """Each would wait for the other, if shutting a site kept others from referring to it."""
+    clinic = build.Clinic()
+    course = clinic.cleared_course()
+    slots = [planned.slot for planned in clinic.propose(course).sessions]
+    far_off = clinic.today + timedelta(days=300)
+
+    def shut() -> Any:
+        try:
+            return closures.record(ClosureDetails(clinic.site, "Summer", far_off, far_off), by=None, now=clinic.now)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        with transaction.atomic():
+            roster.lock(course, booking.resources_of(slots))
+            shutting = pool.submit(shut)
+            while not _somebody_waits():
+                assert not shutting.done()
+            with connection.cursor() as cursor:
+                cursor.execute("SET LOCAL lock_timeout = '200ms'")  # sooner than a deadlock is looked for
+            booked = booking.book_course(course, slots, by=None, now=clinic.now)
+        assert shutting.result(10).name == "Summer"
+
+    assert len(booked) == 3
+
+
+def test_visits_on_a_new_holiday_get_a_proposal(clinic):
+    course = clinic.course()
+    clinic.assess(course)
+    clinic.consent(course)
+    clinic.wait(days=77)  # Friday 26 March 2027 is Good Friday
+    clinic.answer_all(course)
+    clinic.site.subdivision = "ENG"
+    clinic.site.save()
+    wanted = facts.Wishes(weekdays=frozenset({4}), strict=True)
+    course = booking.set_wishes(course, wanted, by=None, now=clinic.now)
+    clinic.book(course)
+    visit = build.visits_of(course)[0]
+    assert visit.on == date(2027, 3, 26)
+
+    closures.store_holidays(clinic.site, [2027], by=clinic.manager, now=clinic.now)
+
+    (proposal,) = Proposal.objects.open()
+    move = proposal.moves.all()[0]
+    assert (move.session, move.why[0]["code"]) == (visit.session, "site_closed")
+
+
+def test_opening_after_all_withdraws_the_proposals(clinic):
+    visit = build.visits_of(clinic.booked_course())[1]
+    closure = closures.record(ClosureDetails(clinic.site, "Storm", visit.on, visit.on), by=None, now=clinic.now)
+    (proposal,) = Proposal.objects.open()
+
+    closures.take_back(closure, by=clinic.manager, now=clinic.now)
+
+    proposal.refresh_from_db()
+    assert (proposal.state, Proposal.objects.open().count()) == ("stale", 0)
 
 
 def _somebody_waits() -> bool:

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from clinic.errors import NotAllowed, RuleBroken
-from patients.models import Answer
+from clinic.models import Role
+from patients import records
+from patients.models import Answer, Patient, Question
 from scheduling import booking, holds, intake, protocols
 from scheduling.models import Assessment, Consent, ConsentText, Course, Hold, Message, Override
 from tests import build
@@ -51,6 +53,16 @@ def test_an_assessment_that_cannot_be_is_refused_and_nothing_is_written(clinic, 
     assert codes(refused) == [code]
     assert Assessment.objects.count() == 0
     assert course.sessions.get(step_key="assessment").state == "open"
+
+
+def test_a_record_that_was_merged_away_is_not_assessed(clinic):
+    course = clinic.course()
+    Patient.objects.filter(pk=course.patient_id).update(merged_into=build.patient())
+
+    with pytest.raises(records.PatientReadOnly):
+        clinic.assess(course)
+
+    assert Assessment.objects.count() == 0
 
 
 def test_reception_does_not_assess(clinic):
@@ -151,6 +163,25 @@ def test_a_good_answer_holds_nothing_and_lifts_nothing(clinic):
     assert list(Hold.objects.filter(course=course, lifted_at=None).values_list("code", flat=True)) == ["risk_pregnancy"]
 
 
+def test_who_has_no_part_in_care_records_no_answer(clinic):
+    operator = build.user(Role.OPERATOR, at=clinic.site)
+
+    with pytest.raises(NotAllowed):
+        intake.answer(clinic.course().patient, "pregnancy", "no", given_on=MONDAY, by=operator, now=clinic.now)
+
+    assert Answer.objects.count() == 0
+
+
+def test_a_question_may_have_the_longest_code(clinic):
+    course = clinic.booked_course()
+    code = "q" * 50
+    Question.objects.filter(code="pregnancy").update(code=code)
+
+    intake.answer(course.patient, code, "yes", given_on=MONDAY, by=clinic.receptionist, now=clinic.now)
+
+    assert Hold.objects.get(course=course).code == f"risk_{code}"[:50]
+
+
 def test_an_unknown_answer_among_many_writes_none(clinic):
     course = clinic.course()
 
@@ -198,6 +229,9 @@ def test_a_prescriber_overrides_a_relative_risk_and_the_course_can_be_booked(cli
         ({"rule": "assessment_missing"}, "rule_not_overridable"),
         ({"reason": "  "}, "reason_missing"),
         ({"expires_on": MONDAY - timedelta(days=1)}, "expires_in_past"),
+        ({"subject": ""}, "subject_unknown"),
+        ({"subject": "pregnancy"}, "subject_unknown"),  # absolute
+        ({"rule": "before_minimum"}, "subject_unknown"),
     ],
 )
 def test_an_override_without_right_reason_or_future_is_refused(clinic, changes, code):

@@ -53,6 +53,16 @@ def test_some_of_a_proposal_may_be_applied(clinic, late):
     ]
 
 
+def test_what_was_left_out_is_looked_at_again(clinic, late):
+    """The third visit is now too soon after the second."""
+    proposal, (_first, second, third) = late
+
+    replanning.apply(proposal, by=clinic.receptionist, now=clinic.now, sessions=[second.session.uid])
+
+    (move,) = Proposal.objects.open().get(course=second.session.course).moves.all()
+    assert (move.session, [why["code"] for why in move.why]) == (third.session, ["before_minimum"])
+
+
 def test_a_visit_moved_meanwhile_makes_the_proposal_stale(clinic, late):
     proposal, (_first, second, third) = late
     cancelling = {"reason": CancelReason.PATIENT_BUSY, "asked_by": AskedBy.PATIENT, "by": clinic.receptionist}

@@ -78,6 +78,52 @@ def test_answers_that_have_grown_old_do_not_hinder_a_move_of_what_is_booked(clin
     assert after.on == date(2027, 2, 2)
 
 
+def test_a_move_sent_twice_moves_once(clinic):
+    third = build.visits_of(clinic.booked_course())[2]
+    after, _proposal = moved(clinic, third, on="2027-03-03", at="10:00")
+
+    again, proposal = moved(clinic, after)
+
+    assert (again.revision, again.calendar_sequence, proposal) == (2, 1, None)
+
+
+def test_a_visit_is_refused_a_day_that_is_closed_or_off_duty_by_names_people_know(clinic):
+    third = build.visits_of(clinic.booked_course())[2]
+    holiday = {"name": "Carnival", "first_on": date(2027, 3, 2), "last_on": date(2027, 3, 2), "recorded_at": clinic.now}
+    clinic.site.closures.create(**holiday)
+
+    with pytest.raises(booking.NotBookable) as refused:
+        moved(clinic, third, on="2027-03-02")
+
+    assert codes(refused) == ["site_closed", "off_duty", "off_duty", "off_duty"]
+    assert refused.value.problems[1].message == f"{third.lead.name} is not working then."
+
+
+def test_a_patient_who_is_here_and_gets_another_day_is_checked_in_anew(clinic):
+    visit = build.visits_of(clinic.booked_course())[0]
+    clinic.now = visit.during.lower - timedelta(minutes=5)
+    visits.arrive(visit, by=clinic.receptionist, now=clinic.now)
+
+    later_today, _proposal = moved(clinic, visit, at="11:00")
+    tomorrow, _proposal = moved(clinic, later_today, on="2027-01-05")
+
+    assert (later_today.state, tomorrow.state, tomorrow.arrived_at) == ("arrived", "booked", None)
+    changes = visit.changes.values_list("from_state", "to_state")
+    assert list(changes) == [("", "booked"), ("booked", "arrived"), ("arrived", "arrived"), ("arrived", "booked")]
+
+
+def test_a_session_is_booked_by_its_own_slot(clinic):
+    _first, second, third = build.visits_of(clinic.booked_course())
+    visits.cancel(
+        third, reason=CancelReason.PATIENT_BUSY, asked_by=AskedBy.PATIENT, by=clinic.receptionist, now=clinic.now
+    )
+
+    with pytest.raises(booking.NotBookable) as refused:
+        visits.book(third.session, roster.slot_of(second), by=clinic.receptionist, now=clinic.now)
+
+    assert codes(refused) == ["session_unknown"]
+
+
 def test_a_cancelled_visit_is_not_moved(clinic):
     visit = build.visits_of(clinic.booked_course())[0]
     data = build.slot(visit)
@@ -171,6 +217,16 @@ def test_later_gates_that_are_pending_keep_a_later_visit_from_beginning(clinic):
     assert Appointment.objects.get(pk=second.pk).state == "booked"
 
 
+def test_a_patient_is_checked_in_once(clinic):
+    visit = build.visits_of(clinic.booked_course())[0]
+    visits.arrive(visit, by=clinic.receptionist, now=clinic.now)
+
+    with pytest.raises(booking.NotPossibleNow) as refused:
+        visits.arrive(visit, by=clinic.receptionist, now=clinic.now)
+
+    assert codes(refused) == ["appointment_is_arrived"]
+
+
 def test_a_visit_on_another_day_is_not_checked_in(clinic):
     second = build.visits_of(clinic.booked_course())[1]
 
@@ -196,6 +252,18 @@ def test_a_missed_visit_is_no_reference_and_the_session_stays(clinic):
         (second.session, "2027-02-01", "2027-02-02"),
         (third.session, "2027-03-01", "2027-03-02"),
     ]
+
+
+def test_the_time_of_a_missed_visit_is_free_at_once(clinic):
+    visit = build.visits_of(clinic.booked_course())[0]
+    clinic.now = visit.during.lower + timedelta(minutes=10)
+
+    visits.miss(visit, by=clinic.receptionist, now=clinic.now)
+
+    assert not visit.occupancies.standing().exists()
+    soonest = visits.free_times(visit.session, first_on=MONDAY, last_on=MONDAY, now=clinic.now)[0]
+    again = visits.book(visit.session, soonest.slot, by=clinic.receptionist, now=clinic.now)
+    assert again.at_time == time(9, 10)
 
 
 def test_a_visit_that_has_not_begun_is_not_missed(clinic):
@@ -341,6 +409,22 @@ def test_a_review_holds_the_course_until_a_clinician_clears_it(clinic):
     assert [(hold.code, hold.lift_reason) for hold in Hold.objects.filter(course=course)] == [
         ("outcome_review", "healed")
     ]
+
+
+def test_the_hold_of_two_reviews_is_lifted_with_the_last_of_them(clinic):
+    course = clinic.booked_course()
+    first, second, _third = build.visits_of(course)
+    clinic.perform(first.session, outcome=visits.OutcomeInput("review"))
+    clinic.now = second.during.upper
+    clinic.perform(second.session, outcome=visits.OutcomeInput("review"))
+    standing = []
+
+    for visit in (first, second):
+        outcome = Session.objects.get(pk=visit.session_id).outcome
+        visits.clear_review(outcome, note="healed", by=clinic.clinician, now=clinic.now)
+        standing.append(Hold.objects.standing().filter(course=course).count())
+
+    assert standing == [1, 0]
 
 
 def test_a_stop_holds_until_a_prescriber_lifts_it(clinic):

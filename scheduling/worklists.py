@@ -1,0 +1,359 @@
+"""What needs a person, and why: read only, one statement for each kind, however many rows there are.
+
+Lists read the windows that booking has stored on sessions; a refusal never does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from django.db.models import (
+    BooleanField,
+    Case,
+    Count,
+    DateField,
+    Exists,
+    ExpressionWrapper,
+    F,
+    Model,
+    OuterRef,
+    Prefetch,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+    When,
+    Window,
+)
+from django.utils.translation import gettext_lazy
+
+from clinic import localtime
+from clinic.models import Site
+from patients.models import Answer, MailState, Patient
+
+from .models import (
+    Appointment,
+    Consent,
+    Course,
+    CourseState,
+    FollowUpTask,
+    Hold,
+    Message,
+    MessageState,
+    Outcome,
+    Proposal,
+    RiskRule,
+    Session,
+    SessionState,
+)
+from .models.appointments import LIVE
+from .outbox import GATE_CLOSED
+from .planner import facts
+
+ROWS_SHOWN = 25
+DUE_AHEAD = timedelta(days=14)  # a session whose window opens this soon is worth a call now
+VISIT_SOON = timedelta(days=7)
+MAIL_REMEMBERED = timedelta(days=30)
+
+TITLES = {
+    "overdue": (gettext_lazy("Overdue"), gettext_lazy("Later than the protocol wants, and nothing is booked.")),
+    "due": (gettext_lazy("Due, not booked"), gettext_lazy("The window is open, or opens within two weeks.")),
+    "unclosed": (gettext_lazy("Over, not recorded"), gettext_lazy("The visit is over: did it take place?")),
+    "proposals": (gettext_lazy("Proposed moves"), gettext_lazy("Visits that should move. Apply or discard.")),
+    "not_ready": (
+        gettext_lazy("Visit soon, something missing"),
+        gettext_lazy("A consent or an answer is missing for a visit within a week."),
+    ),
+    "held": (gettext_lazy("On hold"), gettext_lazy("Nothing is booked until someone lifts the hold.")),
+    "reviews": (gettext_lazy("Review waiting"), gettext_lazy("A clinician decides whether the course goes on.")),
+    "outcomes": (gettext_lazy("Outcome missing"), gettext_lazy("The next session waits for it.")),
+    "calls": (gettext_lazy("Calls to make"), gettext_lazy("Check-ups after a session.")),
+    "mail": (gettext_lazy("Mail not delivered"), gettext_lazy("The patient has not been told: call.")),
+    "dropped": (
+        gettext_lazy("Reminder not sent"),
+        gettext_lazy("Something was missing for the visit, so no reminder went out."),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Listing:
+    """One kind of work: the first rows, and how many there are."""
+
+    kind: str
+    title: str
+    about: str
+    rows: Sequence[Any]
+    count: int
+
+    @property
+    def more(self) -> int:
+        return self.count - len(self.rows)
+
+
+def worklist(sites: Sequence[Site], *, now: datetime) -> list[Listing]:
+    """Return everything at these sites that needs a person, the most pressing first; empty kinds are left out."""
+    if not sites:
+        return []
+    found = [
+        ("overdue", overdue(sites, now)),
+        ("unclosed", unclosed(sites, now)),
+        ("proposals", proposals(sites)),
+        ("not_ready", not_ready(sites, now)),
+        ("due", due(sites, now)),
+        ("reviews", reviews(sites)),
+        ("outcomes", outcomes(sites)),
+        ("held", held(sites)),
+        ("calls", calls(sites, now)),
+        ("mail", mail_undelivered(sites, now)),
+        ("dropped", mail_dropped(sites, now)),
+    ]
+    listings = [_listing(kind, queryset) for kind, queryset in found]
+    return [listing for listing in listings if listing.count]
+
+
+def _listing(kind: str, queryset: QuerySet[Any]) -> Listing:
+    rows = list(queryset.annotate(how_many=Window(Count("pk")))[:ROWS_SHOWN])
+    title, about = TITLES[kind]
+    return Listing(kind, str(title), str(about), rows, rows[0].how_many if rows else 0)
+
+
+# --- kinds ------------------------------------------------------------------------------------------------------------
+
+
+def _today_at(sites: Iterable[Site], now: datetime) -> dict[Site, date]:
+    return {site: localtime.local_date(now, site.zone) for site in sites}
+
+
+def _by_local_date(sites: Sequence[Site], now: datetime, field: str, ahead: timedelta = timedelta(0)) -> Q:
+    """Return the rows whose date has come at their own site, or will within `ahead`."""
+    asked = Q(pk__in=[])
+    for site, today in _today_at(sites, now).items():
+        asked |= Q(course__site=site, **{f"{field}__lte": today + ahead})
+    return asked
+
+
+def _waiting(sites: Sequence[Site]) -> QuerySet[Session]:
+    """Return the next open session of each open course that has no visit and is not held."""
+    earlier = Session.objects.filter(
+        course=OuterRef("course"), state=SessionState.OPEN, position__lt=OuterRef("position")
+    )
+    on_hold = Hold.objects.standing().filter(course=OuterRef("course"))
+    return (
+        Session.objects.unbooked()
+        .filter(~Exists(earlier), ~Exists(on_hold), course__site__in=sites)
+        .select_related("step", "course__patient", "course__site", "course__version__protocol")
+    )
+
+
+def overdue(sites: Sequence[Site], now: datetime) -> QuerySet[Session]:
+    """Sessions that are late and not booked, the latest first."""
+    return _waiting(sites).filter(_by_local_date(sites, now, "overdue_on")).order_by("overdue_on", "pk")
+
+
+def due(sites: Sequence[Site], now: datetime) -> QuerySet[Session]:
+    """Sessions whose window is open, or opens soon, and that are not booked."""
+    late = _by_local_date(sites, now, "overdue_on")
+    opens = _by_local_date(sites, now, "earliest_on", DUE_AHEAD) | Q(earliest_on=None)
+    return _waiting(sites).filter(opens).exclude(late).order_by(F("target_on").asc(nulls_first=True), "pk")
+
+
+def unclosed(sites: Sequence[Site], now: datetime) -> QuerySet[Appointment]:
+    """Visits that are over and of which nobody has said what became."""
+    return _visits(sites).filter(state__in=LIVE, during__endswith__lte=now).order_by("during", "pk")
+
+
+def _visits(sites: Sequence[Site]) -> QuerySet[Appointment]:
+    return Appointment.objects.filter(site__in=sites).select_related(
+        "patient", "site", "lead", "session__step", "session__course__version__protocol"
+    )
+
+
+def proposals(sites: Sequence[Site]) -> QuerySet[Proposal]:
+    """Proposals that nobody has applied or discarded, with their moves."""
+    return (
+        Proposal.objects.open()
+        .filter(site__in=sites)
+        .select_related("site", "course__patient", "course__version__protocol")
+        .annotate(visits_moved=Count("moves"))
+        .order_by("-made_at", "-pk")
+    )
+
+
+def not_ready(sites: Sequence[Site], now: datetime) -> QuerySet[Any]:
+    """Visits of the coming days for which a consent or an answer is missing."""
+    soon = Q(pk__in=[])
+    for site, today in _today_at(sites, now).items():
+        soon |= Q(site=site, on__range=(today, today + VISIT_SOON))
+    return (
+        with_warnings(_visits(sites).filter(soon, state__in=LIVE))
+        .filter(Q(lacks_consent=True) | Q(lacks_answer=True))
+        .order_by("during", "pk")
+    )
+
+
+def held(sites: Sequence[Site]) -> QuerySet[Course]:
+    """Courses on hold, with the holds that stand; those with the nearest visit first."""
+    standing = Hold.objects.standing().order_by("placed_at")
+    next_visit = Appointment.objects.live().filter(session__course=OuterRef("pk")).order_by("on").values("on")[:1]
+    return (
+        Course.objects.open()
+        .held()
+        .filter(site__in=sites)
+        .annotate(next_visit_on=Subquery(next_visit))
+        .select_related("patient", "site", "version__protocol")
+        .prefetch_related(Prefetch("holds", standing, to_attr="standing"))
+        .order_by(F("next_visit_on").asc(nulls_last=True), "pk")
+    )
+
+
+def reviews(sites: Sequence[Site]) -> QuerySet[Outcome]:
+    """Outcomes that a clinician must look at before the course goes on."""
+    return (
+        Outcome.objects.filter(
+            result=Outcome.Result.REVIEW,
+            cleared_at=None,
+            session__course__site__in=sites,
+            session__course__state=CourseState.OPEN,
+        )
+        .select_related(
+            "session__step", "session__course__patient", "session__course__site", "session__course__version__protocol"
+        )
+        .order_by("recorded_at", "pk")
+    )
+
+
+def outcomes(sites: Sequence[Site]) -> QuerySet[Session]:
+    """Treatments that took place and have no outcome."""
+    return (
+        Session.objects.filter(
+            state=SessionState.PERFORMED,
+            step__kind=facts.StepKind.TREATMENT,
+            outcome=None,
+            course__site__in=sites,
+            course__state=CourseState.OPEN,
+        )
+        .select_related("step", "course__patient", "course__site", "course__version__protocol")
+        .order_by("performed_on", "pk")
+    )
+
+
+def calls(sites: Sequence[Site], now: datetime) -> QuerySet[FollowUpTask]:
+    """Calls that are due."""
+    come = Q(pk__in=[])
+    for site, today in _today_at(sites, now).items():
+        come |= Q(session__course__site=site, due_on__lte=today)
+    return (
+        FollowUpTask.objects.filter(come, done_at=None, cancelled_at=None)
+        .select_related(
+            "follow_up",
+            "session__step",
+            "session__course__patient",
+            "session__course__site",
+            "session__course__version__protocol",
+        )
+        .order_by("until_on", "pk")
+    )
+
+
+def mail_undelivered(sites: Sequence[Site], now: datetime) -> QuerySet[Message]:
+    """Mail that failed, or came back while the patient's address is still the same."""
+    return (
+        _messages(sites, now)
+        .filter(Q(state=MessageState.FAILED) | Q(state=MessageState.BOUNCED, patient__mail_state=MailState.BOUNCED))
+        .order_by("-due_at", "-pk")
+    )
+
+
+def mail_dropped(sites: Sequence[Site], now: datetime) -> QuerySet[Message]:
+    """Reminders that did not go out because a gate was closed, while the visit still stands."""
+    stands = Appointment.objects.live().filter(message_visits__message=OuterRef("pk"), during__startswith__gt=now)
+    return (
+        _messages(sites, now)
+        .filter(Exists(stands), state=MessageState.DROPPED, state_reason__startswith=GATE_CLOSED)
+        .order_by("-due_at", "-pk")
+    )
+
+
+def _messages(sites: Sequence[Site], now: datetime) -> QuerySet[Message]:
+    return Message.objects.filter(site__in=sites, due_at__gt=now - MAIL_REMEMBERED).select_related(
+        "patient", "site", "course__version__protocol"
+    )
+
+
+# --- the day ----------------------------------------------------------------------------------------------------------
+
+
+def day_list(site: Site, on: date) -> list[Any]:
+    """Return the visits of a date at a site by time, with who and what each takes and what is missing for it."""
+    return list(
+        with_warnings(_visits([site]).filter(on=on))
+        .select_related("session__outcome")
+        .prefetch_related(
+            "session__step__phases",
+            "occupancies__resource",
+            Prefetch("session__course__holds", Hold.objects.standing(), to_attr="standing"),
+            Prefetch("patient__phones"),
+        )
+        .order_by("during", "lead__name", "pk")
+    )
+
+
+def with_warnings(visits: QuerySet[Appointment]) -> QuerySet[Any]:
+    """Mark visits for which a signed consent, or a recent answer to a risk question, is missing on their date.
+
+    A hint for lists; check-in asks the gates themselves.
+    """
+    on = OuterRef("on")
+    signed = Consent.objects.filter(
+        Q(expires_on=None) | Q(expires_on__gt=on),
+        course=OuterRef("session__course"),
+        signed_on__isnull=False,
+        withdrawn_on=None,
+    )
+    recent = Answer.objects.filter(
+        patient=OuterRef(OuterRef("patient")),
+        question=OuterRef("question"),
+        error_at=None,
+        given_on__gte=ExpressionWrapper(OuterRef(OuterRef("on")) - OuterRef("valid_days"), output_field=DateField()),
+    )
+    unanswered = RiskRule.objects.filter(~Exists(recent), version=OuterRef("session__course__version"))
+    treats = Q(session__step__kind=facts.StepKind.TREATMENT)
+    asks_consent = treats & ~Q(session__course__version__consent_at="")
+    return visits.annotate(
+        lacks_consent=_only_where(asks_consent, ~Exists(signed)),
+        lacks_answer=_only_where(treats, Exists(unanswered)),
+    )
+
+
+def _only_where(condition: Q, asked: Any) -> Any:
+    return Case(When(condition, then=asked), default=Value(False), output_field=BooleanField())
+
+
+def patient_of(row: Model) -> Patient | None:
+    """Return whom a row of the worklist is about."""
+    match row:
+        case Session():
+            return row.course.patient
+        case Outcome() | FollowUpTask():
+            return row.session.course.patient
+        case Course() | Appointment() | Message():
+            return row.patient
+        case Proposal():
+            return row.course.patient if row.course else None
+    raise TypeError(type(row).__name__)
+
+
+def course_of(row: Model) -> Course | None:
+    """Return the course where the work on a row of the worklist is done."""
+    match row:
+        case Course():
+            return row
+        case Session() | Message() | Proposal():
+            return row.course
+        case Outcome() | FollowUpTask() | Appointment():
+            return row.session.course
+    raise TypeError(type(row).__name__)
