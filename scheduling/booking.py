@@ -213,22 +213,16 @@ def set_wishes(course: Course, wishes: facts.Wishes, *, by: User | None, now: da
     return course
 
 
-@act
-def add_event(
-    course: Course, key: str, happened_on: date, *, by: User | None, now: datetime, note: str = ""
+def write_event(
+    course: Course, key: str, happened_on: date, *, note: str, by: User | None, now: datetime
 ) -> NamedEvent:
-    """Record something from which a spacing counts, or correct its date."""
-    rights.require(by, course.site, *rights.CLINICAL)
-    course = roster.lock(course)
+    """Write something from which a spacing counts, or correct its date. A primitive of `intake.record_event`."""
     _refuse_unless_open(course)
-    if happened_on > roster.today(course.site, now):
-        raise RuleBroken(Problem("event_in_future", _("This date is still to come."), "happened_on"))
     event, _created = NamedEvent.objects.update_or_create(
         course=course,
         key=key,
         defaults={"happened_on": happened_on, "note": note, "recorded_at": now, "recorded_by": by},
     )
-    refresh_windows(course)
     return event
 
 

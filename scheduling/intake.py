@@ -19,7 +19,18 @@ from patients import records
 from patients.models import Answer, Patient
 
 from . import booking, holds, outbox, protocols, replanning, roster
-from .models import Assessment, Consent, ConsentText, Course, Override, Protocol, RiskRule, Session, SessionState
+from .models import (
+    Assessment,
+    Consent,
+    ConsentText,
+    Course,
+    NamedEvent,
+    Override,
+    Protocol,
+    RiskRule,
+    Session,
+    SessionState,
+)
 from .planner import facts
 
 
@@ -61,7 +72,8 @@ def assess(
 ) -> Assessment:
     """Record a clinician's assessment; the patient's open course of the protocol has its assessment session performed.
 
-    Every other session of the course is asked again: one that may stand no longer becomes a proposal or a hold.
+    Every other session of the course is asked again: what may stand no longer becomes a proposal. A treatment found
+    unsuitable holds the course.
     """
     rights.require(by, site, *rights.CLINICAL)
     if by is None:
@@ -73,7 +85,9 @@ def assess(
     if problems := _against_assessment(what, on):
         raise RuleBroken(*problems)
     course = Course.objects.open().filter(patient=patient, version__protocol=protocol).first()
-    course = roster.lock(course) if course is not None else None
+    if course is not None:
+        course = roster.lock(course)
+        rights.require(by, course.site, *rights.CLINICAL)
     session = _assessment_session(course) if course else None
     assessment = Assessment.objects.create(
         patient=patient,
@@ -95,6 +109,9 @@ def assess(
         if session is not None:
             booking.record_performed(session, performed_on=what.assessed_on, performed_at=None, by=by, now=now)
             booking.finish_visit(session, by=by, now=now)
+        if not what.is_suitable:
+            reason = _("A clinician found the treatment unsuitable.")
+            _hold(course, "unsuitable", reason, Role.PRESCRIBER, by=by, now=now)
         _look_again(course, reason="assessed", by=by, now=now)
     return assessment
 
@@ -130,6 +147,20 @@ def _against_assessment(what: AssessmentInput, on: date) -> list[Problem]:
             Problem("expires_before_it_began", _("An assessment expires after the day it was made."), "expires_on")
         )
     return problems
+
+
+@act
+def record_event(
+    course: Course, key: str, happened_on: date, *, by: User | None, now: datetime, note: str = ""
+) -> NamedEvent:
+    """Record something from which a spacing counts, or correct its date; the course is looked at again."""
+    rights.require(by, course.site, *rights.CLINICAL)
+    course = roster.lock(course)
+    if happened_on > roster.today(course.site, now):
+        raise RuleBroken(Problem("event_in_future", _("This date is still to come."), "happened_on"))
+    event = booking.write_event(course, key, happened_on, note=note, by=by, now=now)
+    _look_again(course, reason="event", by=by, now=now)
+    return event
 
 
 @act
@@ -238,7 +269,7 @@ def answer_all(
         for rule in bad:
             role = Role.CLINICIAN if rule.severity == RiskRule.Severity.ASK else Role.PRESCRIBER
             reason = _("An answer speaks against the treatment: %(question)s") % {"question": rule.question.text}
-            _hold(course, f"risk_{rule.question.code}"[:LONGEST_CODE], reason[:300], role, by=by, now=now)
+            _hold(course, f"risk_{rule.question.code}", reason[:300], role, by=by, now=now)
         if not bad:
             outbox.reconcile(course, now=now)
     return recorded
@@ -309,9 +340,6 @@ def override(
 OVERRIDABLE = frozenset(
     {"before_minimum", "risk_relative"}
 )  # what a prescriber may silence; the planner names the role
-
-
-LONGEST_CODE = 50  # of a hold; a question's own code may be as long
 
 
 def _overridable_subjects(course: Course, rule: str) -> set[str]:

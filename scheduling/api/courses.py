@@ -209,7 +209,7 @@ class CourseEndpoint(Endpoint):
     def events(self, request: Request, **_uid: Any) -> Response:
         given = inputs.EventInput.checked(request.data)
         return self._act(
-            lambda course, now: booking.add_event(
+            lambda course, now: intake.record_event(
                 course, given["key"], given["happened_on"], note=given["note"], by=self.user, now=now
             ),
             status=201,

@@ -12,7 +12,6 @@ from django.db.models import Prefetch, QuerySet
 
 from clinic import localtime
 from clinic.models import Site, User
-from patients.models import Area, Question
 from scheduling import booking, roster, wording, worklists
 from scheduling.models import (
     Appointment,
@@ -104,11 +103,6 @@ def open_proposal(course: Course) -> Proposal | None:
 # --- gates and windows ----------------------------------------------------------------------------------------------
 
 
-def subjects() -> dict[str, str]:
-    """Return words for what a gate's sentence is about: questions and areas, by code."""
-    return dict(Question.objects.values_list("code", "text")) | dict(Area.objects.values_list("code", "name"))
-
-
 def gates(answers: Iterable[facts.GateAnswer], names: Mapping[str, str]) -> list[dict[str, Any]]:
     return [
         {
@@ -164,7 +158,7 @@ def sessions(row: Course, now: datetime, *, only: UUID | None = None) -> list[Sh
     as_it_stands = roster.course_facts(row)
     known = {session.id: session for session in as_it_stands.sessions}
     windows = windows_of(as_it_stands)
-    names = subjects()
+    names = roster.subjects()
     rows = Session.objects.filter(course=row).select_related("course", "step", "outcome")
     if only is not None:
         rows = rows.filter(uid=only)
@@ -234,7 +228,7 @@ def _starts_at(slot: facts.Slot, site: Site) -> datetime:
 def plan(row: Course, alternatives: Sequence[facts.Alternative]) -> dict[str, Any]:
     """Return the proposed plans with what each part of them costs."""
     known = {session.id: session for session in roster.course_facts(row).sessions}
-    names = subjects()
+    names = roster.subjects()
     flat = iter(times([one for other in alternatives for one in other.plan.sessions], row.site))
     return {
         "course": row.uid,
@@ -274,7 +268,7 @@ def visits(rows: QuerySet[Appointment], now: datetime) -> list[Shown]:
     found.sort(key=lambda visit: (visit.during.lower, visit.pk))
     waiting = {visit.session.course for visit in found if visit.is_live}
     stand = roster.courses_facts(list(waiting))
-    names = subjects()
+    names = roster.subjects()
     return [_visit(visit, stand, names, roster.today(visit.site, now)) for visit in found]
 
 

@@ -1,4 +1,5 @@
-import clinic.validators
+import uuid
+
 import django.contrib.postgres.constraints
 import django.contrib.postgres.fields
 import django.contrib.postgres.fields.ranges
@@ -8,9 +9,10 @@ import django.db.models.constraints
 import django.db.models.deletion
 import django.db.models.functions.comparison
 import pgtrigger.compiler
-import uuid
 from django.conf import settings
 from django.db import migrations, models
+
+import clinic.validators
 
 
 class Migration(migrations.Migration):
@@ -1184,13 +1186,83 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="ExtraOpening",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("on", models.DateField(verbose_name="date")),
+                ("from_time", models.TimeField(verbose_name="from")),
+                ("until_time", models.TimeField(verbose_name="until")),
+                (
+                    "reason",
+                    models.CharField(
+                        blank=True,
+                        max_length=200,
+                        validators=[clinic.validators.validate_one_line],
+                        verbose_name="reason",
+                    ),
+                ),
+                (
+                    "site",
+                    models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="+", to="clinic.site"),
+                ),
+                (
+                    "resource",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="extra_openings",
+                        to="scheduling.resource",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "extra opening",
+                "verbose_name_plural": "extra openings",
+                "ordering": ["on", "from_time"],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("until_time__gt", models.F("from_time"))),
+                        name="extra_opening_ends_after_it_starts",
+                    )
+                ],
+                "triggers": [
+                    pgtrigger.compiler.Trigger(
+                        name="insert_insert",
+                        sql=pgtrigger.compiler.UpsertTriggerSql(
+                            func='INSERT INTO "scheduling_extraopeningevent" ("from_time", "id", "on", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "reason", "resource_id", "site_id", "until_time") VALUES (NEW."from_time", NEW."id", NEW."on", _pgh_attach_context(), NOW(), \'insert\', NEW."id", NEW."reason", NEW."resource_id", NEW."site_id", NEW."until_time"); RETURN NULL;',
+                            hash="6c916f7cf8fa621823c104c54316ca3b26da7fed",
+                            operation="INSERT",
+                            pgid="pgtrigger_insert_insert_7e5da",
+                            table="scheduling_extraopening",
+                            when="AFTER",
+                        ),
+                    ),
+                    pgtrigger.compiler.Trigger(
+                        name="update_update",
+                        sql=pgtrigger.compiler.UpsertTriggerSql(
+                            condition="WHEN (OLD.* IS DISTINCT FROM NEW.*)",
+                            func='INSERT INTO "scheduling_extraopeningevent" ("from_time", "id", "on", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "reason", "resource_id", "site_id", "until_time") VALUES (NEW."from_time", NEW."id", NEW."on", _pgh_attach_context(), NOW(), \'update\', NEW."id", NEW."reason", NEW."resource_id", NEW."site_id", NEW."until_time"); RETURN NULL;',
+                            hash="c639f0f43b81d4ce7326e000b36e5f16c87c0d03",
+                            operation="UPDATE",
+                            pgid="pgtrigger_update_update_78602",
+                            table="scheduling_extraopening",
+                            when="AFTER",
+                        ),
+                    ),
+                ],
+            },
+        ),
+        migrations.CreateModel(
             name="Hold",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("uid", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
                 (
                     "code",
-                    models.SlugField(help_text="such as risk_answer, outcome_review, clinician", verbose_name="code"),
+                    models.SlugField(
+                        help_text="such as risk_pregnancy, outcome_review, clinician",
+                        max_length=60,
+                        verbose_name="code",
+                    ),
                 ),
                 ("reason", models.CharField(max_length=300, verbose_name="reason")),
                 (
@@ -1292,7 +1364,10 @@ class Migration(migrations.Migration):
                 (
                     "code",
                     models.SlugField(
-                        db_index=False, help_text="such as risk_answer, outcome_review, clinician", verbose_name="code"
+                        db_index=False,
+                        help_text="such as risk_pregnancy, outcome_review, clinician",
+                        max_length=60,
+                        verbose_name="code",
                     ),
                 ),
                 ("reason", models.CharField(max_length=300, verbose_name="reason")),
@@ -1504,6 +1579,100 @@ class Migration(migrations.Migration):
                 "verbose_name_plural": "named events",
                 "ordering": ["-happened_on"],
                 "constraints": [models.UniqueConstraint(fields=("course", "key"), name="course_knows_an_event_once")],
+                "triggers": [
+                    pgtrigger.compiler.Trigger(
+                        name="insert_insert",
+                        sql=pgtrigger.compiler.UpsertTriggerSql(
+                            func='INSERT INTO "scheduling_namedeventevent" ("course_id", "happened_on", "id", "key", "note", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "recorded_at", "recorded_by_id") VALUES (NEW."course_id", NEW."happened_on", NEW."id", NEW."key", NEW."note", _pgh_attach_context(), NOW(), \'insert\', NEW."id", NEW."recorded_at", NEW."recorded_by_id"); RETURN NULL;',
+                            hash="456a18647968fbbb3b7c705127b8ae4eb97705a6",
+                            operation="INSERT",
+                            pgid="pgtrigger_insert_insert_c7cea",
+                            table="scheduling_namedevent",
+                            when="AFTER",
+                        ),
+                    ),
+                    pgtrigger.compiler.Trigger(
+                        name="update_update",
+                        sql=pgtrigger.compiler.UpsertTriggerSql(
+                            condition="WHEN (OLD.* IS DISTINCT FROM NEW.*)",
+                            func='INSERT INTO "scheduling_namedeventevent" ("course_id", "happened_on", "id", "key", "note", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "recorded_at", "recorded_by_id") VALUES (NEW."course_id", NEW."happened_on", NEW."id", NEW."key", NEW."note", _pgh_attach_context(), NOW(), \'update\', NEW."id", NEW."recorded_at", NEW."recorded_by_id"); RETURN NULL;',
+                            hash="585aed26ee91c7dc8b91fc57bf3c457b9d9a8e15",
+                            operation="UPDATE",
+                            pgid="pgtrigger_update_update_7c7c9",
+                            table="scheduling_namedevent",
+                            when="AFTER",
+                        ),
+                    ),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="NamedEventEvent",
+            fields=[
+                ("pgh_id", models.AutoField(primary_key=True, serialize=False)),
+                ("pgh_created_at", models.DateTimeField(auto_now_add=True)),
+                ("pgh_label", models.TextField(help_text="The event label.")),
+                ("id", models.BigIntegerField()),
+                ("key", models.SlugField(db_index=False, verbose_name="event")),
+                ("happened_on", models.DateField(verbose_name="happened")),
+                ("note", models.CharField(blank=True, max_length=200, verbose_name="note")),
+                ("recorded_at", models.DateTimeField(verbose_name="recorded")),
+                (
+                    "course",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        related_query_name="+",
+                        to="scheduling.course",
+                    ),
+                ),
+                (
+                    "pgh_context",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="pghistory.context",
+                    ),
+                ),
+                (
+                    "pgh_obj",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="history",
+                        to="scheduling.namedevent",
+                    ),
+                ),
+                (
+                    "recorded_by",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        related_query_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+            ],
+            options={
+                "abstract": False,
+                "triggers": [
+                    pgtrigger.compiler.Trigger(
+                        name="append_only",
+                        sql=pgtrigger.compiler.UpsertTriggerSql(
+                            func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;",
+                            hash="18ae7c3e3ddf28d01c3dbbe0572ee7582d3b7c57",
+                            operation="UPDATE OR DELETE",
+                            pgid="pgtrigger_append_only_6101a",
+                            table="scheduling_namedeventevent",
+                            when="BEFORE",
+                        ),
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
@@ -1689,9 +1858,12 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name="ExtraOpening",
+            name="ExtraOpeningEvent",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("pgh_id", models.AutoField(primary_key=True, serialize=False)),
+                ("pgh_created_at", models.DateTimeField(auto_now_add=True)),
+                ("pgh_label", models.TextField(help_text="The event label.")),
+                ("id", models.BigIntegerField()),
                 ("on", models.DateField(verbose_name="date")),
                 ("from_time", models.TimeField(verbose_name="from")),
                 ("until_time", models.TimeField(verbose_name="until")),
@@ -1705,26 +1877,58 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "pgh_context",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="pghistory.context",
+                    ),
+                ),
+                (
+                    "pgh_obj",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="history",
+                        to="scheduling.extraopening",
+                    ),
+                ),
+                (
                     "site",
-                    models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="+", to="clinic.site"),
+                    models.ForeignKey(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        related_query_name="+",
+                        to="clinic.site",
+                    ),
                 ),
                 (
                     "resource",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="extra_openings",
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        related_query_name="+",
                         to="scheduling.resource",
                     ),
                 ),
             ],
             options={
-                "verbose_name": "extra opening",
-                "verbose_name_plural": "extra openings",
-                "ordering": ["on", "from_time"],
-                "constraints": [
-                    models.CheckConstraint(
-                        condition=models.Q(("until_time__gt", models.F("from_time"))),
-                        name="extra_opening_ends_after_it_starts",
+                "abstract": False,
+                "triggers": [
+                    pgtrigger.compiler.Trigger(
+                        name="append_only",
+                        sql=pgtrigger.compiler.UpsertTriggerSql(
+                            func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;",
+                            hash="b0682c5ccb7b345cd196d031b0bdb4802d6a6bc3",
+                            operation="UPDATE OR DELETE",
+                            pgid="pgtrigger_append_only_18524",
+                            table="scheduling_extraopeningevent",
+                            when="BEFORE",
+                        ),
                     )
                 ],
             },
@@ -2209,6 +2413,48 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="FollowUp",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("key", models.SlugField(verbose_name="key")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("message", "message"), ("call", "call")], max_length=10, verbose_name="kind"
+                    ),
+                ),
+                ("name", models.CharField(max_length=120, verbose_name="name")),
+                ("after", models.CharField(max_length=60, verbose_name="after the session")),
+                (
+                    "tolerance_days",
+                    models.PositiveSmallIntegerField(default=0, help_text="days", verbose_name="give or take"),
+                ),
+                ("last_session_only", models.BooleanField(default=False, verbose_name="after the last session only")),
+                (
+                    "version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="follow_ups",
+                        to="scheduling.protocolversion",
+                    ),
+                ),
+                (
+                    "step",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="follow_ups", to="scheduling.step"
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "follow-up",
+                "verbose_name_plural": "follow-ups",
+                "ordering": ["id"],
+                "constraints": [
+                    models.UniqueConstraint(fields=("version", "key"), name="follow_up_key_is_used_once_in_a_version")
+                ],
+            },
+        ),
+        migrations.CreateModel(
             name="Phase",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
@@ -2263,48 +2509,6 @@ class Migration(migrations.Migration):
                 "verbose_name_plural": "needs",
                 "ordering": ["id"],
                 "constraints": [models.UniqueConstraint(fields=("phase", "role"), name="phase_asks_for_a_role_once")],
-            },
-        ),
-        migrations.CreateModel(
-            name="FollowUp",
-            fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("key", models.SlugField(verbose_name="key")),
-                (
-                    "kind",
-                    models.CharField(
-                        choices=[("message", "message"), ("call", "call")], max_length=10, verbose_name="kind"
-                    ),
-                ),
-                ("name", models.CharField(max_length=120, verbose_name="name")),
-                ("after", models.CharField(max_length=60, verbose_name="after the session")),
-                (
-                    "tolerance_days",
-                    models.PositiveSmallIntegerField(default=0, help_text="days", verbose_name="give or take"),
-                ),
-                ("last_session_only", models.BooleanField(default=False, verbose_name="after the last session only")),
-                (
-                    "version",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="follow_ups",
-                        to="scheduling.protocolversion",
-                    ),
-                ),
-                (
-                    "step",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="follow_ups", to="scheduling.step"
-                    ),
-                ),
-            ],
-            options={
-                "verbose_name": "follow-up",
-                "verbose_name_plural": "follow-ups",
-                "ordering": ["id"],
-                "constraints": [
-                    models.UniqueConstraint(fields=("version", "key"), name="follow_up_key_is_used_once_in_a_version")
-                ],
             },
         ),
         migrations.CreateModel(
@@ -2743,6 +2947,16 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "error_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
                     "patient",
                     models.ForeignKey(
                         on_delete=django.db.models.deletion.CASCADE, related_name="assessments", to="patients.patient"
@@ -2780,6 +2994,12 @@ class Migration(migrations.Migration):
                     ),
                     models.CheckConstraint(
                         condition=models.Q(
+                            ("error_at", None), models.Q(("error_reason", ""), _negated=True), _connector="OR"
+                        ),
+                        name="assessment_in_error_says_why",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
                             ("expires_on", None), ("expires_on__gt", models.F("assessed_on")), _connector="OR"
                         ),
                         name="assessment_expires_after_it_was_made",
@@ -2789,8 +3009,8 @@ class Migration(migrations.Migration):
                     pgtrigger.compiler.Trigger(
                         name="insert_insert",
                         sql=pgtrigger.compiler.UpsertTriggerSql(
-                            func='INSERT INTO "scheduling_assessmentevent" ("assessed_by_id", "assessed_on", "error_at", "error_reason", "expectations_discussed", "expires_on", "id", "is_suitable", "patient_id", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "protocol_id", "recorded_at", "reflux", "reflux_clear_on", "reflux_treated_on", "risks_explained", "session_id", "uid") VALUES (NEW."assessed_by_id", NEW."assessed_on", NEW."error_at", NEW."error_reason", NEW."expectations_discussed", NEW."expires_on", NEW."id", NEW."is_suitable", NEW."patient_id", _pgh_attach_context(), NOW(), \'insert\', NEW."id", NEW."protocol_id", NEW."recorded_at", NEW."reflux", NEW."reflux_clear_on", NEW."reflux_treated_on", NEW."risks_explained", NEW."session_id", NEW."uid"); RETURN NULL;',
-                            hash="76721718a216dddbfca26a76a3a04f91f953cbb1",
+                            func='INSERT INTO "scheduling_assessmentevent" ("assessed_by_id", "assessed_on", "error_at", "error_by_id", "error_reason", "expectations_discussed", "expires_on", "id", "is_suitable", "patient_id", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "protocol_id", "recorded_at", "reflux", "reflux_clear_on", "reflux_treated_on", "risks_explained", "session_id", "uid") VALUES (NEW."assessed_by_id", NEW."assessed_on", NEW."error_at", NEW."error_by_id", NEW."error_reason", NEW."expectations_discussed", NEW."expires_on", NEW."id", NEW."is_suitable", NEW."patient_id", _pgh_attach_context(), NOW(), \'insert\', NEW."id", NEW."protocol_id", NEW."recorded_at", NEW."reflux", NEW."reflux_clear_on", NEW."reflux_treated_on", NEW."risks_explained", NEW."session_id", NEW."uid"); RETURN NULL;',
+                            hash="b45e2591116167530a38be308295e5703b660af6",
                             operation="INSERT",
                             pgid="pgtrigger_insert_insert_a73c7",
                             table="scheduling_assessment",
@@ -2800,9 +3020,9 @@ class Migration(migrations.Migration):
                     pgtrigger.compiler.Trigger(
                         name="update_update",
                         sql=pgtrigger.compiler.UpsertTriggerSql(
-                            condition='WHEN (OLD."assessed_by_id" IS DISTINCT FROM (NEW."assessed_by_id") OR OLD."assessed_on" IS DISTINCT FROM (NEW."assessed_on") OR OLD."error_at" IS DISTINCT FROM (NEW."error_at") OR OLD."error_reason" IS DISTINCT FROM (NEW."error_reason") OR OLD."expectations_discussed" IS DISTINCT FROM (NEW."expectations_discussed") OR OLD."expires_on" IS DISTINCT FROM (NEW."expires_on") OR OLD."id" IS DISTINCT FROM (NEW."id") OR OLD."is_suitable" IS DISTINCT FROM (NEW."is_suitable") OR OLD."patient_id" IS DISTINCT FROM (NEW."patient_id") OR OLD."protocol_id" IS DISTINCT FROM (NEW."protocol_id") OR OLD."recorded_at" IS DISTINCT FROM (NEW."recorded_at") OR OLD."reflux" IS DISTINCT FROM (NEW."reflux") OR OLD."reflux_clear_on" IS DISTINCT FROM (NEW."reflux_clear_on") OR OLD."reflux_treated_on" IS DISTINCT FROM (NEW."reflux_treated_on") OR OLD."risks_explained" IS DISTINCT FROM (NEW."risks_explained") OR OLD."session_id" IS DISTINCT FROM (NEW."session_id") OR OLD."uid" IS DISTINCT FROM (NEW."uid"))',
-                            func='INSERT INTO "scheduling_assessmentevent" ("assessed_by_id", "assessed_on", "error_at", "error_reason", "expectations_discussed", "expires_on", "id", "is_suitable", "patient_id", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "protocol_id", "recorded_at", "reflux", "reflux_clear_on", "reflux_treated_on", "risks_explained", "session_id", "uid") VALUES (NEW."assessed_by_id", NEW."assessed_on", NEW."error_at", NEW."error_reason", NEW."expectations_discussed", NEW."expires_on", NEW."id", NEW."is_suitable", NEW."patient_id", _pgh_attach_context(), NOW(), \'update\', NEW."id", NEW."protocol_id", NEW."recorded_at", NEW."reflux", NEW."reflux_clear_on", NEW."reflux_treated_on", NEW."risks_explained", NEW."session_id", NEW."uid"); RETURN NULL;',
-                            hash="2dbfb358a069c4808bab59bcbbce6c32a6a5d1de",
+                            condition='WHEN (OLD."assessed_by_id" IS DISTINCT FROM (NEW."assessed_by_id") OR OLD."assessed_on" IS DISTINCT FROM (NEW."assessed_on") OR OLD."error_at" IS DISTINCT FROM (NEW."error_at") OR OLD."error_by_id" IS DISTINCT FROM (NEW."error_by_id") OR OLD."error_reason" IS DISTINCT FROM (NEW."error_reason") OR OLD."expectations_discussed" IS DISTINCT FROM (NEW."expectations_discussed") OR OLD."expires_on" IS DISTINCT FROM (NEW."expires_on") OR OLD."id" IS DISTINCT FROM (NEW."id") OR OLD."is_suitable" IS DISTINCT FROM (NEW."is_suitable") OR OLD."patient_id" IS DISTINCT FROM (NEW."patient_id") OR OLD."protocol_id" IS DISTINCT FROM (NEW."protocol_id") OR OLD."recorded_at" IS DISTINCT FROM (NEW."recorded_at") OR OLD."reflux" IS DISTINCT FROM (NEW."reflux") OR OLD."reflux_clear_on" IS DISTINCT FROM (NEW."reflux_clear_on") OR OLD."reflux_treated_on" IS DISTINCT FROM (NEW."reflux_treated_on") OR OLD."risks_explained" IS DISTINCT FROM (NEW."risks_explained") OR OLD."session_id" IS DISTINCT FROM (NEW."session_id") OR OLD."uid" IS DISTINCT FROM (NEW."uid"))',
+                            func='INSERT INTO "scheduling_assessmentevent" ("assessed_by_id", "assessed_on", "error_at", "error_by_id", "error_reason", "expectations_discussed", "expires_on", "id", "is_suitable", "patient_id", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "protocol_id", "recorded_at", "reflux", "reflux_clear_on", "reflux_treated_on", "risks_explained", "session_id", "uid") VALUES (NEW."assessed_by_id", NEW."assessed_on", NEW."error_at", NEW."error_by_id", NEW."error_reason", NEW."expectations_discussed", NEW."expires_on", NEW."id", NEW."is_suitable", NEW."patient_id", _pgh_attach_context(), NOW(), \'update\', NEW."id", NEW."protocol_id", NEW."recorded_at", NEW."reflux", NEW."reflux_clear_on", NEW."reflux_treated_on", NEW."risks_explained", NEW."session_id", NEW."uid"); RETURN NULL;',
+                            hash="4e157528dfe99ad39ab32e12488ae2d0dc61c510",
                             operation="UPDATE",
                             pgid="pgtrigger_update_update_9ed8a",
                             table="scheduling_assessment",
@@ -2914,6 +3134,81 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="FollowUpTask",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("uid", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                ("due_on", models.DateField(verbose_name="due")),
+                ("until_on", models.DateField(verbose_name="at the latest")),
+                ("done_at", models.DateTimeField(blank=True, null=True, verbose_name="done")),
+                ("note", models.CharField(blank=True, max_length=300, verbose_name="note")),
+                ("cancelled_at", models.DateTimeField(blank=True, null=True, verbose_name="not needed")),
+                (
+                    "done_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "follow_up",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="scheduling.followup"
+                    ),
+                ),
+                (
+                    "session",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="follow_up_tasks",
+                        to="scheduling.session",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "follow-up task",
+                "verbose_name_plural": "follow-up tasks",
+                "ordering": ["due_on"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("session", "follow_up"), name="follow_up_is_due_once_after_a_session"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("until_on__gte", models.F("due_on"))),
+                        name="follow_up_task_ends_after_it_is_due",
+                    ),
+                ],
+                "triggers": [
+                    pgtrigger.compiler.Trigger(
+                        name="insert_insert",
+                        sql=pgtrigger.compiler.UpsertTriggerSql(
+                            func='INSERT INTO "scheduling_followuptaskevent" ("cancelled_at", "done_at", "done_by_id", "due_on", "follow_up_id", "id", "note", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "session_id", "uid", "until_on") VALUES (NEW."cancelled_at", NEW."done_at", NEW."done_by_id", NEW."due_on", NEW."follow_up_id", NEW."id", NEW."note", _pgh_attach_context(), NOW(), \'insert\', NEW."id", NEW."session_id", NEW."uid", NEW."until_on"); RETURN NULL;',
+                            hash="1ec5363689256edac99f83487181f50e3ae2d909",
+                            operation="INSERT",
+                            pgid="pgtrigger_insert_insert_d7c8e",
+                            table="scheduling_followuptask",
+                            when="AFTER",
+                        ),
+                    ),
+                    pgtrigger.compiler.Trigger(
+                        name="update_update",
+                        sql=pgtrigger.compiler.UpsertTriggerSql(
+                            condition="WHEN (OLD.* IS DISTINCT FROM NEW.*)",
+                            func='INSERT INTO "scheduling_followuptaskevent" ("cancelled_at", "done_at", "done_by_id", "due_on", "follow_up_id", "id", "note", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "session_id", "uid", "until_on") VALUES (NEW."cancelled_at", NEW."done_at", NEW."done_by_id", NEW."due_on", NEW."follow_up_id", NEW."id", NEW."note", _pgh_attach_context(), NOW(), \'update\', NEW."id", NEW."session_id", NEW."uid", NEW."until_on"); RETURN NULL;',
+                            hash="fa412dbcd8bbe070593b81f7457638ec19a7955c",
+                            operation="UPDATE",
+                            pgid="pgtrigger_update_update_38fad",
+                            table="scheduling_followuptask",
+                            when="AFTER",
+                        ),
+                    ),
+                ],
+            },
+        ),
+        migrations.CreateModel(
             name="LinkToken",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
@@ -2930,7 +3225,10 @@ class Migration(migrations.Migration):
                         verbose_name="purpose",
                     ),
                 ),
-                ("revision", models.PositiveIntegerField(verbose_name="revision of the appointment")),
+                (
+                    "revision",
+                    models.PositiveIntegerField(blank=True, null=True, verbose_name="revision of the appointment"),
+                ),
                 ("token_sha256", models.CharField(max_length=64, unique=True)),
                 ("created_at", models.DateTimeField(verbose_name="made")),
                 ("expires_at", models.DateTimeField(verbose_name="expires")),
@@ -2939,7 +3237,27 @@ class Migration(migrations.Migration):
                 (
                     "appointment",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="links", to="scheduling.appointment"
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="links",
+                        to="scheduling.appointment",
+                    ),
+                ),
+                (
+                    "course",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="links",
+                        to="scheduling.course",
+                    ),
+                ),
+                (
+                    "patient",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="links", to="patients.patient"
                     ),
                 ),
             ],
@@ -2950,7 +3268,15 @@ class Migration(migrations.Migration):
                     models.CheckConstraint(
                         condition=models.Q(("expires_at__gt", models.F("created_at"))),
                         name="link_expires_after_it_was_made",
-                    )
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("appointment", None), ("revision", None)),
+                            models.Q(("appointment__isnull", False), ("revision__isnull", False)),
+                            _connector="OR",
+                        ),
+                        name="link_to_an_appointment_names_its_revision",
+                    ),
                 ],
             },
         ),
@@ -3272,6 +3598,7 @@ class Migration(migrations.Migration):
                 ("expires_on", models.DateField(help_text="last day", verbose_name="until")),
                 ("given_at", models.DateTimeField(verbose_name="given")),
                 ("revoked_at", models.DateTimeField(blank=True, null=True, verbose_name="revoked")),
+                ("revoke_reason", models.CharField(blank=True, max_length=300, verbose_name="why it was revoked")),
                 (
                     "course",
                     models.ForeignKey(
@@ -3282,6 +3609,16 @@ class Migration(migrations.Migration):
                     "given_by",
                     models.ForeignKey(
                         on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+                (
+                    "revoked_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
                     ),
                 ),
                 (
@@ -3301,14 +3638,20 @@ class Migration(migrations.Migration):
                 "verbose_name_plural": "overrides",
                 "ordering": ["-given_at"],
                 "constraints": [
-                    models.CheckConstraint(condition=models.Q(("reason", ""), _negated=True), name="override_says_why")
+                    models.CheckConstraint(condition=models.Q(("reason", ""), _negated=True), name="override_says_why"),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("revoked_at", None), models.Q(("revoke_reason", ""), _negated=True), _connector="OR"
+                        ),
+                        name="override_revoked_says_why",
+                    ),
                 ],
                 "triggers": [
                     pgtrigger.compiler.Trigger(
                         name="insert_insert",
                         sql=pgtrigger.compiler.UpsertTriggerSql(
-                            func='INSERT INTO "scheduling_overrideevent" ("course_id", "expires_on", "given_at", "given_by_id", "id", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "reason", "revoked_at", "rule", "session_id", "subject", "uid") VALUES (NEW."course_id", NEW."expires_on", NEW."given_at", NEW."given_by_id", NEW."id", _pgh_attach_context(), NOW(), \'insert\', NEW."id", NEW."reason", NEW."revoked_at", NEW."rule", NEW."session_id", NEW."subject", NEW."uid"); RETURN NULL;',
-                            hash="d28b3a80a6dd73bd7891987925860ab36bac4208",
+                            func='INSERT INTO "scheduling_overrideevent" ("course_id", "expires_on", "given_at", "given_by_id", "id", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "reason", "revoke_reason", "revoked_at", "revoked_by_id", "rule", "session_id", "subject", "uid") VALUES (NEW."course_id", NEW."expires_on", NEW."given_at", NEW."given_by_id", NEW."id", _pgh_attach_context(), NOW(), \'insert\', NEW."id", NEW."reason", NEW."revoke_reason", NEW."revoked_at", NEW."revoked_by_id", NEW."rule", NEW."session_id", NEW."subject", NEW."uid"); RETURN NULL;',
+                            hash="f5fb048b0ca933a230685c39ed1381a0f3ace61a",
                             operation="INSERT",
                             pgid="pgtrigger_insert_insert_34f63",
                             table="scheduling_override",
@@ -3319,8 +3662,8 @@ class Migration(migrations.Migration):
                         name="update_update",
                         sql=pgtrigger.compiler.UpsertTriggerSql(
                             condition="WHEN (OLD.* IS DISTINCT FROM NEW.*)",
-                            func='INSERT INTO "scheduling_overrideevent" ("course_id", "expires_on", "given_at", "given_by_id", "id", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "reason", "revoked_at", "rule", "session_id", "subject", "uid") VALUES (NEW."course_id", NEW."expires_on", NEW."given_at", NEW."given_by_id", NEW."id", _pgh_attach_context(), NOW(), \'update\', NEW."id", NEW."reason", NEW."revoked_at", NEW."rule", NEW."session_id", NEW."subject", NEW."uid"); RETURN NULL;',
-                            hash="4d6c4198032aa2d352a9a3ed77f1deb60606f9e2",
+                            func='INSERT INTO "scheduling_overrideevent" ("course_id", "expires_on", "given_at", "given_by_id", "id", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "reason", "revoke_reason", "revoked_at", "revoked_by_id", "rule", "session_id", "subject", "uid") VALUES (NEW."course_id", NEW."expires_on", NEW."given_at", NEW."given_by_id", NEW."id", _pgh_attach_context(), NOW(), \'update\', NEW."id", NEW."reason", NEW."revoke_reason", NEW."revoked_at", NEW."revoked_by_id", NEW."rule", NEW."session_id", NEW."subject", NEW."uid"); RETURN NULL;',
+                            hash="baec8cef56d7a70bacb4b8e40cea7a6a45c56061",
                             operation="UPDATE",
                             pgid="pgtrigger_update_update_da562",
                             table="scheduling_override",
@@ -3436,6 +3779,7 @@ class Migration(migrations.Migration):
                 ("expires_on", models.DateField(help_text="last day", verbose_name="until")),
                 ("given_at", models.DateTimeField(verbose_name="given")),
                 ("revoked_at", models.DateTimeField(blank=True, null=True, verbose_name="revoked")),
+                ("revoke_reason", models.CharField(blank=True, max_length=300, verbose_name="why it was revoked")),
                 (
                     "course",
                     models.ForeignKey(
@@ -3473,6 +3817,18 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.DO_NOTHING,
                         related_name="history",
                         to="scheduling.override",
+                    ),
+                ),
+                (
+                    "revoked_by",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        related_query_name="+",
+                        to=settings.AUTH_USER_MODEL,
                     ),
                 ),
                 (
@@ -3650,10 +4006,13 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name="FollowUpTask",
+            name="FollowUpTaskEvent",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("uid", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                ("pgh_id", models.AutoField(primary_key=True, serialize=False)),
+                ("pgh_created_at", models.DateTimeField(auto_now_add=True)),
+                ("pgh_label", models.TextField(help_text="The event label.")),
+                ("id", models.BigIntegerField()),
+                ("uid", models.UUIDField(default=uuid.uuid4, editable=False)),
                 ("due_on", models.DateField(verbose_name="due")),
                 ("until_on", models.DateField(verbose_name="at the latest")),
                 ("done_at", models.DateTimeField(blank=True, null=True, verbose_name="done")),
@@ -3663,39 +4022,68 @@ class Migration(migrations.Migration):
                     "done_by",
                     models.ForeignKey(
                         blank=True,
+                        db_constraint=False,
                         null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
                         related_name="+",
+                        related_query_name="+",
                         to=settings.AUTH_USER_MODEL,
                     ),
                 ),
                 (
                     "follow_up",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="scheduling.followup"
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        related_query_name="+",
+                        to="scheduling.followup",
+                    ),
+                ),
+                (
+                    "pgh_context",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="pghistory.context",
+                    ),
+                ),
+                (
+                    "pgh_obj",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="history",
+                        to="scheduling.followuptask",
                     ),
                 ),
                 (
                     "session",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="follow_up_tasks",
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        related_query_name="+",
                         to="scheduling.session",
                     ),
                 ),
             ],
             options={
-                "verbose_name": "follow-up task",
-                "verbose_name_plural": "follow-up tasks",
-                "ordering": ["due_on"],
-                "constraints": [
-                    models.UniqueConstraint(
-                        fields=("session", "follow_up"), name="follow_up_is_due_once_after_a_session"
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(("until_on__gte", models.F("due_on"))),
-                        name="follow_up_task_ends_after_it_is_due",
-                    ),
+                "abstract": False,
+                "triggers": [
+                    pgtrigger.compiler.Trigger(
+                        name="append_only",
+                        sql=pgtrigger.compiler.UpsertTriggerSql(
+                            func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;",
+                            hash="4019823944bdb70d20be5a91087edd106c610c6f",
+                            operation="UPDATE OR DELETE",
+                            pgid="pgtrigger_append_only_02d19",
+                            table="scheduling_followuptaskevent",
+                            when="BEFORE",
+                        ),
+                    )
                 ],
             },
         ),
@@ -3859,6 +4247,18 @@ class Migration(migrations.Migration):
                     "assessed_by",
                     models.ForeignKey(
                         db_constraint=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        related_query_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "error_by",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        null=True,
                         on_delete=django.db.models.deletion.DO_NOTHING,
                         related_name="+",
                         related_query_name="+",
@@ -4437,6 +4837,106 @@ class Migration(migrations.Migration):
                 "constraints": [
                     models.UniqueConstraint(
                         condition=models.Q(("closed_at", None)), fields=("session",), name="session_waits_once"
+                    )
+                ],
+                "triggers": [
+                    pgtrigger.compiler.Trigger(
+                        name="insert_insert",
+                        sql=pgtrigger.compiler.UpsertTriggerSql(
+                            func='INSERT INTO "scheduling_waitinglistentryevent" ("added_by_id", "close_reason", "closed_at", "from_on", "id", "notice_hours", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "session_id", "since", "uid", "until_on") VALUES (NEW."added_by_id", NEW."close_reason", NEW."closed_at", NEW."from_on", NEW."id", NEW."notice_hours", _pgh_attach_context(), NOW(), \'insert\', NEW."id", NEW."session_id", NEW."since", NEW."uid", NEW."until_on"); RETURN NULL;',
+                            hash="8bfa664ae13b9ae1a425ce85d1bd3245bfba1c72",
+                            operation="INSERT",
+                            pgid="pgtrigger_insert_insert_5c4ed",
+                            table="scheduling_waitinglistentry",
+                            when="AFTER",
+                        ),
+                    ),
+                    pgtrigger.compiler.Trigger(
+                        name="update_update",
+                        sql=pgtrigger.compiler.UpsertTriggerSql(
+                            condition="WHEN (OLD.* IS DISTINCT FROM NEW.*)",
+                            func='INSERT INTO "scheduling_waitinglistentryevent" ("added_by_id", "close_reason", "closed_at", "from_on", "id", "notice_hours", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "session_id", "since", "uid", "until_on") VALUES (NEW."added_by_id", NEW."close_reason", NEW."closed_at", NEW."from_on", NEW."id", NEW."notice_hours", _pgh_attach_context(), NOW(), \'update\', NEW."id", NEW."session_id", NEW."since", NEW."uid", NEW."until_on"); RETURN NULL;',
+                            hash="75c5fd0647807895d44238b6cdb0b5181baf1bd1",
+                            operation="UPDATE",
+                            pgid="pgtrigger_update_update_72f34",
+                            table="scheduling_waitinglistentry",
+                            when="AFTER",
+                        ),
+                    ),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="WaitingListEntryEvent",
+            fields=[
+                ("pgh_id", models.AutoField(primary_key=True, serialize=False)),
+                ("pgh_created_at", models.DateTimeField(auto_now_add=True)),
+                ("pgh_label", models.TextField(help_text="The event label.")),
+                ("id", models.BigIntegerField()),
+                ("uid", models.UUIDField(default=uuid.uuid4, editable=False)),
+                ("since", models.DateTimeField(verbose_name="since")),
+                ("from_on", models.DateField(blank=True, null=True, verbose_name="from")),
+                ("until_on", models.DateField(blank=True, null=True, verbose_name="until")),
+                (
+                    "notice_hours",
+                    models.PositiveSmallIntegerField(default=24, help_text="hours", verbose_name="notice needed"),
+                ),
+                ("closed_at", models.DateTimeField(blank=True, null=True, verbose_name="closed")),
+                ("close_reason", models.CharField(blank=True, max_length=100, verbose_name="why closed")),
+                (
+                    "added_by",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        related_query_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "pgh_context",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="pghistory.context",
+                    ),
+                ),
+                (
+                    "pgh_obj",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="history",
+                        to="scheduling.waitinglistentry",
+                    ),
+                ),
+                (
+                    "session",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        related_query_name="+",
+                        to="scheduling.session",
+                    ),
+                ),
+            ],
+            options={
+                "abstract": False,
+                "triggers": [
+                    pgtrigger.compiler.Trigger(
+                        name="append_only",
+                        sql=pgtrigger.compiler.UpsertTriggerSql(
+                            func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;",
+                            hash="c0e0ee9a9ed5e7d44e2b7a85f1b6fa174e21a713",
+                            operation="UPDATE OR DELETE",
+                            pgid="pgtrigger_append_only_6f524",
+                            table="scheduling_waitinglistentryevent",
+                            when="BEFORE",
+                        ),
                     )
                 ],
             },

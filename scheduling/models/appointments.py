@@ -259,6 +259,7 @@ class Occupancy(models.Model):
         return f"{self.resource} · {self.role}"
 
 
+@tracked()
 class WaitingListEntry(models.Model):
     """A session whose patient would take an earlier time."""
 
@@ -293,9 +294,11 @@ class LinkToken(models.Model):
         MOVE = "move", _("ask for another time")
         UNSUBSCRIBE = "unsubscribe", _("no more reminders")
 
-    appointment = models.ForeignKey(Appointment, models.CASCADE, related_name="links")
+    patient = models.ForeignKey(Patient, models.CASCADE, related_name="links")
+    course = models.ForeignKey(Course, models.CASCADE, null=True, blank=True, related_name="links")
+    appointment = models.ForeignKey(Appointment, models.CASCADE, null=True, blank=True, related_name="links")
     purpose = models.CharField(_("purpose"), max_length=12, choices=Purpose.choices)
-    revision = models.PositiveIntegerField(_("revision of the appointment"))
+    revision = models.PositiveIntegerField(_("revision of the appointment"), null=True, blank=True)
     token_sha256 = models.CharField(max_length=64, unique=True)
     created_at = models.DateTimeField(_("made"))
     expires_at = models.DateTimeField(_("expires"))
@@ -306,7 +309,11 @@ class LinkToken(models.Model):
         verbose_name = _("link")
         verbose_name_plural = _("links")
         constraints = [
-            models.CheckConstraint(condition=Q(expires_at__gt=F("created_at")), name="link_expires_after_it_was_made")
+            models.CheckConstraint(condition=Q(expires_at__gt=F("created_at")), name="link_expires_after_it_was_made"),
+            models.CheckConstraint(
+                condition=Q(appointment=None, revision=None) | Q(appointment__isnull=False, revision__isnull=False),
+                name="link_to_an_appointment_names_its_revision",
+            ),
         ]
 
     def __str__(self) -> str:

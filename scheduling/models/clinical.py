@@ -48,6 +48,7 @@ class Assessment(models.Model):
     recorded_at = models.DateTimeField(_("recorded"))
     assessed_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     error_at = models.DateTimeField(_("recorded in error"), null=True, blank=True)
+    error_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+")
     error_reason = models.CharField(_("reason"), max_length=300, blank=True)
 
     class Meta:
@@ -57,6 +58,9 @@ class Assessment(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=~Q(reflux="treated") | Q(reflux_treated_on__isnull=False), name="treated_reflux_has_a_date"
+            ),
+            models.CheckConstraint(
+                condition=Q(error_at=None) | ~Q(error_reason=""), name="assessment_in_error_says_why"
             ),
             models.CheckConstraint(
                 condition=Q(expires_on=None) | Q(expires_on__gt=F("assessed_on")),
@@ -203,7 +207,7 @@ class Hold(models.Model):
 
     uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     course = models.ForeignKey(Course, models.CASCADE, related_name="holds")
-    code = models.SlugField(_("code"), help_text=_("such as risk_answer, outcome_review, clinician"))
+    code = models.SlugField(_("code"), max_length=60, help_text=_("such as risk_pregnancy, outcome_review, clinician"))
     reason = models.CharField(_("reason"), max_length=300)
     lifted_by_role = models.CharField(_("lifted by"), max_length=20, choices=Role.choices, default=Role.CLINICIAN)
     placed_at = models.DateTimeField(_("placed"))
@@ -252,6 +256,8 @@ class Override(models.Model):
     given_at = models.DateTimeField(_("given"))
     given_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     revoked_at = models.DateTimeField(_("revoked"), null=True, blank=True)
+    revoked_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+")
+    revoke_reason = models.CharField(_("why it was revoked"), max_length=300, blank=True)
 
     objects = OverrideQuerySet.as_manager()
 
@@ -259,12 +265,18 @@ class Override(models.Model):
         verbose_name = _("override")
         verbose_name_plural = _("overrides")
         ordering = ["-given_at"]
-        constraints = [models.CheckConstraint(condition=~Q(reason=""), name="override_says_why")]
+        constraints = [
+            models.CheckConstraint(condition=~Q(reason=""), name="override_says_why"),
+            models.CheckConstraint(
+                condition=Q(revoked_at=None) | ~Q(revoke_reason=""), name="override_revoked_says_why"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.rule
 
 
+@tracked()
 class FollowUpTask(models.Model):
     """Something due after a performed session that a person does: a call, a check."""
 

@@ -107,6 +107,7 @@ class Course(models.Model):
         return f"{self.version.protocol.name}"
 
 
+@tracked()
 class NamedEvent(models.Model):
     """Something that happened to the patient from which a spacing counts, e.g. varicose veins treated."""
 

@@ -157,6 +157,7 @@ class Hours(models.Model):
         return f"{self.resource} · {self.get_weekday_display()} {self.from_time:%H:%M}–{self.until_time:%H:%M}"
 
 
+@tracked()
 class ExtraOpening(models.Model):
     """Time at work outside the weekly hours, on one date."""
 

@@ -72,11 +72,10 @@ def test_my_day_shows_my_visits_with_what_keeps_each_from_beginning(clinic: ApiC
     }
     risk = {
         **hold,
-        "code": "risk_relative",
+        "code": "risk_absolute",
         "subject": "pregnancy",
-        "message": f"The answer to “{question.text}” speaks against this treatment."
-        " Only a prescriber may override this.",
-        "override": "prescriber",
+        "message": f"The answer to “{question.text}” rules this treatment out.",
+        "override": None,
     }
     assert (answer.status_code, answer.json()) == (
         200,

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection, transaction
 
 from clinic.acts import act
-from clinic.errors import Conflict
+from clinic.errors import Conflict, RuleBroken
 from clinic.models import Role, Site, SiteRole, User
 from tests import build
 
@@ -27,6 +27,21 @@ def test_a_broken_constraint_is_a_conflict_by_its_name_and_nothing_is_written():
 
     assert [problem.code for problem in refused.value.problems] == ["user_has_a_role_at_a_site_once"]
     assert SiteRole.objects.count() == 0
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ["x" * 200, "a\0b"])
+def test_what_no_column_holds_is_refused_and_nothing_is_written(name):
+    site = build.site()
+
+    @act
+    def rename() -> None:
+        Site.objects.filter(pk=site.pk).update(name=name)
+
+    with pytest.raises(RuleBroken) as refused:
+        rename()
+
+    assert [problem.code for problem in refused.value.problems] == ["value_not_storable"]
 
 
 @pytest.mark.django_db(transaction=True)

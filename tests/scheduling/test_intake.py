@@ -275,3 +275,24 @@ def test_a_hold_stands_once_and_is_lifted_once(clinic):
     holds.lift(hold, reason="came", by=clinic.clinician, now=clinic.now)
     with pytest.raises(holds.HoldLifted):
         holds.lift(hold, reason="came", by=clinic.clinician, now=clinic.now)
+
+
+def test_a_treatment_found_unsuitable_holds_what_is_booked(clinic):
+    course = clinic.booked_course()
+
+    clinic.assess(course, is_suitable=False)
+
+    hold = Hold.objects.get(course=course)
+    assert (hold.code, hold.lifted_by_role, len(build.visits_of(course))) == ("unsuitable", "prescriber", 3)
+
+
+def test_an_event_moves_the_windows_that_count_from_it_and_is_never_to_come(clinic):
+    course = clinic.course()
+
+    event = intake.record_event(course, "varicose_treatment", MONDAY, by=clinic.clinician, now=clinic.now)
+    with pytest.raises(RuleBroken) as refused:
+        intake.record_event(
+            course, "varicose_treatment", MONDAY + timedelta(days=1), by=clinic.clinician, now=clinic.now
+        )
+
+    assert (event.key, event.happened_on, codes(refused)) == ("varicose_treatment", MONDAY, ["event_in_future"])
