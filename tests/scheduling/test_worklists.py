@@ -114,15 +114,21 @@ def test_an_open_proposal_is_listed_until_it_is_decided(clinic):
     assert list(worklists.proposals([clinic.site])) == []
 
 
-def test_a_visit_soon_without_consent_or_with_an_answer_too_old_is_not_ready(clinic):
+def test_a_visit_soon_that_could_not_begin_as_things_stand_is_listed_until_it_could(clinic):
     course = clinic.booked_course()
-    second = build.sessions_of(course)[1].appointments.get()
-    clinic.now = second.during.lower - timedelta(days=6)
+    first, second, _third = build.sessions_of(course)
+    clinic.now = first.appointments.get().during.upper
+    clinic.perform(first)
+    visit = second.appointments.get()
+    clinic.now = visit.during.lower - timedelta(days=7)
+    assert worklists.not_ready([clinic.site], clinic.now - timedelta(days=1)) == []
 
     (listed,) = worklists.not_ready([clinic.site], clinic.now)
-    assert (listed.pk, listed.lacks_consent, listed.lacks_answer) == (second.pk, False, True)
+    assert (listed.visit, {answer.code for answer in listed.gates}) == (visit, {"answer_expired", "answer_due_again"})
+
+    clinic.now = visit.during.lower - timedelta(days=1)
     clinic.answer_all(course)
-    assert kinds(clinic).get("not_ready") in (None, 1)  # one question is asked anew within three days of the visit
+    assert worklists.not_ready([clinic.site], clinic.now) == []
 
 
 def test_mail_that_failed_or_came_back_is_listed_until_the_address_is_corrected(clinic):
@@ -171,16 +177,17 @@ def test_another_sites_work_is_not_ours(clinic):
     assert worklists.worklist([build.site()], now=clinic.now) == []
 
 
-def test_the_day_list_holds_the_days_visits_by_time_with_what_is_missing(clinic):
+def test_the_day_list_holds_the_days_visits_by_time_and_their_gates_say_what_is_missing(clinic):
     course = clinic.booked_course()
     visit = build.visits_of(course)[0]
 
-    (listed,) = worklists.day_list(clinic.site, visit.on)
-    assert (listed.pk, listed.lacks_consent, listed.lacks_answer) == (visit.pk, False, False)
+    assert worklists.day_list(clinic.site, visit.on) == [visit]
+    assert worklists.day_list(clinic.site, visit.on - timedelta(days=1)) == []
+    assert worklists.gates_of([visit], now=clinic.now) == {visit.pk: []}
 
     course.consents.update(signed_on=None)
-    (listed,) = worklists.day_list(clinic.site, visit.on)
-    assert (listed.lacks_consent, worklists.day_list(clinic.site, visit.on - timedelta(days=1))) == (True, [])
+    (missing,) = worklists.gates_of([visit], now=clinic.now)[visit.pk]
+    assert missing.code == "consent_missing"
 
 
 def test_the_worklist_asks_as_often_for_many_as_for_one(clinic):
