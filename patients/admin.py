@@ -86,9 +86,12 @@ class PatientForm(RefusableForm):
 
 
 def name_and_birth_date(patient: Patient) -> str:
-    """Return the two identifiers by which a patient is shown everywhere."""
+    """Return the two identifiers by which a patient is shown everywhere.
+
+    The name is isolated, so that one written from right to left leaves the date in its order.
+    """
     born = date_format(patient.born_on, "j M Y") if patient.born_on else _("birth date unknown")
-    return f"{patient.name} · {born}"
+    return f"\N{FIRST STRONG ISOLATE}{patient.name}\N{POP DIRECTIONAL ISOLATE} · {born}"
 
 
 class AsTyped(RefusableForm):

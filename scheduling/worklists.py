@@ -1,4 +1,4 @@
-"""What needs a person, and why: read only, one statement for each kind, however many rows there are.
+"""What needs a person, and why: read only, a constant number of statements, however many rows there are.
 
 Lists read the windows that booking has stored on sessions; a refusal never does.
 """
@@ -11,12 +11,8 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db.models import (
-    BooleanField,
-    Case,
     Count,
-    DateField,
     Exists,
-    ExpressionWrapper,
     F,
     Model,
     OuterRef,
@@ -24,19 +20,18 @@ from django.db.models import (
     Q,
     QuerySet,
     Subquery,
-    Value,
-    When,
     Window,
 )
 from django.utils.translation import gettext_lazy
 
 from clinic import localtime
 from clinic.models import Site
-from patients.models import Answer, MailState, Patient
+from patients.models import MailState, Patient
 
+from . import roster
 from .models import (
     Appointment,
-    Consent,
+    AppointmentState,
     Course,
     CourseState,
     FollowUpTask,
@@ -45,18 +40,20 @@ from .models import (
     MessageState,
     Outcome,
     Proposal,
-    RiskRule,
     Session,
     SessionState,
 )
 from .models.appointments import LIVE
 from .outbox import GATE_CLOSED
 from .planner import facts
+from .planner.gates import gate_answers, refuses
 
 ROWS_SHOWN = 25
+ROWS_AT_MOST = 500
 DUE_AHEAD = timedelta(days=14)  # a session whose window opens this soon is worth a call now
 VISIT_SOON = timedelta(days=7)
 MAIL_REMEMBERED = timedelta(days=30)
+STANDING_HOLDS = Prefetch("session__course__holds", Hold.objects.standing().order_by("placed_at"), to_attr="standing")
 
 TITLES = {
     "overdue": (gettext_lazy("Overdue"), gettext_lazy("Later than the protocol wants, and nothing is booked.")),
@@ -65,7 +62,7 @@ TITLES = {
     "proposals": (gettext_lazy("Proposed moves"), gettext_lazy("Visits that should move. Apply or discard.")),
     "not_ready": (
         gettext_lazy("Visit soon, something missing"),
-        gettext_lazy("A consent or an answer is missing for a visit within a week."),
+        gettext_lazy("A visit within a week could not begin as things stand."),
     ),
     "held": (gettext_lazy("On hold"), gettext_lazy("Nothing is booked until someone lifts the hold.")),
     "reviews": (gettext_lazy("Review waiting"), gettext_lazy("A clinician decides whether the course goes on.")),
@@ -77,6 +74,14 @@ TITLES = {
         gettext_lazy("Something was missing for the visit, so no reminder went out."),
     ),
 }
+
+
+@dataclass(frozen=True)
+class Warned:
+    """A visit, and the gates that would keep it from beginning."""
+
+    visit: Appointment
+    gates: list[facts.GateAnswer]
 
 
 @dataclass(frozen=True)
@@ -94,11 +99,14 @@ class Listing:
         return self.count - len(self.rows)
 
 
-def worklist(sites: Sequence[Site], *, now: datetime) -> list[Listing]:
-    """Return everything at these sites that needs a person, the most pressing first; empty kinds are left out."""
+def worklist(sites: Sequence[Site], *, now: datetime, whole: str = "") -> list[Listing]:
+    """Return everything at these sites that needs a person, the most pressing first; empty kinds are left out.
+
+    Each kind shows its first rows, the kind named by `whole` all that a page can hold.
+    """
     if not sites:
         return []
-    found = [
+    found: list[tuple[str, QuerySet[Any] | list[Warned]]] = [
         ("overdue", overdue(sites, now)),
         ("unclosed", unclosed(sites, now)),
         ("proposals", proposals(sites)),
@@ -111,13 +119,15 @@ def worklist(sites: Sequence[Site], *, now: datetime) -> list[Listing]:
         ("mail", mail_undelivered(sites, now)),
         ("dropped", mail_dropped(sites, now)),
     ]
-    listings = [_listing(kind, queryset) for kind, queryset in found]
+    listings = [_listing(kind, rows, ROWS_AT_MOST if kind == whole else ROWS_SHOWN) for kind, rows in found]
     return [listing for listing in listings if listing.count]
 
 
-def _listing(kind: str, queryset: QuerySet[Any]) -> Listing:
-    rows = list(queryset.annotate(how_many=Window(Count("pk")))[:ROWS_SHOWN])
+def _listing(kind: str, found: QuerySet[Any] | list[Warned], most: int) -> Listing:
     title, about = TITLES[kind]
+    if isinstance(found, list):
+        return Listing(kind, str(title), str(about), found[:most], len(found))
+    rows = list(found.annotate(how_many=Window(Count("pk")))[:most])
     return Listing(kind, str(title), str(about), rows, rows[0].how_many if rows else 0)
 
 
@@ -183,16 +193,15 @@ def proposals(sites: Sequence[Site]) -> QuerySet[Proposal]:
     )
 
 
-def not_ready(sites: Sequence[Site], now: datetime) -> QuerySet[Any]:
-    """Visits of the coming days for which a consent or an answer is missing."""
+def not_ready(sites: Sequence[Site], now: datetime) -> list[Warned]:
+    """Return the visits of the coming days that could not begin as things stand, with what each one's gates say."""
     soon = Q(pk__in=[])
     for site, today in _today_at(sites, now).items():
         soon |= Q(site=site, on__range=(today, today + VISIT_SOON))
-    return (
-        with_warnings(_visits(sites).filter(soon, state__in=LIVE))
-        .filter(Q(lacks_consent=True) | Q(lacks_answer=True))
-        .order_by("during", "pk")
-    )
+    booked = _visits(sites).filter(soon, state=AppointmentState.BOOKED)
+    visits = list(booked.prefetch_related(STANDING_HOLDS).order_by("during", "pk"))
+    found = gates_of(visits, now=now)
+    return [Warned(visit, found[visit.pk]) for visit in visits if found[visit.pk]]
 
 
 def held(sites: Sequence[Site]) -> QuerySet[Course]:
@@ -287,55 +296,41 @@ def _messages(sites: Sequence[Site], now: datetime) -> QuerySet[Message]:
 # --- the day ----------------------------------------------------------------------------------------------------------
 
 
-def day_list(site: Site, on: date) -> list[Any]:
-    """Return the visits of a date at a site by time, with who and what each takes and what is missing for it."""
+def day_list(site: Site, on: date) -> list[Appointment]:
+    """Return the visits of a date at a site by time, with who and what each takes."""
     return list(
-        with_warnings(_visits([site]).filter(on=on))
+        _visits([site])
+        .filter(on=on)
         .select_related("session__outcome")
-        .prefetch_related(
-            "session__step__phases",
-            "occupancies__resource",
-            Prefetch("session__course__holds", Hold.objects.standing(), to_attr="standing"),
-            Prefetch("patient__phones"),
-        )
+        .prefetch_related("session__step__phases", "occupancies__resource", "patient__phones", STANDING_HOLDS)
         .order_by("during", "lead__name", "pk")
     )
 
 
-def with_warnings(visits: QuerySet[Appointment]) -> QuerySet[Any]:
-    """Mark visits for which a signed consent, or a recent answer to a risk question, is missing on their date.
+def gates_of(visits: Sequence[Appointment], *, now: datetime) -> dict[int, list[facts.GateAnswer]]:
+    """Return, by a visit's primary key, the gates that would keep it from beginning on its date as things stand.
 
-    A hint for lists; check-in asks the gates themselves.
+    The same number of statements for one visit and for many. That the session before it is still to come is the order
+    of things, and left out.
     """
-    on = OuterRef("on")
-    signed = Consent.objects.filter(
-        Q(expires_on=None) | Q(expires_on__gt=on),
-        course=OuterRef("session__course"),
-        signed_on__isnull=False,
-        withdrawn_on=None,
-    )
-    recent = Answer.objects.filter(
-        patient=OuterRef(OuterRef("patient")),
-        question=OuterRef("question"),
-        error_at=None,
-        given_on__gte=ExpressionWrapper(OuterRef(OuterRef("on")) - OuterRef("valid_days"), output_field=DateField()),
-    )
-    unanswered = RiskRule.objects.filter(~Exists(recent), version=OuterRef("session__course__version"))
-    treats = Q(session__step__kind=facts.StepKind.TREATMENT)
-    asks_consent = treats & ~Q(session__course__version__consent_at="")
-    return visits.annotate(
-        lacks_consent=_only_where(asks_consent, ~Exists(signed)),
-        lacks_answer=_only_where(treats, Exists(unanswered)),
-    )
+    courses = Course.objects.for_facts().filter(sessions__appointments__in=visits).distinct()
+    by_course = roster.courses_facts(list(courses))
+    found = {}
+    for visit in visits:
+        course = by_course[visit.session.course_id]
+        session = next(one for one in course.sessions if one.id == visit.session.uid)
+        answers = gate_answers(session, visit.on, course, roster.today(visit.site, now))
+        found[visit.pk] = [
+            answer for answer in answers if refuses(answer, facts.Moment.CHECK_IN) and answer.code != "outcome_awaited"
+        ]
+    return found
 
 
-def _only_where(condition: Q, asked: Any) -> Any:
-    return Case(When(condition, then=asked), default=Value(False), output_field=BooleanField())
-
-
-def patient_of(row: Model) -> Patient | None:
+def patient_of(row: Model | Warned) -> Patient | None:
     """Return whom a row of the worklist is about."""
     match row:
+        case Warned():
+            return row.visit.patient
         case Session():
             return row.course.patient
         case Outcome() | FollowUpTask():
@@ -347,9 +342,11 @@ def patient_of(row: Model) -> Patient | None:
     raise TypeError(type(row).__name__)
 
 
-def course_of(row: Model) -> Course | None:
+def course_of(row: Model | Warned) -> Course | None:
     """Return the course where the work on a row of the worklist is done."""
     match row:
+        case Warned():
+            return row.visit.session.course
         case Course():
             return row
         case Session() | Message() | Proposal():

@@ -1,0 +1,351 @@
+"""What can be done from the course page: one line per act, each a small form that calls it and comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext_lazy
+
+from clinic.admin import has_role, page_of, person, put_into
+from clinic.errors import Refusal
+from clinic.models import Role, User
+from clinic.rights import CLINICAL, FRONT_DESK, PRESCRIBING
+from patients import records
+from patients.models import Answer
+from scheduling import booking, holds, intake, roster, visits
+from scheduling.models import Appointment, CancelReason, Consent, Course, Hold, Outcome, Session
+from scheduling.models.appointments import AskedBy
+
+from . import forms
+from .desk import course_or_404, needs, posted_to, shown
+
+Run = Callable[[Any, User, datetime], object]
+
+
+@dataclass(frozen=True)
+class Act:
+    """One thing to do: its title, the button, its form, what it is about, who is shown it, and the call."""
+
+    title: Any
+    button: Any
+    form: type[forms.ActForm]
+    run: Run
+    done: Any
+    about: str = "course"  # course, session, appointment, hold, consent, answer, outcome
+    roles: tuple[Role, ...] = FRONT_DESK
+    hint: Any = ""
+    is_danger: bool = False
+
+
+def _answers(form: Any, by: User, now: datetime) -> None:
+    given_on = form.cleaned_data["given_on"]
+    intake.answer_all(form.course.patient, dict(form.answers()), given_on=given_on, by=by, now=now)
+
+
+def _override(form: Any, by: User, now: datetime) -> None:
+    said = form.cleaned_data
+    intake.override(
+        form.course,
+        session=form.of,
+        rule=said["rule"],
+        subject=said["subject"],
+        reason=said["reason"],
+        expires_on=said["expires_on"],
+        by=by,
+        now=now,
+    )
+
+
+ACTS: dict[str, Act] = {
+    "wishes": Act(
+        title=gettext_lazy("What the patient would like"),
+        button=gettext_lazy("Save the wishes"),
+        form=forms.WishesForm,
+        run=lambda form, by, now: booking.set_wishes(form.course, form.wishes(), by=by, now=now),
+        done=gettext_lazy("The wishes are noted. Booked visits stay where they are."),
+        hint=gettext_lazy("Plans look for times that fit. Visits that are booked stay where they are."),
+    ),
+    "assess": Act(
+        title=gettext_lazy("Record the assessment"),
+        button=gettext_lazy("Save the assessment"),
+        form=forms.AssessmentForm,
+        run=lambda form, by, now: intake.assess(
+            form.course.patient, form.course.version.protocol, form.assessment(), site=form.course.site, by=by, now=now
+        ),
+        done=gettext_lazy("The assessment is recorded."),
+        roles=CLINICAL,
+    ),
+    "answers": Act(
+        title=gettext_lazy("Health questions"),
+        button=gettext_lazy("Save the answers"),
+        form=forms.AnswersForm,
+        run=_answers,
+        done=gettext_lazy("The answers are recorded."),
+        hint=gettext_lazy("Ask as written. Not asked is not “no”: leave it as it is."),
+    ),
+    "review": Act(
+        title=gettext_lazy("A clinician has looked at the answer"),
+        button=gettext_lazy("I have looked at it"),
+        form=forms.ConfirmForm,
+        run=lambda form, by, now: records.review_answer(form.of, by=by, now=now),
+        done=gettext_lazy("It is noted that you have looked at the answer."),
+        about="answer",
+        roles=CLINICAL,
+        hint=gettext_lazy("Where a question asks for a clinician’s look, this opens its gate. A hold is lifted apart."),
+    ),
+    "consent": Act(
+        title=gettext_lazy("Record a consent"),
+        button=gettext_lazy("Save the consent"),
+        form=forms.ConsentForm,
+        run=lambda form, by, now: intake.record_consent(form.course, form.consent(), by=by, now=now),
+        done=gettext_lazy("The consent is recorded."),
+        roles=CLINICAL,
+    ),
+    "sign": Act(
+        title=gettext_lazy("The consent was signed"),
+        button=gettext_lazy("Save the signature"),
+        form=forms.SignForm,
+        run=lambda form, by, now: intake.sign_consent(
+            form.of, signed_on=form.cleaned_data["signed_on"], by=by, now=now
+        ),
+        done=gettext_lazy("The signature is recorded."),
+        about="consent",
+    ),
+    "withdraw": Act(
+        title=gettext_lazy("The patient withdraws the consent"),
+        button=gettext_lazy("Record the withdrawal"),
+        form=forms.WithdrawForm,
+        run=lambda form, by, now: intake.withdraw_consent(form.of, on=form.cleaned_data["on"], by=by, now=now),
+        done=gettext_lazy("The consent is withdrawn, and the course on hold."),
+        about="consent",
+        hint=gettext_lazy("The course goes on hold at once, and its reminders stop."),
+        is_danger=True,
+    ),
+    "override": Act(
+        title=gettext_lazy("Override"),
+        button=gettext_lazy("Save the override"),
+        form=forms.OverrideForm,
+        run=_override,
+        done=gettext_lazy("The override is recorded."),
+        about="session",
+        roles=PRESCRIBING,
+        hint=gettext_lazy("For this session only, until the day you choose. Your name and reason stay on record."),
+    ),
+    "hold": Act(
+        title=gettext_lazy("Put the course on hold"),
+        button=gettext_lazy("Hold the course"),
+        form=forms.HoldForm,
+        run=lambda form, by, now: holds.place(
+            form.course,
+            code=form.cleaned_data["code"],
+            reason=form.cleaned_data["reason"],
+            lifted_by_role=Role(form.cleaned_data["lifted_by_role"]),
+            by=by,
+            now=now,
+        ),
+        done=gettext_lazy("The course is on hold."),
+        hint=gettext_lazy("Nothing is booked and no reminder goes out. Booked visits stay until someone decides."),
+    ),
+    "lift": Act(
+        title=gettext_lazy("Lift the hold"),
+        button=gettext_lazy("Lift the hold"),
+        form=forms.LiftForm,
+        run=lambda form, by, now: holds.lift(form.of, reason=form.cleaned_data["reason"], by=by, now=now),
+        done=gettext_lazy("The hold is lifted."),
+        about="hold",
+    ),
+    "event": Act(
+        title=gettext_lazy("Something happened that the spacing counts from"),
+        button=gettext_lazy("Save"),
+        form=forms.EventForm,
+        run=lambda form, by, now: intake.record_event(
+            form.course,
+            form.cleaned_data["key"],
+            form.cleaned_data["happened_on"],
+            note=form.cleaned_data["note"],
+            by=by,
+            now=now,
+        ),
+        done=gettext_lazy("It is noted, and the windows are counted anew."),
+        roles=CLINICAL,
+    ),
+    "end": Act(
+        title=gettext_lazy("End the course"),
+        button=gettext_lazy("End the course"),
+        form=forms.EndForm,
+        run=lambda form, by, now: visits.end_course(
+            form.course,
+            reason=form.cleaned_data["reason"],
+            asked_by=AskedBy(form.cleaned_data["asked_by"]),
+            by=by,
+            now=now,
+        ),
+        done=gettext_lazy("The course has ended."),
+        hint=gettext_lazy("Its visits are cancelled and its messages stopped. This cannot be taken back."),
+        is_danger=True,
+    ),
+    "perform": Act(
+        title=gettext_lazy("Record the session"),
+        button=gettext_lazy("Save the session"),
+        form=forms.PerformForm,
+        run=lambda form, by, now: visits.perform(form.of, form.performed(), by=by, now=now),
+        done=gettext_lazy("The session is recorded. The next windows are counted from that day."),
+        about="session",
+        roles=CLINICAL,
+        hint=gettext_lazy("As it really happened. The windows of the sessions to come are counted from this date."),
+    ),
+    "outcome": Act(
+        title=gettext_lazy("Record the outcome"),
+        button=gettext_lazy("Save the outcome"),
+        form=forms.OutcomeForm,
+        run=lambda form, by, now: visits.record_outcome(form.of, form.outcome(), by=by, now=now),
+        done=gettext_lazy("The outcome is recorded."),
+        about="session",
+        roles=CLINICAL,
+    ),
+    "clear": Act(
+        title=gettext_lazy("Clear the review"),
+        button=gettext_lazy("Let the course go on"),
+        form=forms.ClearForm,
+        run=lambda form, by, now: visits.clear_review(form.of, note=form.cleaned_data["note"], by=by, now=now),
+        done=gettext_lazy("The review is cleared."),
+        about="outcome",
+        roles=CLINICAL,
+    ),
+    "arrive": Act(
+        title=gettext_lazy("Check in"),
+        button=gettext_lazy("The patient is here"),
+        form=forms.ConfirmForm,
+        run=lambda form, by, now: visits.arrive(form.of, by=by, now=now),
+        done=gettext_lazy("The patient is checked in."),
+        about="appointment",
+    ),
+    "miss": Act(
+        title=gettext_lazy("The patient did not come"),
+        button=gettext_lazy("Record as missed"),
+        form=forms.ConfirmForm,
+        run=lambda form, by, now: visits.miss(form.of, by=by, now=now),
+        done=gettext_lazy("The visit is recorded as missed. The session waits to be booked again."),
+        about="appointment",
+        hint=gettext_lazy("The session is not lost: it goes back to the worklist."),
+    ),
+    "cancel": Act(
+        title=gettext_lazy("Cancel the visit"),
+        button=gettext_lazy("Cancel the visit"),
+        form=forms.CancelForm,
+        run=lambda form, by, now: visits.cancel(
+            form.of,
+            reason=CancelReason(form.cleaned_data["reason"]),
+            asked_by=AskedBy(form.cleaned_data["asked_by"]),
+            note=form.cleaned_data["note"],
+            by=by,
+            now=now,
+        ),
+        done=gettext_lazy("The visit is cancelled and its time is free. The session waits to be booked again."),
+        about="appointment",
+        hint=gettext_lazy("The time is free at once. The session stays open and can be booked again."),
+        is_danger=True,
+    ),
+}
+
+
+def find(course: Course, about: str, uid: UUID | None) -> Any:
+    """Return what an act is about; a row of another course does not exist."""
+    rows: dict[str, Any] = {
+        "session": Session.objects.filter(course=course).select_related("course__site", "step"),
+        "appointment": Appointment.objects.filter(session__course=course).select_related(
+            "session__course", "session__step", "site", "lead"
+        ),
+        "hold": Hold.objects.filter(course=course).select_related("course__site"),
+        "consent": Consent.objects.filter(course=course).select_related("course__site", "text"),
+        "answer": Answer.objects.filter(patient=course.patient_id).select_related("question", "patient"),
+    }
+    if about == "course":
+        return None
+    if about == "outcome":
+        found = Outcome.objects.filter(
+            session__course=course, session__in=rows["session"].filter(uid=uid)
+        ).select_related("session__course__site")
+    else:
+        found = rows[about].filter(uid=uid)
+    row = found.first()
+    if row is None:
+        raise Http404
+    return row
+
+
+@needs("scheduling.course", "change")
+def act(request: HttpRequest, uid: UUID, name: str, of: UUID | None = None) -> HttpResponse:
+    """Show an act's form; carry it out when it is sent, and go back to where the person came from."""
+    known = ACTS.get(name)
+    course = course_or_404(request, uid)
+    if known is None:
+        raise Http404
+    if not has_role(request, known.roles):
+        raise PermissionDenied
+    subject, now = find(course, known.about, of), timezone.now()
+    today: date = roster.today(course.site, now)
+    initial = {key: request.GET[key] for key in ("rule", "subject") if key in request.GET}
+    form = known.form(posted_to(request), course=course, today=today, of=subject, initial=initial)
+    if request.method == "POST" and form.is_valid():
+        try:
+            known.run(form, person(request), now)
+        except Refusal as refusal:
+            put_into(form, refusal)
+        else:
+            messages.success(request, str(known.done))
+            return HttpResponseRedirect(_back(request, course, subject))
+    return shown(
+        request,
+        "scheduling/act.html",
+        str(known.title),
+        {
+            "act": known,
+            "act_name": name,
+            "form": form,
+            "course": course,
+            "patient": course.patient,
+            "subject": subject,
+            "session": _session_of(subject),
+            "visit": subject if isinstance(subject, Appointment) else None,
+            "hold": subject if isinstance(subject, Hold) else None,
+            "consent": subject if isinstance(subject, Consent) else None,
+            "answer": subject if isinstance(subject, Answer) else None,
+            "allowed": allowed(request),
+            "back": _back(request, course, subject),
+            "has_errors": request.method == "POST",
+        },
+    )
+
+
+def _session_of(subject: Any) -> Session | None:
+    if isinstance(subject, Session):
+        return subject
+    session: Session | None = getattr(subject, "session", None)
+    return session
+
+
+def _back(request: HttpRequest, course: Course, subject: Any) -> str:
+    """Return where to go after: the day list when the person came from there, else the session on the course page."""
+    wanted = request.POST.get("back") or request.GET.get("back") or ""
+    if wanted.partition("?")[0] == reverse("admin:scheduling_appointment_day"):
+        return wanted
+    session = _session_of(subject)
+    return page_of(course) + (f"#session-{session.position}" if session else "")
+
+
+def allowed(request: HttpRequest) -> frozenset[str]:
+    """Return the acts whose buttons the person is shown."""
+    return frozenset(name for name, one in ACTS.items() if has_role(request, one.roles))
+
+
+__all__ = ["ACTS", "act", "allowed", "find"]

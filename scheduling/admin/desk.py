@@ -1,0 +1,110 @@
+"""What our own pages inside the admin share: how one is rendered, and how a row is found for who asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from functools import wraps
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.template.response import TemplateResponse
+from django.utils import timezone
+
+from clinic import audit, localtime
+from clinic.admin import RIGHTS, has_role, person
+from clinic.models import Site
+from patients.models import Patient
+from scheduling.models import Course
+
+View = Callable[..., HttpResponse]
+
+
+def needs(label: str, right: str = "see") -> Callable[[View], View]:
+    """Show a page only to roles with that right on that kind of record (`clinic.admin.RIGHTS`)."""
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if not has_role(request, getattr(RIGHTS[label], right)):
+                raise PermissionDenied
+            return view(request, *args, **kwargs)
+
+        return checked
+
+    return decorate
+
+
+def shown(
+    request: HttpRequest, template: str, title: str, context: Mapping[str, Any], status: int = 200
+) -> HttpResponse:
+    """Render a page of our own within the admin's frame."""
+    whole = {**admin.site.each_context(request), "title": title, "now": timezone.now(), **context}
+    return TemplateResponse(request, template, whole, status=status)
+
+
+def course_or_404(request: HttpRequest, uid: UUID) -> Course:
+    """Return a course at a site where the person works; another's does not exist."""
+    course = (
+        Course.objects.visible_to(person(request))
+        .select_related("patient", "site", "version__protocol", "lead", "wish_practitioner")
+        .filter(uid=uid)
+        .first()
+    )
+    if course is None:
+        raise Http404
+    return course
+
+
+def sites_of(request: HttpRequest) -> list[Site]:
+    """Return the active sites where the person works, by name."""
+    user = person(request)
+    rows: QuerySet[Site] = Site.objects.filter(is_active=True)
+    return list(rows if user.is_superuser else rows.filter(roles__user=user).distinct())
+
+
+def read(
+    request: HttpRequest, subject: str, patients: list[Patient], *, uid: UUID | None = None, action: str = "view"
+) -> None:
+    """Note which patients a page of ours has shown."""
+    if patients:
+        audit.record_read(
+            request,
+            action=action,
+            subject=subject,
+            subject_uid=uid,
+            patients=[patient.uid for patient in patients],
+            door="admin",
+        )
+
+
+def posted_to(request: HttpRequest) -> QueryDict | None:
+    """Return what was sent, be it nothing; None when the page is only looked at."""
+    return request.POST if request.method == "POST" else None
+
+
+def given_date(request: HttpRequest, name: str, default: date) -> date:
+    """Return a date from the address, or the default when it is missing or nonsense."""
+    try:
+        return date.fromisoformat(request.GET.get(name, ""))
+    except ValueError:
+        return default
+
+
+def given_uid(request: HttpRequest, name: str) -> UUID | None:
+    try:
+        return UUID(request.GET.get(name, ""))
+    except ValueError:
+        return None
+
+
+def zone_label(zone: str, at: datetime) -> str:
+    """Return a zone as people read it: its city, and how far it is from UTC then."""
+    local = localtime.wall(at, zone)
+    name, offset = local.tzname() or "", local.strftime("%z")
+    said = name if name.isalpha() else f"UTC{offset[:3]}:{offset[3:]}"
+    return f"{zone.rpartition('/')[2].replace('_', ' ')} ({said})"

@@ -1,0 +1,441 @@
+"""What managers keep: people, rooms and devices with their hours; absences, closures; protocols to read and approve."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import Count, Q, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import path
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from clinic.admin import (
+    RIGHTS,
+    ClinicAdmin,
+    ClinicInline,
+    ReadOnlyAdmin,
+    RefusableForm,
+    carried_out,
+    has_role,
+    kept_rows,
+    page_of,
+    person,
+)
+from scheduling import absences, closures, protocols, staffing
+from scheduling.models import (
+    Absence,
+    Appointment,
+    Closure,
+    ExtraOpening,
+    Hours,
+    Proposal,
+    ProtocolVersion,
+    Resource,
+    ResourceCapability,
+    VersionState,
+)
+
+from .desk import sites_of
+from .timeline import badge
+
+# --- people, rooms and devices ----------------------------------------------------------------------------------------
+
+
+class ResourceForm(RefusableForm):
+    languages_spoken = forms.CharField(
+        label=gettext_lazy("Languages"),
+        required=False,
+        help_text=gettext_lazy("Codes with commas between, such as en, de."),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial["languages_spoken"] = ", ".join(self.instance.languages or [])
+
+
+class CapabilityInline(ClinicInline):
+    model = ResourceCapability
+    fields = ("capability", "from_on", "until_on")
+    verbose_name = gettext_lazy("capability")
+    verbose_name_plural = gettext_lazy("what it can do, or is")
+
+
+class HoursInline(ClinicInline):
+    model = Hours
+    fields = ("weekday", "from_time", "until_time", "site", "valid_from", "valid_to", "every_weeks")
+    verbose_name = gettext_lazy("stretch of hours")
+    verbose_name_plural = gettext_lazy("weekly hours: lunch is the hole between two rows of a day")
+
+
+class ExtraOpeningInline(ClinicInline):
+    model = ExtraOpening
+    fields = ("on", "from_time", "until_time", "site", "reason")
+    verbose_name_plural = gettext_lazy("extra openings")
+
+
+@admin.register(Resource)
+class ResourceAdmin(ClinicAdmin):
+    """Who and what there is, what it can do, and when it is there."""
+
+    form = ResourceForm
+    list_display = ("name", "kind", "can_do", "places", "signs_in_as", "active_to")
+    list_filter = ("kind", "has_capabilities__capability")
+    list_select_related = ("user",)
+    search_fields = ("name",)
+    inlines = (CapabilityInline, HoursInline, ExtraOpeningInline)
+    fields = ("kind", "name", "user", "places", "languages_spoken", "active_from", "active_to")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Resource]:
+        return super().get_queryset(request).prefetch_related("has_capabilities__capability")
+
+    @admin.display(description=gettext_lazy("can do, or is"))
+    def can_do(self, resource: Resource) -> str:
+        return ", ".join(one.capability.name for one in resource.has_capabilities.all()) or "–"
+
+    @admin.display(description=gettext_lazy("signs in as"))
+    def signs_in_as(self, resource: Resource) -> str:
+        return resource.user.email if resource.user else "–"
+
+    @transaction.atomic
+    def carry_out(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        by, now, said = person(request), timezone.now(), form.cleaned_data
+        rows = {formset.model: formset for formset in formsets}
+        details = staffing.ResourceDetails(
+            kind=said["kind"],
+            name=said["name"],
+            user=said["user"],
+            places=said["places"],
+            languages=[word.strip() for word in said["languages_spoken"].split(",") if word.strip()],
+            active_from=said["active_from"],
+            active_to=said["active_to"],
+            capabilities=[
+                staffing.Grant(row["capability"].code, row["from_on"], row["until_on"])
+                for row in kept_rows(rows[ResourceCapability])
+            ],
+        )
+        saved = staffing.save_resource(details, by=by, now=now, resource=form.instance if change else None)
+        form.instance = saved
+        if rows[Hours].has_changed():
+            weekly = [staffing.WeeklyHours(**_said(row)) for row in kept_rows(rows[Hours])]
+            staffing.set_hours(saved, weekly, by=by, now=now)
+        if rows[ExtraOpening].has_changed():
+            self._save_openings(saved, rows[ExtraOpening], by, now)
+
+    def _save_openings(self, resource: Resource, formset: Any, by: Any, now: Any) -> None:
+        """Openings are added and taken back; a changed one is both."""
+        for form in formset.forms:
+            said = form.cleaned_data
+            if not said or not (form.has_changed() or said.get("DELETE")):
+                continue
+            if form.instance.pk is not None:
+                staffing.remove_extra_opening(ExtraOpening.objects.get(pk=form.instance.pk), by=by, now=now)
+            if not said.get("DELETE"):
+                staffing.add_extra_opening(resource, **_said(said), by=by, now=now)
+
+
+def _said(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in {"id", "resource", "DELETE"}}
+
+
+# --- absences and closures --------------------------------------------------------------------------------------------
+
+
+class TakenBack:
+    """A row that is recorded once, never edited, and can be taken back."""
+
+    def has_change_permission(self, request: HttpRequest, obj: Any | None = None) -> bool:
+        return False
+
+
+@admin.register(Absence)
+class AbsenceAdmin(TakenBack, ClinicAdmin):
+    """Leave, illness, repair: recorded once, taken back if it was not so; visits it touches are shown."""
+
+    add_label = gettext_lazy("Record an absence")
+    list_display = ("resource", "kind", "days", "times", "touched", "standing")
+    list_display_links = ("resource",)
+    list_filter = ("kind", "resource__kind", "resource")
+    list_select_related = ("resource",)
+    fields = ("resource", "kind", ("first_on", "last_on"), ("from_time", "until_time"), "reason")
+    change_form_outer_before_template = "scheduling/parts/touched.html"
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(self.take_back)
+        return [path("<uuid:uid>/take-back/", view, name="scheduling_absence_take_back"), *super().get_urls()]
+
+    @admin.display(description=gettext_lazy("days"), ordering="first_on")
+    def days(self, absence: Absence) -> str:
+        return days_in_words(absence.first_on, absence.last_on)
+
+    @admin.display(description=gettext_lazy("times"))
+    def times(self, absence: Absence) -> str:
+        return times_in_words(absence)
+
+    @admin.display(description=gettext_lazy("state"), ordering="cancelled_at")
+    def standing(self, absence: Absence) -> str:
+        return badge("off", _("taken back")) if absence.cancelled_at else badge("busy", _("recorded"))
+
+    @admin.display(description=gettext_lazy("note"))
+    def touched(self, absence: Absence) -> str:
+        return absence.reason or "–"
+
+    def carry_out(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        details = absences.AbsenceDetails(**form.cleaned_data)
+        form.instance = absences.record(details, by=person(request), now=timezone.now())
+
+    def saved_message(self, obj: Any, *, change: bool) -> str:
+        return touched_in_words(_("The absence is recorded."), len(visits_touched(absences.visits_during(obj), obj)))
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        response = super().change_view(request, object_id, form_url, extra_context)
+        if isinstance(response, TemplateResponse) and response.context_data is not None:
+            absence: Absence = response.context_data["original"]
+            touched = visits_touched(absences.visits_during(absence), absence)
+            response.context_data |= {
+                "touched": with_proposals(touched),
+                "is_taken_back": absence.cancelled_at is not None,
+                "may_take_back": has_role(request, RIGHTS["scheduling.absence"].change),
+                "take_back_name": "admin:scheduling_absence_take_back",
+            }
+        return response
+
+    def take_back(self, request: HttpRequest, uid: Any) -> HttpResponse:
+        """Take an absence back."""
+        absence = Absence.objects.select_related("resource").filter(uid=uid).first()
+        if absence is None or request.method != "POST":
+            raise Http404
+        if not has_role(request, self.right.change):
+            raise PermissionDenied
+        if carried_out(request, lambda: absences.take_back(absence, by=person(request), now=timezone.now())):
+            messages.success(request, _("The absence is taken back."))
+        return HttpResponseRedirect(page_of(absence))
+
+
+@admin.register(Closure)
+class ClosureAdmin(TakenBack, ClinicAdmin):
+    """Days on which a whole site is shut; public holidays are stored here, once."""
+
+    add_label = gettext_lazy("Record a closure")
+    list_display = ("name", "site", "days", "times", "source", "standing")
+    list_display_links = ("name",)
+    list_filter = ("site", "source")
+    list_select_related = ("site",)
+    date_hierarchy = "first_on"
+    fields = ("site", "name", ("first_on", "last_on"), ("from_time", "until_time"))
+    change_form_outer_before_template = "scheduling/parts/touched.html"
+    list_before_template = "scheduling/parts/holidays.html"
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view
+        return [
+            path("holidays/", view(self.store_holidays), name="scheduling_closure_holidays"),
+            path("<uuid:uid>/take-back/", view(self.take_back), name="scheduling_closure_take_back"),
+            *super().get_urls(),
+        ]
+
+    @admin.display(description=gettext_lazy("days"), ordering="first_on")
+    def days(self, closure: Closure) -> str:
+        return days_in_words(closure.first_on, closure.last_on)
+
+    @admin.display(description=gettext_lazy("times"))
+    def times(self, closure: Closure) -> str:
+        return times_in_words(closure)
+
+    @admin.display(description=gettext_lazy("state"), ordering="cancelled_at")
+    def standing(self, closure: Closure) -> str:
+        return badge("off", _("taken back")) if closure.cancelled_at else badge("busy", _("shut"))
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        year = timezone.now().year
+        more = {
+            "holiday_sites": sites_of(request) if has_role(request, self.right.add) else [],
+            "holiday_years": [year, year + 1, year + 2],
+        }
+        return super().changelist_view(request, {**more, **(extra_context or {})})
+
+    def carry_out(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        details = closures.ClosureDetails(**form.cleaned_data)
+        form.instance = closures.record(details, by=person(request), now=timezone.now())
+
+    def saved_message(self, obj: Any, *, change: bool) -> str:
+        return touched_in_words(_("The closure is recorded."), len(visits_touched(closures.visits_during(obj), obj)))
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        response = super().change_view(request, object_id, form_url, extra_context)
+        if isinstance(response, TemplateResponse) and response.context_data is not None:
+            closure: Closure = response.context_data["original"]
+            touched = visits_touched(closures.visits_during(closure), closure)
+            response.context_data |= {
+                "touched": with_proposals(touched),
+                "is_taken_back": closure.cancelled_at is not None,
+                "may_take_back": has_role(request, RIGHTS["scheduling.closure"].change),
+                "take_back_name": "admin:scheduling_closure_take_back",
+            }
+        return response
+
+    def take_back(self, request: HttpRequest, uid: Any) -> HttpResponse:
+        """Open the site after all."""
+        closure = Closure.objects.select_related("site").filter(uid=uid).first()
+        if closure is None or request.method != "POST":
+            raise Http404
+        if not has_role(request, self.right.change):
+            raise PermissionDenied
+        if carried_out(request, lambda: closures.take_back(closure, by=person(request), now=timezone.now())):
+            messages.success(request, _("The closure is taken back."))
+        return HttpResponseRedirect(page_of(closure))
+
+    def store_holidays(self, request: HttpRequest) -> HttpResponse:
+        """Store a year's public holidays of a site as closures."""
+        if request.method != "POST":
+            raise Http404
+        if not has_role(request, self.right.add):
+            raise PermissionDenied
+        site = next((one for one in sites_of(request) if str(one.uid) == request.POST.get("site")), None)
+        year = request.POST.get("year", "")
+        if site is None or not year.isdecimal():
+            raise Http404
+        stored: list[Closure] = []
+
+        def act() -> None:
+            stored.extend(closures.store_holidays(site, [int(year)], by=person(request), now=timezone.now()))
+
+        if carried_out(request, act):
+            count = len(stored)
+            words = ngettext("%(count)d holiday is new.", "%(count)d holidays are new.", count) % {"count": count}
+            messages.success(request, words)
+        return HttpResponseRedirect("../")
+
+
+def days_in_words(first_on: date, last_on: date) -> str:
+    first = date_format(first_on, "D j M Y")
+    return first if first_on == last_on else f"{first} – {date_format(last_on, 'D j M Y')}"
+
+
+def times_in_words(row: Absence | Closure) -> str:
+    if row.from_time is None or row.until_time is None:
+        return _("whole day")
+    return f"{row.from_time:%H:%M} – {row.until_time:%H:%M}"
+
+
+def touched_in_words(done: str, count: int) -> str:
+    if not count:
+        return f"{done} " + _("It touches no visit.")
+    words = ngettext(
+        "It touches %(count)d visit: look at the proposed move below.",
+        "It touches %(count)d visits: look at the proposed moves below.",
+        count,
+    )
+    return f"{done} {words % {'count': count}}"
+
+
+def visits_touched(during: QuerySet[Appointment], row: Absence | Closure) -> list[Appointment]:
+    """Return the visits of those days that overlap the times of an absence or closure, by time."""
+    found = during.select_related("patient", "lead", "site", "session__step", "session__course").order_by("during")
+    if row.from_time is None or row.until_time is None:
+        return list(found)
+    from_minute, until_minute = (at.hour * 60 + at.minute for at in (row.from_time, row.until_time))
+    return [visit for visit in found if _minute(visit) < until_minute and from_minute < _minute(visit) + visit.minutes]
+
+
+def with_proposals(visits: list[Appointment]) -> list[tuple[Appointment, Proposal | None]]:
+    """Return each visit with the open proposal that would move it, if there is one."""
+    courses = {visit.session.course_id for visit in visits}
+    proposals = {proposal.course_id: proposal for proposal in Proposal.objects.open().filter(course__in=courses)}
+    return [(visit, proposals.get(visit.session.course_id)) for visit in visits]
+
+
+def _minute(visit: Appointment) -> int:
+    return visit.at_time.hour * 60 + visit.at_time.minute
+
+
+# --- protocols --------------------------------------------------------------------------------------------------------
+
+
+@admin.register(ProtocolVersion)
+class ProtocolVersionAdmin(ReadOnlyAdmin):
+    """How treatments are given: to read, and to approve. Versions are loaded from files, never edited."""
+
+    list_display = ("title", "state_shown", "effective", "product", "in_use")
+    list_display_links = ("title",)
+    list_filter = ("state", "protocol")
+    list_select_related = ("protocol",)
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(self.approve)
+        return [path("<uuid:uid>/approve/", view, name="scheduling_protocolversion_approve"), *super().get_urls()]
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).annotate(courses_in_use=Count("courses", filter=Q(courses__state="open")))
+
+    @admin.display(description=gettext_lazy("protocol"), ordering="protocol__name")
+    def title(self, version: ProtocolVersion) -> str:
+        return str(version)
+
+    @admin.display(description=gettext_lazy("state"), ordering="state")
+    def state_shown(self, version: ProtocolVersion) -> str:
+        tone = {VersionState.APPROVED: "good", VersionState.DRAFT: "warn"}.get(VersionState(version.state), "off")
+        return badge(tone, str(version.get_state_display()))
+
+    @admin.display(description=gettext_lazy("in force"))
+    def effective(self, version: ProtocolVersion) -> str:
+        return in_force(version)
+
+    @admin.display(description=gettext_lazy("open courses"))
+    def in_use(self, version: Any) -> int:
+        return int(version.courses_in_use)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        version = self.get_object(request, object_id)
+        if version is None:
+            raise Http404
+        whole = ProtocolVersion.objects.whole().prefetch_related("approvals__by").get(pk=version.pk)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Protocol"),
+            "opts": self.opts,
+            "version": whole,
+            "in_force": in_force(whole),
+            "may_approve": whole.state == VersionState.DRAFT and has_role(request, self.right.change),
+            "source": protocols.export(whole),
+        }
+        return TemplateResponse(request, "scheduling/protocol.html", context)
+
+    def approve(self, request: HttpRequest, uid: Any) -> HttpResponse:
+        """Approve a version, in the person's own name."""
+        version = ProtocolVersion.objects.select_related("protocol").filter(uid=uid).first()
+        if version is None or request.method != "POST":
+            raise Http404
+        if not has_role(request, self.right.change):
+            raise PermissionDenied
+        note = request.POST.get("note", "")
+        if carried_out(request, lambda: protocols.approve(version, by=person(request), now=timezone.now(), note=note)):
+            messages.success(request, _("The protocol is approved. Courses can be started by it."))
+        return HttpResponseRedirect(page_of(version))
+
+
+def in_force(version: ProtocolVersion) -> str:
+    first, last = version.effective_from, version.effective_to
+    if first and last:
+        return days_in_words(first, last)
+    if first:
+        return _("from %(date)s") % {"date": date_format(first, "j M Y")}
+    if last:
+        return _("until %(date)s") % {"date": date_format(last, "j M Y")}
+    return _("always")

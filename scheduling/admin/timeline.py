@@ -1,0 +1,523 @@
+"""What the course page shows, in a constant number of queries: sessions with their windows, visits and gates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Prefetch
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from clinic.models import Role
+from scheduling import roster, wording
+from scheduling.models import (
+    Appointment,
+    AppointmentState,
+    Consent,
+    Course,
+    CourseState,
+    Hold,
+    Message,
+    Move,
+    Outcome,
+    Proposal,
+    Resource,
+    Session,
+    SessionState,
+    StateChange,
+)
+from scheduling.models.resources import Weekday
+from scheduling.planner import facts
+from scheduling.planner.gates import gate_answers
+from scheduling.planner.windows import windows_of
+
+# Which act opens a gate: the beginning of its code, the page, and the words on its button.
+REMEDIES = (
+    ("assessment_", "assess", gettext_lazy("Record the assessment")),
+    ("reflux_", "assess", gettext_lazy("Record the assessment")),
+    ("answer_", "answers", gettext_lazy("Ask the questions")),
+    ("risk_ask", "answers", gettext_lazy("Ask the questions")),
+    ("risk_relative", "override", gettext_lazy("Override")),
+    ("consent_", "consent", gettext_lazy("Record the consent")),
+    ("before_minimum", "override", gettext_lazy("Override")),
+)
+CODE_NAMES = {
+    "open": gettext_lazy("open"),
+    "completed": gettext_lazy("completed"),
+    "ended": gettext_lazy("ended"),
+    **dict(AppointmentState.choices),
+    **dict(SessionState.choices),
+}
+
+
+@dataclass(frozen=True)
+class GateLine:
+    """One condition that is not open: what to say, what opens it, and who may override it."""
+
+    code: str
+    subject: str
+    sentence: str
+    is_pending: bool
+    override: str
+    act: str
+    act_label: str
+    sessions: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class GateGroup:
+    """Conditions that one act opens, such as all health questions."""
+
+    title: str
+    lines: tuple[GateLine, ...]
+    act: str
+    act_label: str
+    sessions: tuple[int, ...]
+
+    @property
+    def is_pending(self) -> bool:
+        return all(line.is_pending for line in self.lines)
+
+
+@dataclass(frozen=True)
+class Band:
+    kind: str
+    left: float
+    width: float
+
+
+@dataclass(frozen=True)
+class Mark:
+    kind: str
+    left: float
+    label: str
+
+
+@dataclass(frozen=True)
+class Ruler:
+    """A window drawn to scale: bands and marks in per cent of the line. All it says stands beside it in words too."""
+
+    bands: tuple[Band, ...]
+    marks: tuple[Mark, ...]
+
+
+@dataclass
+class Card:
+    """One session on the course page."""
+
+    session: Session
+    title: str
+    kind: str
+    tone: str
+    state: str
+    window: facts.Window | None = None
+    ruler: Ruler | None = None
+    live: Appointment | None = None
+    past: list[Appointment] = field(default_factory=list)
+    gates: list[GateLine] = field(default_factory=list)
+    outcome: Outcome | None = None
+    people: list[str] = field(default_factory=list)
+    note: str = ""
+    next_step: str = ""
+    is_today: bool = False
+    has_begun: bool = False
+    is_over: bool = False
+    is_next: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        return self.session.state == SessionState.OPEN
+
+    @property
+    def awaits_outcome(self) -> bool:
+        treats = self.session.step.kind == facts.StepKind.TREATMENT
+        return treats and self.session.state == SessionState.PERFORMED and self.outcome is None
+
+    @property
+    def awaits_review(self) -> bool:
+        return (
+            self.outcome is not None
+            and self.outcome.result == Outcome.Result.REVIEW
+            and self.outcome.cleared_at is None
+        )
+
+    @property
+    def may_be_recorded(self) -> bool:
+        return self.is_today or self.has_begun
+
+    @property
+    def needed(self) -> str:
+        """What is not open for this session, in few words."""
+        return "; ".join(group.title for group in grouped((line, self.session.position) for line in self.gates))
+
+    @property
+    def has_acts(self) -> bool:
+        return self.is_open or self.awaits_outcome or self.awaits_review
+
+
+@dataclass
+class CoursePage:
+    """Everything on the course page."""
+
+    course: Course
+    today: date
+    cards: list[Card]
+    needed: list[GateGroup]
+    holds: list[Hold]
+    consents: list[Consent]
+    proposal: Proposal | None
+    messages: list[Message]
+    changes: list[StateChange]
+    names: Mapping[str, str]
+
+    @property
+    def is_open(self) -> bool:
+        return self.course.state == CourseState.OPEN
+
+    @property
+    def done(self) -> int:
+        return sum(card.session.state == SessionState.PERFORMED for card in self.cards)
+
+    @property
+    def booked(self) -> int:
+        return sum(card.live is not None for card in self.cards)
+
+    @property
+    def to_plan(self) -> int:
+        return sum(card.is_open and card.live is None and card.session.step.planned_with_course for card in self.cards)
+
+    @property
+    def next_visit(self) -> Appointment | None:
+        return min((card.live for card in self.cards if card.live), key=lambda visit: visit.during.lower, default=None)
+
+
+def course_page(course: Course, *, now: datetime) -> CoursePage:
+    """Return what the page of a course shows."""
+    today = roster.today(course.site, now)
+    as_it_stands = roster.course_facts(course)
+    sessions = list(
+        Session.objects.filter(course=course)
+        .select_related("step", "outcome__recorded_by", "outcome__cleared_by", "assessment__assessed_by")
+        .prefetch_related(
+            "treated_areas",
+            "planned_areas",
+            "outcome__complications",
+            "uses__resource",
+            Prefetch("appointments", Appointment.objects.select_related("lead").order_by("booked_at")),
+            "appointments__occupancies__resource",
+        )
+        .order_by("position")
+    )
+    names = names_of(course, sessions, as_it_stands)
+    windows = windows_of(as_it_stands)
+    by_id = {one.id: one for one in as_it_stands.sessions}
+    cards = [
+        _card(session, by_id[session.uid], windows.get(session.uid), as_it_stands, names, today=today, now=now)
+        for session in sessions
+    ]
+    for card in cards:
+        card.is_next = card.is_open and all(not other.is_open for other in cards[: cards.index(card)])
+        card.tone, card.state = _state(card, today)
+    _number_repeats(cards)
+    return CoursePage(
+        course=course,
+        today=today,
+        cards=cards,
+        needed=grouped((line, card.session.position) for card in cards for line in card.gates),
+        holds=list(course.holds.select_related("placed_by", "lifted_by").order_by("lifted_at", "-placed_at")),
+        consents=list(course.consents.select_related("text", "sought_by")),
+        proposal=open_proposal(course),
+        messages=list(course.messages.defer("content").order_by("due_at", "id")[:60]),
+        changes=list(course.changes.select_related("by", "session__step").order_by("-at", "-id")[:80]),
+        names=names,
+    )
+
+
+def open_proposal(course: Course) -> Proposal | None:
+    return (
+        Proposal.objects.open()
+        .filter(course=course)
+        .prefetch_related("moves__session__step", "moves__appointment__lead")
+        .first()
+    )
+
+
+def names_of(course: Course, sessions: Iterable[Session], as_it_stands: facts.CourseFacts) -> dict[str, str]:
+    """Return words for what gates and rules speak about: questions, areas, steps, holds, people and rooms."""
+    names = {session.step_key: session.step.name for session in sessions}
+    names |= dict(course.version.risk_rules.values_list("question__code", "question__text"))
+    names |= {area.code: area.name for area in course.areas.all()}
+    names |= {hold.code: hold.reason for hold in as_it_stands.holds}
+    return names
+
+
+def gate_line(answer: facts.GateAnswer, names: Mapping[str, str]) -> GateLine:
+    """Return a gate's answer in words."""
+    sentence = wording.sentence(answer.code, subject=answer.subject, opens_on=answer.opens_on, names=names)
+    if answer.code == "course_on_hold" and answer.subject in names:
+        sentence = _("On hold: %(reason)s") % {"reason": names[answer.subject]}
+    act, label = next(((act, label) for start, act, label in REMEDIES if answer.code.startswith(start)), ("", ""))
+    return GateLine(
+        code=answer.code,
+        subject=answer.subject,
+        sentence=sentence,
+        is_pending=answer.state is facts.GateState.PENDING,
+        override=str(Role(answer.override).label) if answer.override else "",
+        act=act,
+        act_label=str(label),
+    )
+
+
+def gate_lines(
+    session: facts.SessionFacts, on: date, course: facts.CourseFacts, today: date, names: Mapping[str, str]
+) -> list[GateLine]:
+    return [gate_line(answer, names) for answer in gate_answers(session, on, course, today)]
+
+
+def _card(
+    session: Session,
+    known: facts.SessionFacts,
+    window: facts.Window | None,
+    course: facts.CourseFacts,
+    names: Mapping[str, str],
+    *,
+    today: date,
+    now: datetime,
+) -> Card:
+    visits = list(session.appointments.all())
+    live = next((visit for visit in visits if visit.is_live), None)
+    outcome = getattr(session, "outcome", None)
+    card = Card(
+        session=session,
+        title=session.step.name,
+        kind=str(session.step.get_kind_display()),
+        tone="",
+        state="",
+        live=live,
+        past=[visit for visit in visits if visit.state in (AppointmentState.CANCELLED, AppointmentState.MISSED)],
+        outcome=outcome,
+    )
+    if session.state == SessionState.OPEN:
+        on = max(today, live.on if live else (window and (window.target_on or window.earliest_on)) or today)
+        card.window = window
+        card.ruler = ruler(window, live.on if live else None, today) if window else None
+        card.gates = gate_lines(known, on, course, today, names)
+    if live:
+        card.is_today = live.on == today
+        card.has_begun = live.during.lower <= now
+        card.is_over = live.during.upper <= now
+        card.people = people_of(live)
+    elif session.state == SessionState.PERFORMED:
+        card.people = sorted({use.resource.name for use in session.uses.all()})
+    return card
+
+
+def people_of(visit: Appointment) -> list[str]:
+    """Return who and what a visit takes, the practitioner first."""
+    names = [taken.resource.name for taken in visit.occupancies.all() if taken.released_at is None]
+    return list(dict.fromkeys([visit.lead.name, *names]))
+
+
+def _state(card: Card, today: date) -> tuple[str, str]:
+    """Return the tone (a colour) and the words of a session's state; the words alone say it all."""
+    if card.session.state == SessionState.PERFORMED:
+        return _performed(card)
+    if not card.is_open:
+        return "off", str(card.session.get_state_display())
+    if card.live is not None:
+        if card.live.state == AppointmentState.ARRIVED:
+            return "busy", _("arrived")
+        return ("warn", _("over · not recorded")) if card.is_over else ("busy", _("booked"))
+    return _not_booked(card.window or facts.Window(), is_next=card.is_next, today=today)
+
+
+def _performed(card: Card) -> tuple[str, str]:
+    if card.outcome and card.outcome.result == Outcome.Result.STOP:
+        return "bad", _("performed · stop")
+    if card.awaits_review:
+        return "warn", _("performed · review waiting")
+    return ("warn", _("performed · outcome missing")) if card.awaits_outcome else ("good", _("performed"))
+
+
+def _not_booked(window: facts.Window, *, is_next: bool, today: date) -> tuple[str, str]:
+    if (window.provisional and not is_next) or (window.earliest_on and window.earliest_on > today):
+        return "idle", _("not booked")
+    if window.lapse_on and window.lapse_on <= today:
+        return "bad", _("lapsed · not booked")
+    if window.overdue_on and window.overdue_on <= today:
+        return "bad", _("overdue · not booked")
+    return "warn", _("due · not booked")
+
+
+def _number_repeats(cards: list[Card]) -> None:
+    """Name the sessions of a repeated step by their number: “Injection 2 of 3”."""
+    total: dict[str, int] = {}
+    for card in cards:
+        total[card.session.step_key] = total.get(card.session.step_key, 0) + 1
+    seen: dict[str, int] = {}
+    for card in cards:
+        key = card.session.step_key
+        seen[key] = seen.get(key, 0) + 1
+        if total[key] > 1:
+            card.title = _("%(step)s %(number)d of %(total)d") % {
+                "step": card.title,
+                "number": seen[key],
+                "total": total[key],
+            }
+
+
+def grouped(found: Iterable[tuple[GateLine, int]]) -> list[GateGroup]:
+    """Return conditions once each, those that one act opens together, with the positions of the sessions concerned."""
+    groups: dict[str, dict[tuple[str, str], GateLine]] = {}
+    sessions: dict[str, set[int]] = {}
+    for line, position in found:
+        if line.code == "outcome_awaited":  # the order of things, not something to do
+            continue
+        key = line.act or f"{line.code}:{line.subject}"
+        lines = groups.setdefault(key, {})
+        known = lines.get((line.code, line.subject))
+        if known is None or known.is_pending:
+            lines[line.code, line.subject] = line
+        sessions.setdefault(key, set()).add(position)
+    return [
+        GateGroup(
+            _title_of(key, list(lines.values())),
+            tuple(lines.values()),
+            first.act,
+            first.act_label,
+            tuple(sorted(sessions[key])),
+        )
+        for key, lines in groups.items()
+        for first in [next(iter(lines.values()))]
+    ]
+
+
+def missing_in_words(visit: Any, answers: Iterable[facts.GateAnswer], names: Mapping[str, str]) -> list[str]:
+    """Return in few words what would keep a visit from beginning; its course comes with `standing` holds."""
+    known = {**names, **{hold.code: hold.reason for hold in visit.session.course.standing}}
+    groups = grouped((gate_line(answer, known), visit.session.position) for answer in answers)
+    return [group.title for group in groups]
+
+
+def _title_of(key: str, lines: list[GateLine]) -> str:
+    if len(lines) == 1:
+        return lines[0].sentence
+    if key == "answers":
+        questions = {line.subject for line in lines}
+        return _("%(count)d health questions are to be asked") % {"count": len(questions)}
+    if key == "assess":
+        return _("A clinician has to assess the patient")
+    return _("%(count)d conditions are not open") % {"count": len(lines)}
+
+
+# --- the ruler --------------------------------------------------------------------------------------------------------
+
+AFTER_OVERDUE = timedelta(days=21)
+
+
+def ruler(window: facts.Window, visit_on: date | None, today: date) -> Ruler | None:
+    """Draw a window as a line: too early, right, late, too late; with marks for target, visit and today."""
+    anchor = window.earliest_on or window.floor_on or window.target_on
+    if anchor is None:
+        return None
+    end = window.lapse_on or (window.overdue_on + AFTER_OVERDUE if window.overdue_on else anchor + timedelta(days=56))
+    near = [day for day in (anchor, visit_on, today if today > anchor - timedelta(days=60) else None) if day]
+    first = min(near) - timedelta(days=7)
+    last = max(day for day in (end, visit_on, today) if day is not None) + timedelta(days=7)
+    length = (last - first).days
+
+    def at(on: date) -> float:
+        return round(100 * (on - first).days / length, 2)
+
+    def band(kind: str, start: date, until: date) -> Band | None:
+        start, until = max(start, first), min(until, last)
+        return Band(kind, at(start), round(at(until) - at(start), 2)) if until > start else None
+
+    right_until = window.overdue_on or window.lapse_on or last
+    bands = [
+        band("early", first, anchor),
+        band("right", anchor, right_until),
+        band("late", window.overdue_on, window.lapse_on or last) if window.overdue_on else None,
+        band("lapsed", window.lapse_on, last) if window.lapse_on else None,
+    ]
+    marks = [Mark("target", at(window.target_on), _("target"))] if window.target_on else []
+    marks += [Mark("visit", at(visit_on), _("visit"))] if visit_on else []
+    marks += [Mark("today", at(today), _("today"))] if first <= today <= last else []
+    return Ruler(tuple(one for one in bands if one), tuple(marks))
+
+
+# --- words ------------------------------------------------------------------------------------------------------------
+
+
+def badge(tone: str, words: str) -> str:
+    """Return a state as a coloured word; the word alone says it all."""
+    return format_html('<span class="badge badge-{}">{}</span>', tone, words)
+
+
+def day_in_words(on: date) -> str:
+    """Return a date with its weekday: dates are read out on the phone."""
+    return date_format(on, "D j M Y")
+
+
+def when_in_words(data: Mapping[str, Any] | None, names: Mapping[UUID, str] | None = None) -> str:
+    """Return a slot as an edge keeps it ({on, at, lead}) in words; nothing for none."""
+    if not data:
+        return ""
+    on = date.fromisoformat(str(data["on"]))
+    words = f"{day_in_words(on)}, {data['at']}"
+    lead = (names or {}).get(UUID(str(data["lead"]))) if data.get("lead") else None
+    return f"{words} · {lead}" if lead else words
+
+
+def change_in_words(change: StateChange) -> str:
+    """Return a line of a course's history as a sentence."""
+    what = change.session.step.name if change.session else _("Course")
+    if change.from_state == change.to_state and change.details:
+        moved = change.details
+        return _("%(what)s moved: %(from)s → %(to)s") % {
+            "what": what,
+            "from": when_in_words(moved.get("from")),
+            "to": when_in_words(moved.get("to")),
+        }
+    new = CODE_NAMES.get(change.to_state, change.to_state)
+    if not change.from_state:
+        return _("%(what)s: %(state)s") % {"what": what, "state": new}
+    old = CODE_NAMES.get(change.from_state, change.from_state)
+    return _("%(what)s: %(old)s → %(new)s") % {"what": what, "old": old, "new": new}
+
+
+def moves_in_words(moves: Iterable[Move]) -> list[dict[str, Any]]:
+    """Return each move with its old and new time in words, and what pushed it."""
+    rows = list(moves)
+    leads = {data["lead"] for move in rows for data in (move.from_slot, move.to_slot) if data and data.get("lead")}
+    names = dict(Resource.objects.filter(uid__in=leads).values_list("uid", "name"))
+    return [
+        {
+            "move": move,
+            "old": when_in_words(move.from_slot, names),
+            "new": when_in_words(move.to_slot, names),
+            "why": [problem["message"] for problem in move.why if "message" in problem],
+        }
+        for move in rows
+    ]
+
+
+def wishes_in_words(course: Course) -> dict[str, str]:
+    """Return the days and times that the patient would like."""
+    days = ", ".join(str(Weekday(number).label) for number in course.wish_weekdays)
+    match course.wish_from_time, course.wish_until_time:
+        case None, None:
+            times = _("any time")
+        case first, None:
+            times = _("not before %(time)s") % {"time": f"{first:%H:%M}"}
+        case None, last:
+            times = _("done by %(time)s") % {"time": f"{last:%H:%M}"}
+        case first, last:
+            times = f"{first:%H:%M} – {last:%H:%M}"
+    return {"days": days or _("any day"), "times": times}

@@ -1,0 +1,182 @@
+"""The home page: what needs a person this morning. Named in settings.UNFOLD as the dashboard."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from clinic import localtime
+from clinic.admin import RIGHTS, has_role, page_of
+from patients.admin import name_and_birth_date
+from patients.models import Patient
+from scheduling import outbox, roster, wording, worklists
+from scheduling.models import (
+    Appointment,
+    Course,
+    FollowUpTask,
+    Message,
+    Outcome,
+    Proposal,
+    Session,
+)
+
+from .desk import given_uid, read, sites_of
+from .proposals import reason_in_words as proposal_reason
+from .timeline import day_in_words, missing_in_words
+
+TONES = {"overdue": "bad", "mail": "bad", "dropped": "warn", "due": "busy", "calls": "busy", "proposals": "busy"}
+ICONS = {
+    "overdue": "alarm",
+    "unclosed": "history",
+    "proposals": "swap_horiz",
+    "not_ready": "rule",
+    "due": "event_upcoming",
+    "reviews": "stethoscope",
+    "outcomes": "edit_note",
+    "held": "pause_circle",
+    "calls": "call",
+    "mail": "unsubscribe",
+    "dropped": "notifications_off",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the worklist: who, what, why, and where the work is done."""
+
+    patient: Patient | None
+    who: str
+    what: str
+    about: str
+    why: str
+    link: str
+    action: str
+
+
+def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """Return what the home page shows: the worklist for those who work with patients, else just a welcome."""
+    if not has_role(request, RIGHTS["scheduling.course"].see):
+        return {**context, "title": _("Welcome"), "listings": None}
+    sites, now = sites_of(request), timezone.now()
+    asked = given_uid(request, "site")
+    chosen = [site for site in sites if site.uid == asked] or sites
+    found = worklists.worklist(chosen, now=now, whole=request.GET.get("all", ""))
+    names = roster.subjects()
+    rows = {listing.kind: [_row(listing.kind, row, names) for row in listing.rows] for listing in found}
+    shown = [row.patient for lines in rows.values() for row in lines if row.patient]
+    read(request, "scheduling.Worklist", shown, action="list")
+    return {
+        **context,
+        "title": _("Worklist"),
+        "listings": [
+            (listing, rows[listing.kind], TONES.get(listing.kind, "warn"), ICONS[listing.kind]) for listing in found
+        ],
+        "how_many": sum(listing.count for listing in found),
+        "sites": sites,
+        "site": chosen[0] if asked and chosen != sites else None,
+        "days": [(site, localtime.local_date(now, site.zone)) for site in chosen],
+        "now": now,
+    }
+
+
+def _row(kind: str, row: Any, names: Mapping[str, str]) -> Row:
+    patient, course = worklists.patient_of(row), worklists.course_of(row)
+    (what, why, action), about = _words(kind, row, names), _treatment(course) if course else ""
+    if patient is None:
+        link = page_of(row)
+    elif kind == "mail":
+        link = page_of(patient)
+    elif kind == "due" and course is not None:
+        link = f"{page_of(course)}"
+    else:
+        link = _link(row, course)
+    return Row(patient, name_and_birth_date(patient) if patient else str(row.site), what, about, why, link, action)
+
+
+def _link(row: Any, course: Course | None) -> str:
+    row = row.visit if isinstance(row, worklists.Warned) else row
+    session = row if isinstance(row, Session) else getattr(row, "session", None)
+    anchor = f"#session-{session.position}" if isinstance(session, Session) else ""
+    if isinstance(row, Proposal):
+        anchor = "#proposal"
+    return (page_of(course) if course else reverse("admin:index")) + anchor
+
+
+def _words(kind: str, row: Any, names: Mapping[str, str]) -> tuple[str, str, str]:
+    """Return what a row is about, the reason it is here, and what its button says."""
+    match row:
+        case Session():
+            what, why, action = row.step.name, _session(kind, row), _("Record") if kind == "outcomes" else _("Book")
+        case Appointment():
+            what, why, action = row.session.step.name, _visit(row), _("Record")
+        case worklists.Warned():
+            why = "; ".join(missing_in_words(row.visit, row.gates, names))
+            what, action = _visit(row.visit), _("Open")
+        case Proposal():
+            moved = getattr(row, "visits_moved", 0)
+            why = ngettext("%(count)d visit should move", "%(count)d visits should move", moved) % {"count": moved}
+            what, action = proposal_reason(row), _("Look")
+        case Outcome():
+            why = _("recorded on %(date)s") % {"date": date_format(row.recorded_at, "j M Y")}
+            what, action = row.session.step.name, _("Review")
+        case Course():
+            what, why, action = _held(row)
+        case FollowUpTask():
+            said = {"date": day_in_words(row.due_on), "until": day_in_words(row.until_on)}
+            what, why = row.follow_up.name, _("due %(date)s, at the latest %(until)s") % said
+            action = _("Open")
+        case Message():
+            what, why, action = _mail(row)
+        case _:
+            raise TypeError(type(row).__name__)
+    return what, why, action
+
+
+def _treatment(course: Course) -> str:
+    return course.version.protocol.name
+
+
+def _session(kind: str, session: Session) -> str:
+    if kind == "outcomes" and session.performed_on:
+        return _("took place on %(date)s") % {"date": day_in_words(session.performed_on)}
+    if kind == "overdue" and session.overdue_on:
+        return _("overdue since %(date)s") % {"date": day_in_words(session.overdue_on)}
+    if session.earliest_on is None:
+        return _("waits for its first date")
+    if session.target_on is None:
+        return _("possible from %(date)s") % {"date": day_in_words(session.earliest_on)}
+    words = _("best on %(date)s") % {"date": day_in_words(session.target_on)}
+    return words + (" · " + _("provisional") if session.window_is_provisional else "")
+
+
+def _visit(visit: Appointment) -> str:
+    return f"{day_in_words(visit.on)}, {visit.at_time:%H:%M} · {visit.lead.name}"
+
+
+def _held(course: Any) -> tuple[str, str, str]:
+    since = localtime.local_date(course.standing[0].placed_at, course.site.zone)
+    reasons = "; ".join(hold.reason for hold in course.standing)
+    if course.next_visit_on:
+        reasons += " · " + _("next visit %(date)s") % {"date": day_in_words(course.next_visit_on)}
+    return _("since %(date)s") % {"date": day_in_words(since)}, reasons, _("Open")
+
+
+def _mail(message: Message) -> tuple[str, str, str]:
+    what = str(message.get_kind_display()).capitalize()
+    if message.state_reason.startswith(outbox.GATE_CLOSED):
+        codes = message.state_reason.removeprefix(outbox.GATE_CLOSED).split(",")
+        return what, " ".join(wording.sentence(code) for code in codes if "subject" not in _raw(code)), _("Open")
+    return what, f"{message.get_state_display()} · {date_format(message.due_at, 'j M Y')}", _("Patient")
+
+
+def _raw(code: str) -> str:
+    """Return a code's sentence before its subject is filled in: a reason kept with a message names no subject."""
+    return str(wording.SENTENCES.get(code, ""))
