@@ -136,7 +136,7 @@ def test_a_demo_that_breaks_half_way_leaves_nothing():
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        demo.build(PASSWORD, now=WEDNESDAY, only=[cast.Part("broken", broken)])  # type: ignore[arg-type]
+        demo.build(PASSWORD, now=WEDNESDAY, only=[cast.Part("broken", broken)])
 
     assert demo.is_empty()
 
