@@ -1,0 +1,85 @@
+"""Plan calls against the bare kernel, in memory and with the rows read by SQL. Every objective is compared."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator
+from datetime import timedelta
+
+from django.db import connection
+
+from scheduling import booking, models, roster
+from scheduling.planner import search
+from scheduling.planner.explain import Unplannable
+
+from . import instances
+from .as_facts import Facts, day_of, weights_of
+from .as_rows import Rows
+from .instances import Clinic, Course
+from .kernel import Kernel
+from .measure import Figure, Goal, Run, in_turn, statements
+
+SIZES, BOOKED, LENGTHS, COURSES = (2, 10, 20), 0.8, (3, 6), 3
+ROUNDS = 5
+GOAL = Goal(1.5, name="(G2)")
+
+
+def figures() -> Iterator[Figure]:
+    for size in SIZES:
+        clinic = instances.make_clinic(1, size, BOOKED)
+        kernel, known, rows = Kernel(clinic), Facts(clinic), Rows(clinic, f"bench-{size}")
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE")
+        for sessions in LENGTHS:
+            yield from _of(clinic, sessions, kernel, known, rows)
+
+
+def _of(clinic: Clinic, sessions: int, kernel: Kernel, known: Facts, rows: Rows) -> Iterator[Figure]:
+    size = len(clinic["practitioners"])
+    times, asked = [], set()
+    for seed in range(COURSES):
+        course = instances.make_course(clinic, sessions, seed)
+        stored = rows.course(course, f"bench-{size}-{sessions}-{seed}")
+        runs = _runs(course, kernel, known, rows, stored)
+        objectives = [run.do(None) for run in runs[:3]]
+        assert len(set(objectives)) == 1, f"objectives differ for P={size}, N={sessions}, course {seed}: {objectives}"
+        times.append(in_turn(*runs, rounds=ROUNDS))
+        asked.add((statements(runs[2]), statements(runs[3])))
+    assert len(asked) == 1, f"statements differ between courses: {asked}"
+    ((with_sql, proposing),) = asked
+    reference, in_memory, stored_too, proposed = (
+        1000 * statistics.median(column) for column in zip(*times, strict=True)
+    )
+    name = f"{size} practitioners, {sessions} sessions"
+    yield Figure(f"plan in memory, {name}", in_memory, reference)
+    yield Figure(f"plan with SQL, {name}", stored_too, reference, goal=GOAL, statements=str(with_sql))
+    yield Figure(f"propose (up to 3 plans) with SQL, {name}", proposed, reference, statements=str(proposing))
+
+
+def _runs(course: Course, kernel: Kernel, known: Facts, rows: Rows, stored: models.Course) -> list[Run[None]]:
+    on, now = day_of(rows.clinic, course["earliest"]), rows.now_of(course)
+    facts_of_course, times, weights = known.course(course), known.roster(course), weights_of(course)
+
+    def bare(_: None) -> int | None:
+        answer = kernel.plan(course)
+        return answer.objective if answer else None
+
+    def in_memory(_: None) -> int | None:
+        try:
+            return search.cheapest_plan(facts_of_course, times, weights, today=on).cost.total
+        except Unplannable:
+            return None
+
+    def with_sql(_: None) -> int | None:
+        last_on = on + timedelta(days=rows.site.booking_horizon_days)
+        try:
+            return search.cheapest_plan(
+                roster.course_facts(stored), roster.load(stored, on, last_on, now=now), weights, today=on
+            ).cost.total
+        except Unplannable:
+            return None
+
+    def propose(_: None) -> int:
+        return len(booking.propose_course(stored, now=now))
+
+    return [Run(bare), Run(in_memory), Run(with_sql), Run(propose)]
