@@ -54,7 +54,7 @@ def test_every_action_has_a_right_that_exists():
     for _path, pattern in routes():
         view: Any = getattr(pattern.callback, "cls", None)
         if isinstance(view, type) and issubclass(view, Endpoint):
-            for action in pattern.callback.actions.values():  # type: ignore[attr-defined]
+            for action in pattern.callback.actions.values():
                 assert view.rights[action] in rights.RIGHTS, (pattern.name, action)
 
 
@@ -149,7 +149,7 @@ def test_five_failures_lock_the_address_however_it_is_spelt(clinic: ApiClinic, n
 
 
 def test_the_eleventh_token_ends_the_oldest(clinic: ApiClinic, nobody: Door):
-    doors = [clinic.wait(seconds=1).doctor for _ in range(10)]  # type: ignore[attr-defined]
+    doors = [clinic.wait(seconds=1).doctor for _ in range(10)]
 
     answer = nobody.post("sign-in/", {"email": clinic.clinician.email, "password": build.PASSWORD})
 

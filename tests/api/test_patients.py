@@ -290,5 +290,5 @@ def test_history_names_who_changed_a_patient_through_the_api(clinic: ApiClinic):
 
     uid = door.post("patients/", SENT).json()["uid"]
 
-    event = Patient.objects.get(uid=uid).history.get()  # type: ignore[attr-defined]
+    event = Patient.objects.get(uid=uid).history.get()
     assert event.pgh_context.metadata == {"user": clinic.receptionist.pk, "url": "/api/v1/patients/"}

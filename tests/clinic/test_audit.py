@@ -25,7 +25,7 @@ def user(db: None) -> User:
 
 
 def request_of(user: User | AnonymousUser, **meta: str) -> HttpRequest:
-    request = RequestFactory().get("/", **meta)  # type: ignore[arg-type]
+    request = RequestFactory().get("/", **meta)
     request.user = user
     return request
 
