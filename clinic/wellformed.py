@@ -76,7 +76,7 @@ def _problem(error: ValidationError, label: str, where: str) -> Problem:
 
 
 def _fields(model: type[models.Model]) -> Iterable[models.Field[Any, Any]]:
-    return model._meta.concrete_fields  # noqa: SLF001 (documented: the model's _meta API)
+    return model._meta.concrete_fields
 
 
 def field_names(model: type[models.Model]) -> frozenset[str]:

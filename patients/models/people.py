@@ -16,7 +16,6 @@ from clinic.history import tracked
 from clinic.models import Site
 from clinic.validators import validate_one_address, validate_one_line
 
-
 # Letters that Unicode does not take apart, as people without them on their keyboard type them.
 PLAIN_LETTERS = str.maketrans(
     {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th", "ŋ": "n", "ħ": "h", "ŧ": "t"}

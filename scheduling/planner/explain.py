@@ -27,6 +27,7 @@ ASKED_IN_ORDER = (
     "roles_collide",
 )
 
+
 class Unplannable(Exception):
     """No plan breaks no rule. `reasons` has one entry per session to plan, the first without a time is `stuck_at`."""
 
