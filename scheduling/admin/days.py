@@ -48,6 +48,30 @@ class Visit:
     width: float
 
 
+@dataclass(frozen=True)
+class Lane:
+    """One practitioner's day; visits that overlap (a patient still under observation) lie on levels of their own."""
+
+    name: str
+    visits: list[tuple[Visit, int]]
+    levels: int
+
+
+def lanes_of(visits: list[Visit]) -> list[Lane]:
+    """Return the practitioners by name with their visits, each on the first level that is free by then."""
+    ordered = sorted(visits, key=lambda visit: (visit.appointment.lead.name, visit.appointment.lead_id, visit.left))
+    lanes = []
+    for _lead, those in groupby(ordered, key=lambda visit: visit.appointment.lead_id):
+        placed: list[tuple[Visit, int]] = []
+        free_from: list[float] = []
+        for visit in those:
+            level = next((at for at, free in enumerate(free_from) if free <= visit.left + 0.01), len(free_from))
+            free_from[level : level + 1] = [visit.left + visit.width]
+            placed.append((visit, level))
+        lanes.append(Lane(placed[0][0].appointment.lead.name, placed, len(free_from)))
+    return lanes
+
+
 @admin.register(Appointment)
 class AppointmentAdmin(ReadOnlyAdmin):
     """All visits, to search in; and the list of a day."""
@@ -135,7 +159,6 @@ def day(request: HttpRequest) -> HttpResponse:
     visits = [_visit(row, warnings.get(row.pk, []), now, is_today=on == today, hours=(first, last)) for row in rows]
     standing = [visit for visit in visits if visit.appointment.state != AppointmentState.CANCELLED]
     read(request, "scheduling.Appointment", [row.patient for row in rows], action="list")
-    by_lead = sorted(standing, key=lambda visit: (visit.appointment.lead.name, visit.appointment.lead_id))
     return shown(
         request,
         "scheduling/day.html",
@@ -149,9 +172,7 @@ def day(request: HttpRequest) -> HttpResponse:
             "after": on + timedelta(days=1),
             "visits": standing,
             "cancelled": [visit for visit in visits if visit.appointment.state == AppointmentState.CANCELLED],
-            "lanes": [
-                (lead, list(those)) for lead, those in groupby(by_lead, key=lambda visit: visit.appointment.lead.name)
-            ],
+            "lanes": lanes_of(standing),
             "hours": [
                 (f"{hour:02d}:00", round(100 * (hour - first) / (last - first), 3)) for hour in range(first, last)
             ],

@@ -410,6 +410,8 @@ def _title_of(key: str, lines: list[GateLine]) -> str:
         return lines[0].sentence
     if key == "answers":
         questions = {line.subject for line in lines}
+        if all(line.is_pending for line in lines):
+            return _("%(count)d health questions fall due again before the visit") % {"count": len(questions)}
         return _("%(count)d health questions are to be asked") % {"count": len(questions)}
     if key == "assess":
         return _("A clinician has to assess the patient")

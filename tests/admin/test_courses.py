@@ -174,7 +174,7 @@ def test_the_course_page_shows_windows_visits_people_gates_messages_and_history(
         f"{visit.at_time:%H:%M}",
         visit.lead.name,
         "Outcome: all right",
-        "health questions are to be asked",
+        "health questions fall due again before the visit",
         "Confirmation",
         "open → performed",
     ):
