@@ -198,7 +198,7 @@ def not_ready(sites: Sequence[Site], now: datetime) -> list[Warned]:
     soon = Q(pk__in=[])
     for site, today in _today_at(sites, now).items():
         soon |= Q(site=site, on__range=(today, today + VISIT_SOON))
-    booked = _visits(sites).filter(soon, state=AppointmentState.BOOKED)
+    booked = _visits(sites).filter(soon, state=AppointmentState.BOOKED, during__endswith__gt=now)
     visits = list(booked.prefetch_related(STANDING_HOLDS).order_by("during", "pk"))
     found = gates_of(visits, now=now)
     return [Warned(visit, found[visit.pk]) for visit in visits if found[visit.pk]]

@@ -320,7 +320,8 @@ def work(listings: Iterable[worklists.Listing]) -> list[dict[str, Any]]:
     ]
 
 
-def _work(row: Any, about: str) -> dict[str, Any]:
+def _work(found: Any, about: str) -> dict[str, Any]:
+    row = found.visit if isinstance(found, worklists.Warned) else found
     named = row.session if isinstance(row, Outcome) else row  # an outcome is reached through its session
     course_of_row = worklists.course_of(row)
     return {

@@ -140,7 +140,7 @@ def says(found: Locator) -> list[str]:
         """all => all.map(one => {
           const icons = [...one.querySelectorAll('.material-symbols-outlined')];
           for (const icon of icons) icon.style.display = 'none';
-          const words = one.innerText.replace(/\\s+/g, ' ').trim();
+          const words = one.innerText.replace(/[\\u2066-\\u2069]/g, '').replace(/\\s+/g, ' ').trim();
           for (const icon of icons) icon.style.display = '';
           return words;
         })"""

@@ -88,7 +88,7 @@ def test_a_receptionist_signs_in_plans_a_course_books_it_and_finds_it_in_the_day
     expect(page.get_by_role("heading", name="What needs you")).to_be_visible()
     (work,) = says(page.locator(".work li"))
     assert work.startswith(
-        "Zoë Müller · 17 May 1980 Injection session Microsclerotherapy of the legs can be booked from today Book"
+        "Zoë Müller · 17 May 1980 Injection session Microsclerotherapy of the legs waits for its first date Book"
     )
 
     page.get_by_role("searchbox", name="Find a patient").fill("muller")

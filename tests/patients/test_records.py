@@ -94,7 +94,7 @@ def test_a_patient_is_registered_with_everything_that_was_typed(site):
     patient.refresh_from_db()
     assert (patient.name, patient.search_name, patient.born_on) == (
         "María Sørensen",
-        "maria sørensen",
+        "maria sorensen",
         date(1980, 5, 17),
     )
     assert (patient.mail_state, patient.mail_consent_at, patient.identity_revision) == (MailState.OK, NOW, 1)
