@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import email
+import email.policy
 import smtplib
 import subprocess
 import sys
@@ -14,16 +16,19 @@ from typing import Any
 from django.db import connection
 
 from scheduling import outbox
-from scheduling.models import Message, MessageKind, MessageState
-from scheduling.outbox import deliver
+from scheduling.models import Appointment, Message, MessageKind, MessageState
+from scheduling.outbox import deliver, render
+from scheduling.outbox.texts import Library
 from scheduling.transport import SmtpTransport
 
 from . import servers
 from .measure import Figure, Goal, Run, in_turn, statements
 from .people import Desk
+from .stock_mail import Stock
 
 ROUNDS, WORKERS, BATCH = 3, 2, 100
 CLAIMS, CLAIM_ROUNDS = 20_000, 20
+BUILT = 100
 
 # All reminders are due again, as promised; one of each course follows one of each other, as on any morning.
 DUE_AGAIN = """
@@ -56,6 +61,7 @@ def figures(desk: Desk) -> Iterator[Figure]:
     Message.objects.exclude(kind=MessageKind.REMINDER).update(state=MessageState.PARKED)
     with servers.mail_server() as port:
         yield from _delivery(port, now)
+    yield _building()
     yield _claim(desk, now)
 
 
@@ -126,6 +132,40 @@ def _worker(port: int, now: datetime) -> Iterator[Any]:
         assert process.stdout.readline() == "ready\n"
         yield process
         process.stdin.close()
+
+
+def _building() -> Figure:
+    """Write reminders whose rows are at hand, and compare what people would read."""
+    stock, library = Stock(), Library()
+    rows = (
+        Message.objects.filter(kind=MessageKind.REMINDER)
+        .select_related("patient", "site", "course__version")
+        .prefetch_related("visits__appointment__site")[:BUILT]
+    )
+    known = [(message, told.appointment) for message in rows for told in message.visits.all()]
+
+    def build(message: Message, visit: Appointment) -> bytes:
+        site, spoken = message.site, [render.Spoken(visit)]
+        protocol = message.course.version.protocol_id if message.course else None
+        wording = library.wording(message.kind, protocol, (message.patient.language, site.language))
+        content = render.content_of(wording, patient=message.patient, site=site, visits=spoken)
+        return render.mail_of(message, content, language=wording.language, visits=spoken)
+
+    assert _as_read(stock.build(*known[0])) == _as_read(build(*known[0]))
+    reference, ours = in_turn(
+        Run(lambda _: [stock.build(*one) for one in known]), Run(lambda _: [build(*one) for one in known])
+    )
+    each = 1000 / len(known)
+    name = "write one reminder: text, HTML, calendar (bare: Django's templates and mail, icalendar)"
+    return Figure(name, ours * each, reference * each, goal=Goal(0.5, name="(G12)"), statements="0")
+
+
+def _as_read(content: bytes) -> tuple[str, str]:
+    """Return subject and text of a mail."""
+    mail = email.message_from_bytes(content, policy=email.policy.default)
+    body = mail.get_body(("plain",))
+    assert body is not None
+    return str(mail["Subject"]), body.get_content().strip()
 
 
 def _claim(desk: Desk, now: datetime) -> Figure:

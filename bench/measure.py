@@ -32,7 +32,7 @@ class Goal:
         return ratio >= self.ratio if self.is_rate else ratio <= self.ratio
 
     def __str__(self) -> str:
-        return f"{'≥' if self.is_rate else '≤'} {self.ratio:g} {self.name}".strip()
+        return f"{'≥' if self.is_rate else '≤'} {self.ratio:.3g} {self.name}".strip()
 
 
 @dataclass(frozen=True)
