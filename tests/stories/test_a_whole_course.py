@@ -21,7 +21,7 @@ CLINICAL_WORDS = re.compile(r"sclero|vein|inject|treatment|protocol|laser|leg", 
 NUMBERS = itertools.count(1)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def service(pytestconfig: pytest.Config) -> Service:
     return shared(pytestconfig)
 

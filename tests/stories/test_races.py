@@ -115,6 +115,22 @@ def test_of_two_equal_bookings_exactly_one_wins_and_the_other_leaves_nothing(cli
     assert asked(OVERLAPS) == 0
 
 
+def test_a_patient_who_is_booked_at_two_sites_at_once_gets_one_of_the_times(clinic):
+    elsewhere, patient = build.Clinic(key="hepatitis_b"), build.patient()
+    course, other = clinic.cleared_course(patient), elsewhere.cleared_course(patient, areas=[])
+    wanted, also_wanted = best_slots(course, clinic), best_slots(other, elsewhere)
+    assert (wanted[0].on, wanted[0].tick) == (also_wanted[0].on, also_wanted[0].tick)
+
+    results = at_once(
+        lambda: booking.book_course(course, wanted, by=clinic.receptionist, now=clinic.now),
+        lambda: booking.book_course(other, also_wanted, by=elsewhere.receptionist, now=clinic.now),
+    )
+
+    assert sorted(results) == ["done", "not_bookable"]
+    assert written_for([course, other][results.index("not_bookable")]) == (0, 0, 0, 0)
+    assert asked(OVERLAPS) == 0
+
+
 @dataclass
 class Rival:
     """Somebody who plans, books, moves and cancels one course, over and over, as quickly as the database allows."""
