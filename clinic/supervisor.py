@@ -322,6 +322,8 @@ def _worker(family: int) -> Child:
     """Prefork and not threads: only a process can be ended at the hard time limit, or put back what it was doing."""
     command = [sys.executable, "-m", "celery", "-A", "clinic", "worker", "--pool", "prefork", "--concurrency", "2"]
     command += ["--without-gossip", "--without-mingle"]  # nothing here listens to other workers
+    # Nor to their events; sending one to a broker that is gone keeps a worker from ever ending.
+    command += ["--without-heartbeat"]
     variables = {
         "DB_POOL": "0",
         "BROKER_SOCKET_TIMEOUT_SECONDS": "30",

@@ -323,6 +323,10 @@ class Service:
             " WHERE state = 'pending' AND kind IN ('changed', 'cancelled')"
         )
 
+    def let_leases_run_out(self) -> None:
+        """Let the thirty seconds pass for which a sender, dead by now, has its mails."""
+        self.change("UPDATE scheduling_message SET lease_until = clock_timestamp() WHERE state = 'sending'")
+
     # --- its clinic ---------------------------------------------------------------------------------------------------
 
     def furnish(self, what: str, **how: Any) -> SimpleNamespace:

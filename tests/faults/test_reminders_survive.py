@@ -25,9 +25,12 @@ def test_mails_arrive_when_the_worker_is_killed_with_its_children(service, mails
 
     with service.post.holding() as until_held:
         mails = mails_due(patients=10)
+        service.ring()
         until_held(1)
         killed = service.kill_group_of("worker")
         eventually(lambda: service.post.cut_off > cut_off, 10, "the mail in flight is cut off")
+    service.let_leases_run_out()  # when the starter is killed they are waited for
+    service.ring()
 
     mails.all_arrive_once()
     assert service.child("worker") != killed
@@ -40,6 +43,7 @@ def test_mails_arrive_when_the_starter_is_killed_and_nothing_it_started_is_left(
 
     with service.post.holding() as until_held:
         mails = mails_due(patients=10)
+        service.ring()
         until_held(1)
         os.kill(service.pid, signal.SIGKILL)
         eventually(lambda: service.post.cut_off > cut_off, 60, "the mail in flight is cut off")
@@ -53,8 +57,10 @@ def test_nothing_is_sent_twice_by_two_workers_and_two_beats(service, mails_due, 
     with another(service, "worker", tmp_path), another(service, "beat", tmp_path):
         with service.post.holding() as until_held:
             first = mails_due(patients=4)
+            service.ring()
             until_held(1)
             second = mails_due(patients=4)
+            service.ring()
             until_held(2)  # the first batch is with one sender, the second with another
             for _ in range(5):
                 service.ring()
@@ -100,6 +106,7 @@ def test_mails_arrive_and_people_go_on_working_when_the_broker_is_frozen_emptied
     assert registered.status == 201
     with service.post.holding() as until_held:
         second = mails_due(patients=3)
+        service.ring()
         until_held(1)
         with service.broker() as broker:
             broker.flushall()
