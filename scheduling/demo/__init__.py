@@ -22,7 +22,7 @@ from .desk import Desk
 from .place import PEOPLE, Person
 from .post import Post
 from .stories import open_the_day
-from .telling import tell
+from .telling import let_the_database_count, tell
 
 __all__ = ["PEOPLE", "Made", "Person", "build", "is_empty"]
 
@@ -52,7 +52,6 @@ def build(
 
     `size` scales patients and everyday courses (0: no courses); `only` tells these stories and no others.
     """
-    since = now - timedelta(days=place.OLDEST_DAYS)
     here = place.make(password, now=now)
     wanted = parts(size) if only is None else only
     known = people.register(
@@ -60,12 +59,14 @@ def build(
         list(here.sites.values()),
         random=Random(f"people {seed}"),  # noqa: S311  (invents people, guards nothing)
         by=here.users["reception"],
-        since=since,
+        since=now - timedelta(days=place.OLDEST_DAYS),
         now=now,
     )
-    post = Post(since=since, now=now)
+    post = Post(now=now)
     desk = Desk(here, post, Random(f"desk {seed}"))  # noqa: S311  (as above)
     given = give_out(wanted, known, now.date())
     refused = tell([(part.name, part.tell(desk, patient)) for part, patient in given], post, now=now)
     open_the_day(desk)
+    post.finish()
+    let_the_database_count()
     return Made(len(known), len(given), refused)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
@@ -25,7 +26,7 @@ class Part:
     name: str
     tell: Teller
     site: str | None = None
-    needs_mail: bool = False
+    needs_mail: bool = False  # at an address that nobody shares
     is_for_children: bool = False
 
 
@@ -55,7 +56,7 @@ def _troubles() -> Iterator[Part]:
     yield _part(tell.review, VACCINE, BERLIN, first_in=-40, cleared_in=-35)
     yield _part(tell.stopped, VACCINE, first_in=-9)
     yield _part(tell.paused, VACCINE, days=-30, first_in=20, lifted_in=None)
-    yield _part(tell.paused, VACCINE, LONDON, days=-60, first_in=-20, lifted_in=-10)
+    yield _part(tell.paused, VACCINE, LONDON, days=-60, first_in=6, lifted_in=-10)
     yield _part(tell.late, VEINS, LONDON, first_in=-12, by_days=10)
     yield _part(tell.late, VACCINE, BERLIN, first_in=-15, by_days=13)
     yield _part(tell.late, VEINS, first_in=-40, by_days=9, then="apply")
@@ -88,10 +89,23 @@ def _troubles() -> Iterator[Part]:
 
 
 def _today() -> Iterator[Part]:
-    for site in (LONDON, BERLIN):
-        for key, from_hour in ((VACCINE, 0), (VEINS, 0), (VACCINE, 11), (VEINS, 13)):
-            yield _part(stories.today, key, site, from_hour=from_hour)
-    yield _part(stories.today, LASER, LONDON)
+    for key, who, from_hour in (
+        (VACCINE, "clinician", 0),
+        (VEINS, "prescriber", 0),
+        (VACCINE, "tomasz", 11),
+        (VEINS, "eleni", 10),
+        (VEINS, "clinician", 13),
+        (LASER, "tomasz", 14),
+    ):
+        yield _part(stories.today, key, LONDON, who=who, from_hour=from_hour)
+    for key, who, from_hour in (
+        (VACCINE, "ayse", 0),
+        (VEINS, "jonas", 0),
+        (VACCINE, "ayse", 11),
+        (VEINS, "eleni", 9),
+        (VEINS, "jonas", 13),
+    ):
+        yield _part(stories.today, key, BERLIN, who=who, from_hour=from_hour)
 
 
 def _everyday(size: float) -> Iterator[Part]:
@@ -107,18 +121,18 @@ def _everyday(size: float) -> Iterator[Part]:
         yield _part(stories.assessed, key, days=-2 - number * 3)
     for number, key in zip(times(5), every(VEINS, LASER), strict=False):
         yield _part(stories.waits_for_answers, key, days=-3 - number * 2)
-    for number, key in zip(times(10), every(LASER, VACCINE, VEINS, VACCINE), strict=False):
+    for number, key in zip(times(11), every(LASER, VACCINE, VEINS, VACCINE), strict=False):
         yield _part(stories.life, key, child=key == VACCINE, days=-2 - number % 7, first_in=2 + number * 3)
-    for number, key in zip(times(9), every(VACCINE, VEINS, VACCINE, LASER, VEINS), strict=False):
+    for number, key in zip(times(10), every(VACCINE, VEINS, VACCINE, LASER, VEINS), strict=False):
         yield _part(stories.life, key, child=key == VACCINE, days=-14 - number * 12, first_in=-8 - number * 12)
-    for number in times(8):
+    for number in times(10):
         began, third = -200 - number * 9, -20 - number * 2
         yield _part(stories.history, VACCINE, child=True, days=(began - 1, began, began + 30, third))
     for number in times(3):
         began = -230 - number * 11
         yield _part(stories.history, VEINS, days=(began - 1, began, began + 30, began + 61, began + 130))
-    for number, (reason, key) in zip(times(12), cycle(product(WHY_NOT, (VEINS, VACCINE))), strict=False):
-        yield _part(stories.gave_up, key, days=-40 - number * 23, reason=reason)
+    for number, (reason, key) in zip(times(20), cycle(product(WHY_NOT, (VEINS, VACCINE))), strict=False):
+        yield _part(stories.gave_up, key, days=-40 - number * 14, reason=reason)
 
 
 WHY_NOT = ("Changed their mind.", "Too far to travel.", "Will ask again next year.", "Pregnant.", "Never answered.")
@@ -127,22 +141,23 @@ WHY_NOT = ("Changed their mind.", "Too far to travel.", "Will ask again next yea
 # --- whom they are told about ---------------------------------------------------------------------------------------
 
 
-def give_out(wanted: Iterable[Part], patients: Iterable[Patient], today: date) -> list[tuple[Part, Patient]]:
+def give_out(wanted: Iterable[Part], patients: Sequence[Patient], today: date) -> list[tuple[Part, Patient]]:
     """Give every part a patient of its own who can play it; nobody plays two."""
+    sharing = Counter(patient.email for patient in patients)
     free = list(patients)
     given = []
     for part in wanted:
-        patient = next(patient for patient in free if _can_play(part, patient, today))
+        patient = next(one for one in free if _can_play(part, one, today, is_alone=sharing[one.email] == 1))
         free.remove(patient)
         given.append((part, patient))
     return given
 
 
-def _can_play(part: Part, patient: Patient, today: date) -> bool:
+def _can_play(part: Part, patient: Patient, today: date, *, is_alone: bool) -> bool:
     site = patient.site
     if part.site is not None and (site is None or not site.name.endswith(part.site)):
         return False
-    if part.needs_mail and (not patient.email or patient.mail_consent_at is None):
+    if part.needs_mail and not (patient.email and patient.mail_consent_at and is_alone):
         return False
     is_grown_up = patient.born_on is not None and patient.born_on <= today - OF_AGE
     return is_grown_up or part.is_for_children

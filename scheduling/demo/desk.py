@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from random import Random
@@ -118,14 +118,16 @@ class Desk:
 
     def ask(self, patient: Patient, key: str, site: Site, now: datetime, **answers: str) -> None:
         """Ask the protocol's questions; all is well, but for the answers named."""
-        for rule in self.version(key).risk_rules.select_related("question").order_by("pk"):
-            good = next(choice for choice in rule.question.choices if choice not in rule.refused_answers)
-            value = answers.get(rule.question.code, good)
-            self.note(patient, rule.question.code, value, site, now)
+        rules = self.version(key).risk_rules.select_related("question").order_by("pk")
+        well = {
+            rule.question.code: next(one for one in rule.question.choices if one not in rule.refused_answers)
+            for rule in rules
+        }
+        self.note(patient, well | answers, site, now)
 
-    def note(self, patient: Patient, question: str, value: str, site: Site, now: datetime) -> None:
+    def note(self, patient: Patient, answers: Mapping[str, str], site: Site, now: datetime) -> None:
         on = min(roster.today(site, now), records.today_for(patient, now))
-        intake.answer(patient, question, value, given_on=on, by=self.receptionist, now=now)
+        intake.answer_all(patient, answers, given_on=on, by=self.receptionist, now=now)
 
     # --- visits -------------------------------------------------------------------------------------------------------
 
@@ -176,15 +178,18 @@ class Desk:
             notes=notes,
         )
 
-    def check_in(self, visit: Appointment, now: datetime) -> None:
-        """Ask what is still open for a visit, then check the patient in; raises NotAdmitted."""
+    def check_in(self, visit: Appointment, now: datetime) -> bool:
+        """Ask what is still open for a visit, and check the patient in if that is enough."""
         course = visit.session.course
-        for gate in visits.gates_at_check_in(course, visit.session, visit.on):
-            if gate.code.startswith("consent"):
-                self.consent(course, now)
-            elif gate.code.startswith("answer"):
-                self.note(visit.patient, gate.subject, "no", visit.site, now)
+        gates = visits.gates_at_check_in(course, visit.session, visit.on)
+        if any(gate.code.startswith("consent") for gate in gates):
+            self.consent(course, now)
+        if asked := {gate.subject: "no" for gate in gates if gate.code.startswith("answer")}:
+            self.note(visit.patient, asked, visit.site, now)
+        if visits.gates_at_check_in(course, visit.session, visit.on):
+            return False
         visits.arrive(visit, by=self.receptionist, now=now)
+        return True
 
     # --- mail ---------------------------------------------------------------------------------------------------------
 

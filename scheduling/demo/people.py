@@ -35,37 +35,38 @@ class Crowd:
         self.sites, self.today, self.random = sites, today, random
         self._numbers = count(1)
         self._addresses: set[str] = set()
+        self._taken: set[tuple[str, str]] = set()
         self._names = self._all_names()
 
     def details(self, how_many: int) -> Iterator[PatientDetails]:
         """Yield what the front desk types for so many people, families one member after another."""
         left = how_many
         while left > 0:
-            household = [self._grown_up()]
-            if self.random.random() < SHARE["family"]:
-                household += self._relatives(household[0])
+            tongue, given, family = next(self._names)
+            household = [self._grown_up(tongue, given, family)]
+            if len(tongue.given) > 1 and not tongue.shown_whole and self.random.random() < SHARE["family"]:
+                household += self._relatives(household[0], tongue)
             yield from household[:left]
             left -= len(household)
 
     # --- one person ---------------------------------------------------------------------------------------------------
 
-    def _all_names(self) -> Iterator[tuple[str, str, str]]:
-        """Yield language, given and family name: every pair once, languages mixed; then again, with a middle letter."""
-        pairs = [
-            (tongue.code, *_written(tongue, given, family))
-            for tongue in TONGUES
-            for given in tongue.given
-            for family in tongue.family
-        ]
-        pairs += [(code, "", name) for code, name in SINGLE_NAMES]
+    def _all_names(self) -> Iterator[tuple[Tongue, str, str]]:
+        """Yield tongue, given and family name: every pair once, tongues mixed; then again, with a middle letter."""
+        pairs = [(tongue, given, family) for tongue in TONGUES for given in tongue.given for family in tongue.family]
+        pairs += [(Tongue(code, (), ()), "", name) for code, name in SINGLE_NAMES]
         self.random.shuffle(pairs)
-        yield from pairs
-        for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ":
-            yield from ((code, f"{given} {letter}.".strip(), family) for code, given, family in pairs)
+        for initial in ("", *"ABCDEFGHIJKLMNOPQRSTUVWXYZ"):
+            for tongue, first_name, family in pairs:
+                given = f"{first_name} {initial}." if initial else first_name
+                if (given, family) not in self._taken:  # by a relative of somebody before
+                    self._taken.add((given, family))
+                    yield tongue, given, family
 
-    def _grown_up(self) -> PatientDetails:
-        tongue, given, family = next(self._names)
-        return self._person(tongue, given, family, self._born(18, 88), self.random.choice(self.sites))
+    def _grown_up(self, tongue: Tongue, given: str, family: str) -> PatientDetails:
+        if tongue.shown_whole:  # the family's name comes first and no space parts them: the whole is one field
+            given, family = "", f"{family}{given}"
+        return self._person(tongue.code, given, family, self._born(18, 88), self.random.choice(self.sites))
 
     def _person(self, tongue: str, given: str, family: str, born_on: date, site: Site) -> PatientDetails:
         random, number = self.random, next(self._numbers)
@@ -112,31 +113,22 @@ class Crowd:
 
     # --- families -----------------------------------------------------------------------------------------------------
 
-    def _relatives(self, first: PatientDetails) -> list[PatientDetails]:
-        """Return who lives with a patient and reads the same mail: a partner, and children with their guardian."""
-        tongue = first.language
+    def _relatives(self, first: PatientDetails, tongue: Tongue) -> list[PatientDetails]:
+        """Return who lives with a patient and reads the same mail: perhaps a partner, and children."""
+        guardian = GuardianDetails(
+            f"{first.given_name} {first.family_name}", "parent", first.email, first.phones[0].number
+        )
+        names = [given for given in tongue.given if (given, first.family_name) not in self._taken]
+        names = self.random.sample(names, min(len(names), self.random.randint(1, 4)))
         found = []
-        if self.random.random() < 0.6:
-            partner = self._person(tongue, next(self._names)[1], first.family_name, self._born(24, 70), self._at(first))
-            found.append(replace(partner, email=first.email, agrees_to_mail=first.agrees_to_mail))
-        for _child in range(self.random.randint(1, 3)):
-            child = self._person(tongue, next(self._names)[1], first.family_name, self._born(1, 17), self._at(first))
-            guardian = GuardianDetails(
-                f"{first.given_name} {first.family_name}".strip(), "parent", first.email, first.phones[0].number
-            )
-            found.append(
-                replace(
-                    child,
-                    email=first.email,
-                    agrees_to_mail=first.agrees_to_mail,
-                    phones=first.phones,
-                    guardians=(guardian,),
-                )
-            )
+        for number, given in enumerate(names):
+            is_partner = number == 0 and self.random.random() < 0.5
+            born_on = self._born(24, 70) if is_partner else self._born(1, 17)
+            self._taken.add((given, first.family_name))
+            one = self._person(tongue.code, given, first.family_name, born_on, first.site or self.sites[0])
+            one = replace(one, email=first.email, agrees_to_mail=first.agrees_to_mail, phones=first.phones)
+            found.append(one if is_partner else replace(one, guardians=(guardian,)))
         return found
-
-    def _at(self, first: PatientDetails) -> Site:
-        return first.site or self.sites[0]
 
 
 def register(
@@ -149,11 +141,6 @@ def register(
         records.register(details, by=by, now=since + pause * at)
         for at, details in enumerate(crowd.details(how_many), start=1)
     ]
-
-
-def _written(tongue: Tongue, given: str, family: str) -> tuple[str, str]:
-    """Return given and family name; where the family's comes first and no space parts them, the whole is one field."""
-    return ("", f"{family}{given}") if tongue.shown_whole else (given, family)
 
 
 def _plain(name: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from clinic import accounts, localtime
 from clinic.models import Role, Site, User
-from scheduling import absences, closures, outbox, protocols, staffing
+from scheduling import absences, closures, outbox, protocols, roster, staffing
 from scheduling.models import Closure, ProtocolVersion, Resource
 from scheduling.staffing import Grant, ResourceDetails, WeeklyHours
 
@@ -211,6 +211,13 @@ class Place:
     def is_open(self, site: Site, on: date) -> bool:
         """Whether a site treats patients on a date: Monday to Friday, neither a holiday nor closed."""
         return on.weekday() < 5 and on not in self._closed[site.pk]
+
+    def is_at_work(self, who: str, site: Site, on: date) -> bool:
+        """Whether a practitioner has hours at a site on a date, morning and afternoon, and is not away."""
+        resource = self.practitioners[who]
+        hours = [row for row in resource.hours.filter(site=site) if roster.is_on(row, on)]
+        away = resource.absences.filter(cancelled_at=None, first_on__lte=on, last_on__gte=on)
+        return len(hours) > 1 and not away.exists()
 
     def open_day(self, site: Site, days: int) -> date:
         """Return the open day so many days from today; when that is none, the one before it (after it, if to come)."""

@@ -10,8 +10,7 @@ from scheduling import outbox
 from scheduling.transport import Envelope, PermanentRefusal
 
 INVITED_FOR = timedelta(days=70)  # so long ago patients began to be recalled
-LEFT_FOR_NOW = timedelta(minutes=4)  # what became due since is left to the service: it has something to do at once
-ONE_DAY = timedelta(days=1)
+LEFT_FOR_NOW = timedelta(minutes=3)  # what became due since is left to the service: it has something to do at once
 SENT_AT, SENT_FROM_ZONE = time(9, 1), "Europe/London"
 
 
@@ -34,17 +33,16 @@ class Nowhere:
 class Post:
     """Goes out each morning while the demo's past is told."""
 
-    def __init__(self, *, since: datetime, now: datetime) -> None:
+    def __init__(self, *, now: datetime) -> None:
         self.transport = Nowhere()
-        self._rounds = _mornings(since, now)
-        self._next = next(self._rounds, None)
         self._now = now
+        self._caught_up: datetime | None = None
 
     def catch_up(self, until: datetime) -> None:
-        """Send what was due on each morning before that moment."""
-        while self._next is not None and self._next <= until:
-            self._round(self._next)
-            self._next = next(self._rounds, None)
+        """Send what was due on each morning since the last time, up to that moment."""
+        for morning in _mornings(self._caught_up or until, until):
+            self._round(morning)
+        self._caught_up = until
 
     def finish(self) -> None:
         """Send what became due until a few minutes ago, and forget the bodies that would be forgotten by now."""
@@ -59,8 +57,9 @@ class Post:
             pass
 
 
-def _mornings(since: datetime, now: datetime) -> Iterator[datetime]:
-    on = localtime.local_date(since, SENT_FROM_ZONE)
-    while (at := localtime.instant(on, SENT_AT, SENT_FROM_ZONE)) <= now:
-        yield at
-        on += ONE_DAY
+def _mornings(after: datetime, until: datetime) -> Iterator[datetime]:
+    on = localtime.local_date(after, SENT_FROM_ZONE)
+    while (at := localtime.instant(on, SENT_AT, SENT_FROM_ZONE)) <= until:
+        if at > after:
+            yield at
+        on += timedelta(days=1)

@@ -93,9 +93,14 @@ def life(desk: Desk, patient: Patient, *, key: str, days: int, first_in: int) ->
         desk.perform(last, now, result=None)
 
 
-def today(desk: Desk, patient: Patient, *, key: str, from_hour: int = 0) -> Story:
-    """Booked a few days ago for today."""
-    wishes = facts.Wishes(from_minute=from_hour * 60)
+def today(desk: Desk, patient: Patient, *, key: str, who: str, from_hour: int = 0) -> Story:
+    """Booked a few days ago for today, with a practitioner of whom the patient has heard."""
+    site = desk.site_for(patient, key)
+    is_there = desk.place.is_at_work(who, site, desk.place.open_day(site, 0))
+    wishes = facts.Wishes(
+        from_minute=from_hour * 60 if is_there else 0,
+        practitioner=desk.place.practitioners[who].uid if is_there else None,
+    )
     yield from _booked(desk, patient, key, -3, 0, wishes)
 
 
@@ -147,7 +152,7 @@ def bad_answer(desk: Desk, patient: Patient, *, key: str, question: str, days: i
     """An answer speaks against the treatment: on hold, with visits booked."""
     course = yield from _booked(desk, patient, key, days, first_in)
     now = yield desk.moment(course.site, -1)
-    desk.note(patient, question, "yes", course.site, now)
+    desk.note(patient, {question: "yes"}, course.site, now)
 
 
 def review(desk: Desk, patient: Patient, *, key: str, first_in: int, cleared_in: int | None = None) -> Story:
@@ -188,11 +193,10 @@ def late(desk: Desk, patient: Patient, *, key: str, first_in: int, by_days: int,
     visit = visits_left(course)[0]
     now = yield desk.moment(course.site, first_in + by_days)
     proposal = desk.perform(visit.session, now).proposal
-    if proposal is not None and then == "apply":
-        replanning.apply(proposal, by=desk.receptionist, now=now + 2 * FIVE_MINUTES)
+    if proposal is not None and then:
+        decide = replanning.apply if then == "apply" else replanning.discard
+        decide(proposal, by=desk.receptionist, now=now + 2 * FIVE_MINUTES)
         yield from _attend(desk, course)
-    elif proposal is not None and then == "discard":
-        replanning.discard(proposal, by=desk.receptionist, now=now + 2 * FIVE_MINUTES)
 
 
 def missed(desk: Desk, patient: Patient, *, key: str, first_in: int) -> Story:
@@ -305,13 +309,12 @@ def opted_out(desk: Desk, patient: Patient, *, key: str, days: int, first_in: in
 
 def open_the_day(desk: Desk) -> None:
     """Bring today's visits to where the clock is: what is over took place, somebody has arrived, others are awaited."""
-    now = desk.place.now
+    now = desk.place.now - timedelta(minutes=4)
     for site in desk.place.sites.values():
         booked = Appointment.objects.filter(site=site, on=desk.place.today(site), state=AppointmentState.BOOKED)
         visits_today = list(with_all(booked).order_by("during", "patient__search_name"))
         over = [visit for visit in visits_today[:-2] if visit.during.upper <= now]
         for visit in over:
             desk.perform(visit.session, now, on=visit.on)
-        waiting = visits_today[len(over) :]
-        if len(waiting) > 1:
-            desk.check_in(waiting[0], now)
+        waiting = visits_today[len(over) : -1]
+        next((visit for visit in waiting if desk.check_in(visit, now)), None)

@@ -29,7 +29,7 @@ def tell(stories: Iterable[tuple[str, Story]], post: Post, *, now: datetime) -> 
     while waiting:
         steps += 1
         if steps % ANALYZED_EVERY == 0:
-            _let_the_database_count()
+            let_the_database_count()
         at, number, name, story = heappop(waiting)
         if at > now:
             story.close()
@@ -41,12 +41,10 @@ def tell(stories: Iterable[tuple[str, Story]], post: Post, *, now: datetime) -> 
             continue
         except (Refusal, Unplannable) as refusal:
             refused.append(f"{name}: {refusal}")
-    post.finish()
-    _let_the_database_count()
     return refused
 
 
-def _let_the_database_count() -> None:
+def let_the_database_count() -> None:
     """Nobody else can count rows that are not committed, and without counts some questions take half a minute."""
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from io import StringIO
-from itertools import islice
 from random import Random
 
 import pytest
@@ -42,7 +41,7 @@ SOME = {"today", "late", "review", "life"}
 
 def some_parts() -> list[cast.Part]:
     """A few stories that exercise planning, for tests of how they are told."""
-    return [part for part in cast.parts(0.1) if part.name in SOME][:6]
+    return [part for part in cast.parts(0.1) if part.name in SOME][::4]
 
 
 def test_a_small_demo_has_courses_in_every_state_and_nothing_old_to_send():
@@ -86,7 +85,7 @@ def assert_somebody_is_there_today() -> None:
 
 def assert_mail_of_the_past_is_settled() -> None:
     unsent = Message.objects.unsent()
-    assert 1 <= unsent.filter(due_at__lte=WEDNESDAY + timedelta(minutes=10)).count() <= 8
+    assert 1 <= unsent.filter(due_at__lte=WEDNESDAY + timedelta(minutes=10)).count() <= 6
     assert unsent.filter(due_at__lte=WEDNESDAY + timedelta(hours=24)).count() <= 20
     assert unsent.filter(due_at__gt=WEDNESDAY + timedelta(days=1)).exists()
     assert outbox.overdue_count(WEDNESDAY) == 0
@@ -95,10 +94,8 @@ def assert_mail_of_the_past_is_settled() -> None:
     assert Message.objects.filter(state="sent", sent_at__gt=WEDNESDAY).count() == 0
 
 
-def test_the_same_seed_and_day_give_the_same_clinic(django_db_blocker):
-    first = told_and_forgotten(seed=3)
-    assert told_and_forgotten(seed=3) == first
-    assert told_and_forgotten(seed=4) != first
+def test_the_same_seed_and_day_give_the_same_clinic():
+    assert told_and_forgotten(seed=3) == told_and_forgotten(seed=3)
 
 
 def told_and_forgotten(seed: int) -> list[object]:
@@ -175,7 +172,7 @@ def test_three_hundred_people_have_names_of_many_scripts_and_addresses_that_are_
     names = [f"{one.given_name} {one.family_name}".strip() for one in crowd]
     assert len(set(names)) == 300
     assert sum(not name.isascii() for name in names) > 80
-    assert {name[0] for name in names} >= {"Ø"} or len({script_of(name[0]) for name in names}) >= 8
+    assert len({script_of(name[0]) for name in names}) >= 8
     assert all(one.email.rpartition("@")[2] in {"example.org", "example.com"} for one in crowd if one.email)
     shared = [count for count in Counter(one.email for one in crowd if one.email).values() if count > 1]
     assert len(shared) >= 3
@@ -188,10 +185,20 @@ def script_of(letter: str) -> str:
     return unicodedata.name(letter).split()[0]
 
 
+def test_another_seed_gives_other_people():
+    site = Site(country="GB", zone="Europe/London")
+    assert [*Crowd([site], WEDNESDAY.date(), Random(1)).details(9)] == [
+        *Crowd([site], WEDNESDAY.date(), Random(1)).details(9)
+    ]
+    assert [*Crowd([site], WEDNESDAY.date(), Random(1)).details(9)] != [
+        *Crowd([site], WEDNESDAY.date(), Random(2)).details(9)
+    ]
+
+
 def test_more_people_than_names_are_still_told_apart():
     site = Site(country="DE", zone="Europe/Berlin")
-    crowd = islice(Crowd([site], WEDNESDAY.date(), Random(1)).details(1500), 1500)
-    assert len({(one.given_name, one.family_name) for one in crowd}) > 1300
+    crowd = Crowd([site], WEDNESDAY.date(), Random(1)).details(1500)
+    assert len({(one.given_name, one.family_name) for one in crowd}) == 1500
 
 
 def test_the_command_fills_an_empty_database_once_and_shows_the_password_that_it_made(settings):
