@@ -312,9 +312,16 @@ def open_the_day(desk: Desk) -> None:
     now = desk.place.now - timedelta(minutes=4)
     for site in desk.place.sites.values():
         booked = Appointment.objects.filter(site=site, on=desk.place.today(site), state=AppointmentState.BOOKED)
-        visits_today = list(with_all(booked).order_by("during", "patient__search_name"))
-        over = [visit for visit in visits_today[:-2] if visit.during.upper <= now]
+        over, awaited = over_and_awaited(list(with_all(booked).order_by("during", "patient__search_name")), now)
         for visit in over:
             desk.perform(visit.session, now, on=visit.on)
-        waiting = visits_today[len(over) : -1]
-        next((visit for visit in waiting if desk.check_in(visit, now)), None)
+        next((visit for visit in awaited if desk.check_in(visit, now)), None)
+
+
+def over_and_awaited(visits_today: list[Appointment], now: datetime) -> tuple[list[Appointment], list[Appointment]]:
+    """Part the day's visits, but for the last, which is left alone; the last two are never over.
+
+    A long visit is still under way when a shorter one that began after it is over.
+    """
+    over = [visit for visit in visits_today[:-2] if visit.during.upper <= now]
+    return over, [visit for visit in visits_today[:-1] if visit not in over]

@@ -10,12 +10,14 @@ from random import Random
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db.backends.postgresql.psycopg_any import DateTimeTZRange as Range
 
 from clinic.models import Role, Site, SiteRole, User
 from patients.models import MailState, Patient
 from scheduling import demo, outbox, worklists
 from scheduling.demo import cast
 from scheduling.demo.people import Crowd
+from scheduling.demo.stories import over_and_awaited
 from scheduling.models import (
     Absence,
     Appointment,
@@ -125,6 +127,20 @@ def test_a_holiday_has_no_visits_and_is_no_trouble():
     assert made.refused == []
     assert Appointment.objects.filter(on=christmas.date()).count() == 0
     assert Closure.objects.filter(first_on=christmas.date()).count() == 2
+
+
+def test_a_long_visit_goes_on_while_a_shorter_one_that_began_after_it_is_over():
+    def visit(number: int, begins: int, minutes: int) -> Appointment:
+        begins_at = WEDNESDAY + timedelta(minutes=begins)
+        return Appointment(pk=number, during=Range(begins_at, begins_at + timedelta(minutes=minutes)))
+
+    done, long, short, soon, _last = day = [
+        visit(1, -90, 20), visit(2, -60, 65), visit(3, -55, 20), visit(4, 30, 20), visit(5, 60, 20),
+    ]  # fmt: skip
+
+    assert over_and_awaited(day, WEDNESDAY) == ([done, short], [long, soon])
+    assert over_and_awaited(day[:2], WEDNESDAY) == ([], [done])
+    assert over_and_awaited([], WEDNESDAY) == ([], [])
 
 
 def test_a_demo_that_breaks_half_way_leaves_nothing():
