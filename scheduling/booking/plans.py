@@ -1,0 +1,118 @@
+"""Plans for a whole course: propose them, book one, and say all that is wrong with one."""
+
+from __future__ import annotations
+
+import dataclasses
+import uuid
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+
+from django.utils.translation import gettext as _
+
+from clinic import rights
+from clinic.acts import act
+from clinic.errors import Conflict, Problem
+from clinic.models import User
+from scheduling import outbox, roster, wording
+from scheduling.models import Appointment, Course
+from scheduling.planner import explain, facts, search
+from scheduling.planner.cost import Weights
+from scheduling.planner.rules import violations
+
+from .places import place, release_expired_reservations
+from .slots import resources_of
+from .states import refuse_unless_open
+from .windows import refresh_windows
+
+WEIGHTS = Weights()
+
+
+class NoPlan(Conflict):
+    """No plan breaks no rule; the problems say why, session by session."""
+
+    code = "no_plan"
+    title = "There is no possible plan."
+
+
+class NotBookable(Conflict):
+    """The plan was right when it was proposed, and is not any more, or never was."""
+
+    code = "not_bookable"
+    title = "This cannot be booked."
+
+
+def propose_course(course: Course, *, now: datetime) -> list[facts.Alternative]:
+    """Return plans for every session left that differ in kind, the cheapest first; raise NoPlan with the reasons.
+
+    Writes nothing. Booked visits stay where they are and are part of each plan.
+    """
+    on = roster.today(course.site, now)
+    as_it_stands = with_booked_pinned(roster.course_facts(course))
+    if not any(is_to_plan(session) for session in as_it_stands.sessions):
+        raise NoPlan(Problem("nothing_to_plan", _("Every session of this course is performed or booked already.")))
+    times = roster.load(course, on, on + timedelta(days=course.site.booking_horizon_days), now=now)
+    try:
+        return search.alternatives(as_it_stands, times, WEIGHTS, today=on)
+    except explain.Unplannable as stuck:
+        raise NoPlan(*wording.no_plan(stuck, course.site)) from stuck
+
+
+@act
+def book_course(course: Course, slots: Sequence[facts.Slot], *, by: User | None, now: datetime) -> list[Appointment]:
+    """Book every session left by these slots, or none: raise NotBookable with all that is wrong."""
+    rights.require(by, course.site, *rights.FRONT_DESK)
+    course = roster.lock(course, resources_of(slots))
+    refuse_unless_open(course)
+    release_expired_reservations(now=now, resources=resources_of(slots))
+    on = roster.today(course.site, now)
+    as_it_stands = roster.course_facts(course)
+    left = {session.id for session in as_it_stands.sessions if is_to_plan(session)}
+    missing = [
+        Problem("session_missing", wording.sentence("session_missing"), str(uid))
+        for uid in sorted(left - {slot.session for slot in slots})
+    ]
+    booked = [
+        already_booked(session.id)
+        for session in as_it_stands.sessions
+        if session.booked is not None and session.id in {slot.session for slot in slots}
+    ]
+    if problems := missing + booked + whats_wrong(slots, course, as_it_stands, on=on, now=now):
+        raise NotBookable(*problems)
+    appointments = place(course, slots, by=by, now=now)
+    refresh_windows(course)
+    outbox.confirm(appointments, now=now)
+    return appointments
+
+
+def already_booked(session: uuid.UUID) -> Problem:
+    return Problem("already_booked", _("This session is booked already. Move that visit."), str(session))
+
+
+def is_to_plan(session: facts.SessionFacts) -> bool:
+    """Whether a plan of the course has to give this session a time."""
+    return session.state is facts.SessionState.OPEN and session.step.planned_with_course and session.booked is None
+
+
+def with_booked_pinned(course: facts.CourseFacts) -> facts.CourseFacts:
+    return dataclasses.replace(
+        course,
+        sessions=tuple(dataclasses.replace(session, pinned=session.booked is not None) for session in course.sessions),
+    )
+
+
+def whats_wrong(
+    slots: Sequence[facts.Slot], course: Course, as_it_stands: facts.CourseFacts, *, on: date, now: datetime
+) -> list[Problem]:
+    """Ask every rule and gate about booking these slots together; the caller holds the locks."""
+    if not slots:
+        return []
+    first_on, last_on = min(slot.on for slot in slots), max(slot.on for slot in slots)
+    horizon_on = on + timedelta(days=course.site.booking_horizon_days)
+    times = roster.load(course, min(max(first_on, on), horizon_on), min(max(last_on, on), horizon_on), now=now)
+    broken = violations(slots, as_it_stands, times, on)
+    return wording.problems(broken, names_in(times) | roster.subjects()) if broken else []
+
+
+def names_in(times: facts.Roster) -> dict[str, str]:
+    """Return words for the subjects of violations: what each resource is called."""
+    return {str(resource.id): resource.name for resource in times.resources}

@@ -1,0 +1,172 @@
+"""Changes of state of sessions and visits, each noted in the history, and the refusal of those that cannot be.
+
+Primitives: the acts call these inside their own transaction, under their own locks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+from typing import Any
+
+from django.db.models import F
+from django.utils.translation import gettext as _
+
+from clinic.errors import Conflict, Problem
+from clinic.models import User
+from patients.models import Area
+from scheduling.models import (
+    Appointment,
+    AppointmentState,
+    Course,
+    CourseState,
+    Occupancy,
+    Resource,
+    Session,
+    SessionState,
+    SessionUse,
+    StateChange,
+)
+from scheduling.models.appointments import LIVE
+
+
+class NotPossibleNow(Conflict):
+    """The course, session or appointment is not in a state that allows it."""
+
+    code = "illegal_transition"
+
+
+def change_appointment(
+    appointment: Appointment,
+    to_state: AppointmentState,
+    *,
+    by: User | None,
+    now: datetime,
+    reason: str = "",
+    release_from: datetime | None = None,
+    **fields: Any,
+) -> None:
+    """Change the state of an appointment that is still in the state last read; raise NotPossibleNow when it is not.
+
+    With `release_from`, its places are released where they begin at or after that moment; before it they were used.
+    """
+    is_possible = appointment.state in LIVE and to_state != appointment.state
+    if not is_possible or not Appointment.objects.filter(pk=appointment.pk, state=appointment.state).update(
+        state=to_state, revision=F("revision") + 1, **fields
+    ):
+        raise NotPossibleNow(
+            Problem(
+                f"appointment_is_{appointment.state}",
+                _("This visit is %(state)s already. Load the page again.")
+                % {"state": AppointmentState(appointment.state).label},
+                str(appointment.uid),
+            )
+        )
+    if release_from is not None:
+        Occupancy.objects.filter(
+            appointment=appointment, released_at=None, during__startswith__gte=release_from
+        ).update(released_at=now)
+    note(
+        appointment.session.course,
+        appointment.session,
+        appointment,
+        from_state=appointment.state,
+        to_state=to_state,
+        reason=reason,
+        by=by,
+        now=now,
+    )
+    appointment.refresh_from_db()
+
+
+def change_session(
+    session: Session, to_state: SessionState, *, by: User | None, now: datetime, reason: str = "", **fields: Any
+) -> None:
+    """Change an open session's state; raise NotPossibleNow when it is not open any more."""
+    fields = {"state_reason": reason} | fields
+    if not Session.objects.filter(pk=session.pk, state=SessionState.OPEN).update(state=to_state, **fields):
+        session.refresh_from_db()
+        raise NotPossibleNow(
+            Problem(
+                "session_not_open",
+                _("This session is %(state)s already. Load the page again.")
+                % {"state": SessionState(session.state).label},
+                str(session.uid),
+            )
+        )
+    note(session.course, session, from_state=SessionState.OPEN, to_state=to_state, reason=reason, by=by, now=now)
+    session.refresh_from_db()
+
+
+def record_performed(
+    session: Session,
+    *,
+    performed_on: date,
+    performed_at: datetime | None,
+    by: User | None,
+    now: datetime,
+    reason: str = "",
+    minutes: int | None = None,
+    treated_areas: Iterable[Area] | None = None,
+    uses: Mapping[str, Resource] | None = None,
+) -> None:
+    """Record that an open session took place. Never refuses the truth about when."""
+    change_session(
+        session,
+        SessionState.PERFORMED,
+        reason=reason,
+        by=by,
+        now=now,
+        performed_on=performed_on,
+        performed_at=performed_at,
+        performed_minutes=minutes,
+        state_reason="",
+    )
+    session.treated_areas.set(session.planned_areas.all() if treated_areas is None else treated_areas)
+    SessionUse.objects.bulk_create(
+        [SessionUse(session=session, role=role, resource=resource) for role, resource in (uses or {}).items()]
+    )
+
+
+def finish_visit(session: Session, *, by: User | None, now: datetime) -> Appointment | None:
+    """Mark the live visit of a session as performed, if it has one, and release what had not begun."""
+    visit = Appointment.objects.live().filter(session=session).select_related("session__course", "site").first()
+    if visit is not None:
+        change_appointment(visit, AppointmentState.PERFORMED, by=by, now=now, release_from=now)
+    return visit
+
+
+def refuse_unless_open(course: Course) -> None:
+    if course.state != CourseState.OPEN:
+        raise NotPossibleNow(
+            Problem(
+                f"course_{course.state}",
+                _("This course is %(state)s. Start a new one.") % {"state": CourseState(course.state).label},
+                str(course.uid),
+            )
+        )
+
+
+def note(
+    course: Course,
+    session: Session | None = None,
+    appointment: Appointment | None = None,
+    *,
+    to_state: str,
+    from_state: str = "",
+    reason: str = "",
+    details: Mapping[str, Any] | None = None,
+    by: User | None,
+    now: datetime,
+) -> None:
+    StateChange.objects.create(
+        course=course,
+        session=session,
+        appointment=appointment,
+        at=now,
+        by=by,
+        from_state=from_state,
+        to_state=to_state,
+        reason=reason,
+        details=dict(details or {}),
+    )
