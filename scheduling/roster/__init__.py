@@ -1,0 +1,28 @@
+"""Rows to facts, in a constant number of queries, and the locks. Writes nothing.
+
+The only bridge between the ORM and the planner: units and zones change here. Hours, absences and closures are expanded
+when read; busy time comes from standing occupancies, at a cost that grows with the span asked for, not with history.
+"""
+
+from .courses import course_facts, courses_facts, live_appointments, slot_of, wishes_of
+from .days import today
+from .duty import is_on
+from .locks import lock, lock_resources
+from .protocols import protocol_facts, subjects
+from .times import load, load_site
+
+__all__ = [
+    "course_facts",
+    "courses_facts",
+    "is_on",
+    "live_appointments",
+    "load",
+    "load_site",
+    "lock",
+    "lock_resources",
+    "protocol_facts",
+    "slot_of",
+    "subjects",
+    "today",
+    "wishes_of",
+]

@@ -1,0 +1,224 @@
+"""Courses to facts: sessions, live visits, and all that the gates look at."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, TypeVar
+
+from django.db.models import Prefetch, QuerySet
+
+from clinic import localtime
+from patients.models import Answer, Patient
+from scheduling.models import Appointment, Assessment, Consent, Course, Hold, NamedEvent, Occupancy, Override, Session
+from scheduling.planner import facts
+
+from .days import minutes_between, wall_minute
+from .protocols import protocol_facts
+
+Row = TypeVar("Row")
+
+
+def course_facts(course: Course) -> facts.CourseFacts:
+    """Return a course as it stands, with every session, its live visits and all that its gates look at."""
+    return courses_facts([course])[course.pk]
+
+
+def courses_facts(courses: Sequence[Course]) -> dict[int, facts.CourseFacts]:
+    """Return courses as they stand, by primary key, in the same number of statements for one and for many.
+
+    Each course has its patient, lead, wished practitioner and version at hand (`for_facts` of its queryset), else those
+    are read one by one.
+    """
+    sessions = _grouped(_sessions(courses), "course_id")
+    areas = _areas(courses)
+    live = live_appointments().filter(session__course__in=courses)
+    booked = {appointment.session_id: slot_of(appointment) for appointment in live}
+    answers = _grouped(_newest_answers(courses), "patient_id")
+    assessments = _newest_assessments(courses)
+    consents = _grouped(
+        Consent.objects.filter(course__in=courses, session=None).order_by("-informed_on", "-id"), "course_id"
+    )
+    holds = _grouped(Hold.objects.standing().filter(course__in=courses).order_by("pk"), "course_id")
+    events = _grouped(NamedEvent.objects.filter(course__in=courses), "course_id")
+    overrides = _grouped(
+        Override.objects.filter(course__in=courses, revoked_at=None).select_related("session").order_by("pk"),
+        "course_id",
+    )
+    return {
+        course.pk: facts.CourseFacts(
+            id=course.uid,
+            protocol=(protocol := protocol_facts(course.version)),
+            patient=_patient(course.patient, answers[course.patient_id]),
+            sessions=tuple(
+                _session(row, steps[row.step_key], areas.get(row.id, frozenset()), booked.get(row.id))
+                for steps in ({step.key: step for step in protocol.steps},)
+                for row in sessions[course.pk]
+            ),
+            started_on=course.started_on,
+            lead=course.lead.uid if course.lead else None,
+            events={event.key: event.happened_on for event in events[course.pk]},
+            wishes=wishes_of(course),
+            assessment=assessments.get((course.patient_id, course.version.protocol_id)),
+            consent=_consent(consents[course.pk]),
+            holds=tuple(facts.HoldFacts(hold.code, hold.reason, hold.lifted_by_role) for hold in holds[course.pk]),
+            overrides=tuple(_override(override) for override in overrides[course.pk]),
+        )
+        for course in courses
+    }
+
+
+def _grouped(rows: Iterable[Row], key: str) -> dict[int, list[Row]]:
+    found: dict[int, list[Row]] = defaultdict(list)
+    for row in rows:
+        found[getattr(row, key)].append(row)
+    return found
+
+
+def live_appointments() -> QuerySet[Appointment]:
+    """Return live appointments with all that a slot is made of."""
+    standing = Occupancy.objects.standing().select_related("resource").order_by("phase", "id")
+    return (
+        Appointment.objects.live()
+        .select_related("lead", "session")
+        .prefetch_related(Prefetch("occupancies", standing, to_attr="standing"))
+    )
+
+
+def slot_of(appointment: Appointment) -> facts.Slot:
+    """Return a live appointment in the planner's own shape. Wants `occupancies` as `live_appointments` fetches them."""
+    starts_at = localtime.day_shape(appointment.on, appointment.zone).starts_at
+    standing: Iterable[Occupancy] = getattr(appointment, "standing", None) or appointment.occupancies.filter(
+        released_at=None
+    ).select_related("resource").order_by("phase", "id")
+    return facts.Slot(
+        session=appointment.session.uid,
+        on=appointment.on,
+        tick=minutes_between(starts_at, appointment.during.lower),
+        minutes=appointment.minutes,
+        lead=appointment.lead.uid,
+        uses=tuple(
+            facts.Use(
+                phase=taken.phase,
+                role=taken.role,
+                resource=taken.resource.uid,
+                place=taken.place - 1,  # rows number places from 1, the planner from 0
+                from_tick=minutes_between(starts_at, taken.during.lower),
+                until_tick=minutes_between(starts_at, taken.during.upper),
+            )
+            for taken in standing
+        ),
+    )
+
+
+def wishes_of(course: Course) -> facts.Wishes:
+    return facts.Wishes(
+        weekdays=frozenset(course.wish_weekdays),
+        from_minute=wall_minute(course.wish_from_time) if course.wish_from_time else 0,
+        until_minute=wall_minute(course.wish_until_time) if course.wish_until_time else 24 * 60,
+        practitioner=course.wish_practitioner.uid if course.wish_practitioner else None,
+        avoid_dates=frozenset(course.wish_avoid_dates),
+        language=course.wish_language,
+        strict=course.wish_is_strict,
+    )
+
+
+def _sessions(courses: Collection[Course]) -> QuerySet[Session, Any]:
+    return (
+        Session.objects.filter(course__in=courses)
+        .order_by("position")
+        .values_list(
+            "id",
+            "uid",
+            "course_id",
+            "position",
+            "step_key",
+            "state",
+            "performed_on",
+            "counts",
+            "outcome__result",
+            "outcome__cleared_at",
+            named=True,
+        )
+    )
+
+
+def _session(row: Any, step: facts.Step, areas: frozenset[str], booked: facts.Slot | None) -> facts.SessionFacts:
+    return facts.SessionFacts(
+        id=row.uid,
+        position=row.position,
+        step=step,
+        state=facts.SessionState(row.state),
+        areas=areas,
+        performed_on=row.performed_on,
+        counts=row.counts,
+        outcome=facts.OutcomeFacts(facts.OutcomeResult(row.outcome__result), row.outcome__cleared_at is not None)
+        if row.outcome__result
+        else None,
+        booked=booked,
+    )
+
+
+def _areas(courses: Collection[Course]) -> dict[int, frozenset[str]]:
+    """Return the areas of each session by its primary key: those treated when it is performed, else those planned."""
+    planned = Session.planned_areas.through.objects.filter(session__course__in=courses, session__performed_on=None)
+    treated = Session.treated_areas.through.objects.filter(
+        session__course__in=courses, session__performed_on__isnull=False
+    )
+    found: dict[int, set[str]] = defaultdict(set)
+    for session, code in planned.values_list("session_id", "area__code").union(
+        treated.values_list("session_id", "area__code")
+    ):
+        found[session].add(code)
+    return {session: frozenset(codes) for session, codes in found.items()}
+
+
+def _patient(patient: Patient, newest: Iterable[Any]) -> facts.PatientFacts:
+    return facts.PatientFacts(
+        id=patient.uid,
+        deceased_on=patient.deceased_on,
+        merged_away=patient.merged_into_id is not None,
+        answers={
+            answer.question__code: facts.AnswerFacts(answer.value, answer.given_on, answer.reviewed_at is not None)
+            for answer in newest
+        },
+    )
+
+
+def _newest_answers(courses: Collection[Course]) -> QuerySet[Answer, Any]:
+    return (
+        Answer.objects.filter(patient__in={course.patient_id for course in courses}, error_at=None)
+        .order_by("patient_id", "question_id", "-given_on", "-recorded_at", "-id")
+        .distinct("patient_id", "question_id")
+        .values_list("patient_id", "question__code", "value", "given_on", "reviewed_at", named=True)
+    )
+
+
+def _newest_assessments(courses: Sequence[Course]) -> dict[tuple[int, int], facts.AssessmentFacts]:
+    newest = (
+        Assessment.objects.filter(patient__in={course.patient_id for course in courses}, error_at=None)
+        .order_by("patient_id", "protocol_id", "-assessed_on", "-id")
+        .distinct("patient_id", "protocol_id")
+    )
+    return {
+        (row.patient_id, row.protocol_id): facts.AssessmentFacts(
+            assessed_on=row.assessed_on,
+            suitable=row.is_suitable,
+            reflux=facts.Reflux(row.reflux),
+            reflux_clear_on=row.reflux_clear_on,
+            expires_on=row.expires_on,
+        )
+        for row in newest
+    }
+
+
+def _consent(newest_first: list[Consent]) -> facts.ConsentFacts | None:
+    if not newest_first:
+        return None
+    newest = newest_first[0]
+    return facts.ConsentFacts(newest.informed_on, newest.signed_on, newest.withdrawn_on, newest.expires_on)
+
+
+def _override(override: Override) -> facts.OverrideFacts:
+    session = override.session.uid if override.session else None
+    return facts.OverrideFacts(override.rule, session, override.expires_on, override.subject)
