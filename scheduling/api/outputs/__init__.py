@@ -1,0 +1,57 @@
+"""What clients are shown: the shapes of the answers, stable and in the schema. Objects are named by uid.
+
+Shapes read rows, or the small values that `shown.py` makes of rows and the planner's answers.
+"""
+
+from .courses import ConsentOutput, CourseBrief, CourseOutput, HoldLifted, SessionChanged, SessionOutput
+from .fields import Output, page_of
+from .people import (
+    AnswerOutput,
+    AreaOutput,
+    ComplicationOutput,
+    FoundPatients,
+    MeOutput,
+    PatientOutput,
+    QuestionOutput,
+    SignInOutput,
+    SiteOutput,
+)
+from .plans import BookedOutput, PlanOutput
+from .problems import ProblemOutput
+from .proposals import ProposalApplied, ProposalOutput, VisitChanged
+from .protocols import ProtocolOutput, WholeProtocolOutput
+from .visits import FreeTimesOutput, MyDayOutput, SiteDayOutput, VisitOutput
+from .worklist import WorklistOutput
+
+__all__ = [
+    "AnswerOutput",
+    "AreaOutput",
+    "BookedOutput",
+    "ComplicationOutput",
+    "ConsentOutput",
+    "CourseBrief",
+    "CourseOutput",
+    "FoundPatients",
+    "FreeTimesOutput",
+    "HoldLifted",
+    "MeOutput",
+    "MyDayOutput",
+    "Output",
+    "PatientOutput",
+    "PlanOutput",
+    "ProblemOutput",
+    "ProposalApplied",
+    "ProposalOutput",
+    "ProtocolOutput",
+    "QuestionOutput",
+    "SessionChanged",
+    "SessionOutput",
+    "SignInOutput",
+    "SiteDayOutput",
+    "SiteOutput",
+    "VisitChanged",
+    "VisitOutput",
+    "WholeProtocolOutput",
+    "WorklistOutput",
+    "page_of",
+]

@@ -1,0 +1,150 @@
+"""Courses: their sessions, and all that was wished, assessed, agreed, held and overridden."""
+
+from __future__ import annotations
+
+from rest_framework import serializers
+
+from scheduling.models import Assessment, CourseState, Outcome, SessionState
+
+from .fields import Codes, Named, Output, clock, day, maybe_day, maybe_moment, moment, uid_of, words
+from .people import PatientBrief
+from .proposals import ProposalOutput
+from .protocols import ProtocolOutput, StepOutput
+from .visits import GateOutput, VisitOutput, WindowOutput
+
+
+class OutcomeOutput(Output):
+    outcome = serializers.ChoiceField(Outcome.Result.choices, source="result")
+    complications = Codes()
+    product = words()
+    batch = words()
+    amount = serializers.DecimalField(max_digits=8, decimal_places=3, allow_null=True)
+    amount_unit = words()
+    notes = words()
+    recorded_at = moment()
+    cleared_at = maybe_moment()
+    cleared_note = words()
+
+
+class SessionOutput(Output):
+    uid = uid_of()
+    course = uid_of(source="course.uid")
+    position = serializers.IntegerField()
+    step = StepOutput()
+    state = serializers.ChoiceField(SessionState.choices)
+    state_reason = words()
+    counts = serializers.BooleanField()
+    counts_reason = words()
+    planned_areas = Codes()
+    treated_areas = Codes()
+    performed_on = maybe_day()
+    performed_at = maybe_moment()
+    performed_minutes = serializers.IntegerField(allow_null=True)
+    window = WindowOutput()
+    gates_on = maybe_day(help_text="the date for which the gates were asked; null: the session is not open")
+    gates = GateOutput(many=True, help_text="what is not open")
+    appointment = VisitOutput(allow_null=True, help_text="the live one")
+    former_appointments = VisitOutput(many=True, help_text="performed, missed or cancelled")
+    outcome = OutcomeOutput(allow_null=True)
+
+
+class SessionChanged(Output):
+    session = SessionOutput()
+    proposal = ProposalOutput(allow_null=True, help_text="booked visits of the course that should move because of it")
+
+
+class WishesOutput(Output):
+    weekdays = serializers.ListField(child=serializers.IntegerField(), source="wish_weekdays")
+    from_time = clock(source="wish_from_time", allow_null=True)
+    until_time = clock(source="wish_until_time", allow_null=True)
+    practitioner = uid_of(source="wish_practitioner.uid", default=None, allow_null=True)
+    avoid_dates = serializers.ListField(child=day(), source="wish_avoid_dates")
+    language = words(source="wish_language")
+    strict = serializers.BooleanField(source="wish_is_strict")
+
+
+class EventOutput(Output):
+    key = words()
+    happened_on = day()
+    note = words()
+
+
+class AssessmentOutput(Output):
+    uid = uid_of()
+    assessed_on = day()
+    assessed_by = Named()
+    is_suitable = serializers.BooleanField()
+    reflux = serializers.ChoiceField(Assessment.Reflux.choices)
+    reflux_treated_on = maybe_day()
+    reflux_clear_on = maybe_day()
+    expires_on = maybe_day()
+    risks_explained = serializers.BooleanField()
+    expectations_discussed = serializers.BooleanField()
+    notes = words()
+    error_at = maybe_moment()
+
+
+class ConsentOutput(Output):
+    uid = uid_of()
+    session = uid_of(source="session.uid", default=None, allow_null=True)
+    language = words(source="text.language")
+    number = serializers.IntegerField(source="text.number")
+    informed_on = day()
+    signed_on = maybe_day()
+    expires_on = maybe_day()
+    withdrawn_on = maybe_day()
+    sought_by = Named()
+
+
+class HoldOutput(Output):
+    uid = uid_of()
+    course = uid_of(source="course.uid")
+    code = words()
+    reason = words()
+    lifted_by_role = words(help_text="the role that may lift it")
+    placed_at = moment()
+    lifted_at = maybe_moment()
+    lift_reason = words()
+
+
+class HoldLifted(Output):
+    hold = HoldOutput()
+    proposal = ProposalOutput(allow_null=True, help_text="booked visits that should move because of the wait")
+
+
+class OverrideOutput(Output):
+    uid = uid_of()
+    session = uid_of(source="session.uid", default=None, allow_null=True)
+    rule = words()
+    subject = words()
+    reason = words()
+    expires_on = day()
+    given_at = moment()
+    given_by = Named()
+    revoked_at = maybe_moment()
+
+
+class CourseBrief(Output):
+    uid = uid_of()
+    state = serializers.ChoiceField(CourseState.choices)
+    protocol = ProtocolOutput(source="version")
+    site = Named()
+    lead = Named(allow_null=True)
+    started_on = day()
+    ended_at = maybe_moment()
+    end_reason = words()
+
+
+class CourseOutput(CourseBrief):
+    patient = PatientBrief()
+    areas = Codes()
+    revision = serializers.IntegerField()
+    wishes = WishesOutput(source="*")
+    events = EventOutput(many=True)
+    is_held = serializers.BooleanField()
+    holds = HoldOutput(many=True)
+    assessments = AssessmentOutput(many=True, help_text="of the patient for this protocol; the newest counts")
+    consents = ConsentOutput(many=True)
+    overrides = OverrideOutput(many=True)
+    sessions = SessionOutput(many=True)
+    proposal = ProposalOutput(allow_null=True, help_text="the open one")

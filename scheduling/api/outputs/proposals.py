@@ -1,0 +1,59 @@
+"""Proposals: which visits should move, where to, and why."""
+
+from __future__ import annotations
+
+from rest_framework import serializers
+
+from scheduling.models.proposals import ProposalState
+
+from .fields import Field, Named, Output, maybe_moment, moment, uid_of, words
+from .visits import VisitOutput
+
+
+class MoveTimeOutput(Output):
+    on = words()
+    at = words()
+    lead = uid_of()
+
+
+class WhyOutput(Output):
+    code = words()
+    message = words()
+
+
+class MoveOutput(Output):
+    session = uid_of(source="session.uid")
+    appointment = uid_of(source="appointment.uid", default=None, allow_null=True)
+    to = MoveTimeOutput(source="to_slot", allow_null=True, help_text="null: there is no time for it; see why")
+    why = WhyOutput(many=True)
+    cost = serializers.IntegerField()
+    applied_at = maybe_moment()
+
+    def get_fields(self) -> dict[str, Field]:
+        # `from` is a word of Python's
+        was = MoveTimeOutput(source="from_slot", allow_null=True, help_text="null: it had no time")
+        return {"from": was, **super().get_fields()}
+
+
+class ProposalOutput(Output):
+    uid = uid_of()
+    course = uid_of(source="course.uid", default=None, allow_null=True)
+    site = Named()
+    reason = words()
+    state = serializers.ChoiceField(ProposalState.choices)
+    cost = serializers.IntegerField()
+    made_at = moment()
+    decided_at = maybe_moment()
+    moves = MoveOutput(many=True)
+
+
+class ProposalApplied(Output):
+    proposal = ProposalOutput()
+    appointments = VisitOutput(many=True)
+
+
+class VisitChanged(Output):
+    """A visit after something happened to it."""
+
+    appointment = VisitOutput()
+    proposal = ProposalOutput(allow_null=True, help_text="booked visits of the course that should move because of it")
