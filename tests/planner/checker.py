@@ -19,6 +19,7 @@ from scheduling.planner.facts import (
     SessionFacts,
     SessionState,
     Slot,
+    Spacing,
     StepKind,
     Use,
 )
@@ -138,15 +139,18 @@ def _spacing(slot: Slot, session: SessionFacts, course: CourseFacts, on_date: di
         if s.position < session.position and s.state not in (SessionState.SKIPPED, SessionState.DROPPED)
     ]
     for spacing in session.step.spacings:
+        if spacing.areas and session.areas and not spacing.areas & session.areas:
+            continue
         start: date | None = None
         if spacing.reference is Reference.EVENT:
             start = course.events.get(spacing.reference_key)
-        elif spacing.reference is Reference.PREVIOUS and before:
-            start = on_date.get(before[-1].id)
         elif spacing.reference is Reference.STEP:
-            start = next((on_date.get(s.id) for s in before if s.step.key == spacing.reference_key), None)
-        elif spacing.reference is Reference.LAST_OF_KIND:
-            start = next((on_date.get(s.id) for s in before[::-1] if s.step.kind == spacing.reference_key), None)
+            repeated = [s for s in before if s.state is SessionState.PERFORMED and not s.counts]
+            named = [s for s in before if s.step.key == spacing.reference_key and s not in repeated]
+            start = on_date.get(named[0].id) if named else None
+        else:
+            last = [s for s in before if _is_reference(s, spacing, session)]
+            start = on_date.get(last[-1].id) if last else None
         if start is None:
             continue
         allowed = any(
@@ -158,6 +162,16 @@ def _spacing(slot: Slot, session: SessionFacts, course: CourseFacts, on_date: di
         if spacing.lapse is not None and slot.on >= added(start, spacing.lapse):
             wrong.append(f"after {spacing.lapse}")
     return wrong
+
+
+def _is_reference(before: SessionFacts, spacing: Spacing, session: SessionFacts) -> bool:
+    """Whether this is a session that `previous` or `last KIND` may mean: by area, only treatments that share one do."""
+    if spacing.reference is Reference.LAST_OF_KIND and before.step.kind != spacing.reference_key:
+        return False
+    if not spacing.areas:
+        return True
+    shared = spacing.areas & (session.areas or spacing.areas) & (before.areas or spacing.areas)
+    return before.step.kind is StepKind.TREATMENT and bool(shared)
 
 
 def added(start: date, amount: Amount) -> date:

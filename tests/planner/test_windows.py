@@ -4,8 +4,6 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from scheduling.planner.facts import Reference, SessionState, StepKind, Window
 from scheduling.planner.windows import depends_on, window_of, windows_of
@@ -190,25 +188,6 @@ def test_a_window_depends_on_the_dates_it_is_counted_from():
     assert depends_on(sessions[2], course(*sessions), both) == both
     assert depends_on(sessions[2], course(*sessions), frozenset({session_id(0)})) == {session_id(0)}
     assert depends_on(sessions[0], course(*sessions), both) == frozenset()
-
-
-@given(st.dates(date(2020, 1, 1), date(2040, 1, 1)), st.integers(0, 400), st.integers(0, 60), st.integers(0, 60))
-def test_earliest_is_monotone_in_history(on, gap, later_first, later_second):
-    third = step(
-        "third",
-        spacing(floor="3 weeks", minimum="1 month", target="6 weeks"),
-        spacing(Reference.STEP, "first", minimum="6 months - 4 days"),
-    )
-
-    def earliest(first_on: date, second_on: date) -> date:
-        sessions = performed(0, FIRST, first_on), performed(1, MONTHLY, second_on), open_session(2, third)
-        found = window_of(sessions[2], course(*sessions)).earliest_on
-        assert found is not None
-        return found
-
-    second_on = on + timedelta(days=gap)
-    later = earliest(on + timedelta(days=later_first), second_on + timedelta(days=later_second))
-    assert earliest(on, second_on) <= later
 
 
 def test_nothing_is_known_of_a_course_that_has_nothing():
