@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
+from uuid import UUID
 
-from scheduling.models import MessageKind, ProtocolVersion
+from scheduling.models import MessageKind, MessagePolicy, ProtocolVersion, VersionState
 
 # These answer what has just happened, so a version sends them unless it switches them off.
 ALWAYS = frozenset(
@@ -55,10 +57,22 @@ class Policy:
 
 
 def policy_of(version: ProtocolVersion) -> Policy:
-    """Return what the version says. Its rows are the whole list, but for what answers an act (ALWAYS)."""
+    """Return what the version says. An approved version never changes, so it is read once per process."""
+    if version.state == VersionState.DRAFT:
+        return _read_policy(version.uid)
+    return _remembered_policy(version.uid)
+
+
+@lru_cache(maxsize=256)
+def _remembered_policy(uid: UUID) -> Policy:
+    return _read_policy(uid)
+
+
+def _read_policy(uid: UUID) -> Policy:
+    """Read the rows: they are the whole list, but for what answers an act (ALWAYS)."""
     on: dict[str, list[Rule]] = defaultdict(list)
     off = set()
-    rows = list(version.message_policies.all())
+    rows = list(MessagePolicy.objects.filter(version__uid=uid))
     for row in rows:
         if row.is_on:
             on[row.kind].append(Rule(row.days, row.booked_ahead_days))

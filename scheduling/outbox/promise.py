@@ -1,7 +1,8 @@
 """Promise messages: rows written inside the transaction of what they tell about, so neither exists without the other.
 
-The callers hold the course's lock. Promising twice is harmless: `dedupe_key` is unique and a second promise is skipped.
-Every function takes the same number of statements for one visit and for a whole course.
+The callers hold the course's lock, inside an act that fails as a whole: hence no savepoints. Promising twice is
+harmless: `dedupe_key` is unique and a second promise is skipped. Every function takes the same number of statements
+for one visit and for a whole course.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ class Draft:
 # --- visits -----------------------------------------------------------------------------------------------------------
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def confirm(appointments: Sequence[Appointment], *, now: datetime) -> None:
     """Promise one confirmation for visits just booked (a file for each), and their reminders."""
     rows = _fresh(appointments)
@@ -90,7 +91,7 @@ def confirm(appointments: Sequence[Appointment], *, now: datetime) -> None:
         reconcile(course, now=now)
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def reconcile(course: Course, *, now: datetime) -> None:
     """Make the waiting visit messages equal to what the live state asks for: insert, correct, revive, drop.
 
@@ -124,7 +125,7 @@ def reconcile(course: Course, *, now: datetime) -> None:
         Message.objects.bulk_update(changed, fields)
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def announce_moves(course: Course, moves: Sequence[tuple[Appointment, Before]], *, now: datetime) -> None:
     """Promise one message about visits that moved, old to new, after a grace; it takes the place of an unsent one.
 
@@ -134,7 +135,7 @@ def announce_moves(course: Course, moves: Sequence[tuple[Appointment, Before]], 
     reconcile(course, now=now)
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def announce_cancellation(appointment: Appointment, *, now: datetime) -> None:
     """Promise a message that a visit will not take place, after a grace; visits cancelled together share one."""
     course = Course.objects.select_related("version", "site").get(sessions=appointment.session_id)
@@ -264,11 +265,10 @@ def _drop_unwanted(messages: Sequence[Message], live: Sequence[Appointment]) -> 
 # --- sessions ---------------------------------------------------------------------------------------------------------
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def promise_aftercare(session: Session, *, now: datetime) -> None:
     """Promise what follows a performed session: advice at once, the check some days later, and the farewell."""
-    course = Course.objects.select_related("version", "site").get(pk=session.course_id)
-    performed_on = session.performed_on
+    course, performed_on = session.course, session.performed_on
     if performed_on is None:
         return
     policy = policy_of(course.version)
@@ -361,7 +361,6 @@ def _unbooked(now: datetime) -> list[Session]:
         .filter(~Exists(Hold.objects.standing().filter(course=OuterRef("course"))))
         .annotate(bookings=Count("appointments"))
         .select_related("course__site", "course__version", "course__patient")
-        .prefetch_related("course__version__message_policies")
         .order_by("pk")
     )
 

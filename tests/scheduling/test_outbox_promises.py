@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from scheduling import outbox
 from scheduling.models import Course, Message, MessageKind, MessagePolicy, MessageState, Session
 from scheduling.outbox.moments import Quiet, next_mail_moment
+from scheduling.outbox.policy import policy_of
 
 from .mail_clinic import NOW, MailClinic, cancelled, follow_up, hold, moved, outbox_rows, performed
 
@@ -143,6 +144,18 @@ def test_a_version_decides_which_messages_go_and_may_switch_off_even_the_confirm
     assert outbox_rows() == [("reminder", "pending", "2027-02-13 09:00")]
 
 
+def test_what_an_approved_version_sends_is_read_once_and_a_draft_each_time(clinic):
+    def reads() -> int:
+        with CaptureQueriesContext(connection) as queries:
+            policy_of(clinic.version)
+        return len(queries)
+
+    approved = [reads(), reads()]
+    clinic.version.state = "draft"
+
+    assert (approved, [reads(), reads()]) == ([1, 0], [1, 1])
+
+
 def test_a_version_that_says_nothing_gets_the_usual_messages():
     clinic = MailClinic(rules=())
     outbox.confirm(clinic.booked("2027-02-15"), now=NOW)
@@ -159,6 +172,7 @@ def test_promising_takes_the_same_number_of_statements_for_one_visit_and_for_man
             outbox.confirm(visits, now=NOW)
         return len(queries)
 
+    outbox.confirm(clinic.booked("2027-01-15"), now=NOW)  # what the version sends is remembered from now on
     assert statements("2027-02-15") == statements("2027-03-15", "2027-04-15", "2027-05-17", "2027-06-15")
 
 
