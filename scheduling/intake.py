@@ -358,6 +358,7 @@ def _hold(course: Course, code: str, reason: str, role: Role, *, by: User | None
 
 
 def _look_again(course: Course, *, reason: str, by: User | None, now: datetime) -> None:
-    booking.refresh_windows(course)
+    as_it_stands = roster.course_facts(course)
+    booking.refresh_windows(course, as_it_stands)
     outbox.reconcile(course, now=now)
-    replanning.examine(course, reason=reason, by=by, now=now)
+    replanning.examine(course, as_it_stands, reason=reason, by=by, now=now)

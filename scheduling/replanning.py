@@ -36,16 +36,18 @@ class ProposalOvertaken(Conflict):
     title = "This proposal is out of date."
 
 
-@act
-def examine(course: Course, *, reason: str, by: User | None, now: datetime) -> Proposal | None:
+def examine(
+    course: Course, as_it_stands: facts.CourseFacts | None = None, *, reason: str, by: User | None, now: datetime
+) -> Proposal | None:
     """Look at the rest of a course after something happened; return a proposal if booked visits should move.
 
-    The caller holds the course's lock. An older open proposal for the course is overtaken by this look. A course on
-    hold, or over, is left alone: lifting the hold looks again.
+    Part of an act that holds the course's lock, and hands on the facts of the course as it leaves it, if it has them.
+    An older open proposal for the course is overtaken by this look. A course on hold, or over, is left alone: lifting
+    the hold looks again.
     """
     Proposal.objects.open().filter(course=course).update(state=ProposalState.STALE, decided_at=now, decided_by=by)
     course.refresh_from_db(fields=["state"])
-    as_it_stands = roster.course_facts(course)
+    as_it_stands = as_it_stands or roster.course_facts(course)
     if course.state != CourseState.OPEN or as_it_stands.holds or not _booked(as_it_stands):
         return None
     on = roster.today(course.site, now)
@@ -106,9 +108,11 @@ def apply(
     if problems := _overtaken(proposal, moves):
         raise ProposalOvertaken(*problems)
     booking.release_expired_reservations(now=now, resources=resources)
-    if problems := _whats_wrong(slots, now=now):
+    stand = roster.courses_facts(list(slots))
+    after = {course: booking.with_booked(stand[course.pk], chosen) for course, chosen in slots.items()}
+    if problems := _whats_wrong(slots, stand, after, now=now):
         raise booking.NotBookable(*problems)
-    moved = _move_all(per_course, slots, proposal, by=by, now=now)
+    moved = _move_all(per_course, slots, after, proposal, by=by, now=now)
     Move.objects.filter(pk__in=[move.pk for move in moves]).update(applied_at=now)
     left = set(proposal.moves.filter(applied_at=None).values_list("session__course", flat=True))
     Proposal.objects.filter(pk=proposal.pk).update(
@@ -116,7 +120,7 @@ def apply(
     )
     for course in per_course:
         if course.pk in left:
-            examine(course, reason=proposal.reason, by=by, now=now)
+            examine(course, after[course], reason=proposal.reason, by=by, now=now)
     return moved
 
 
@@ -137,6 +141,7 @@ def discard(proposal: Proposal, *, by: User | None, now: datetime) -> Proposal:
 def _move_all(
     per_course: Mapping[Course, Sequence[Move]],
     slots: Mapping[Course, Sequence[facts.Slot]],
+    after: Mapping[Course, facts.CourseFacts],
     proposal: Proposal,
     *,
     by: User | None,
@@ -155,7 +160,7 @@ def _move_all(
             told.append((appointment, before))
         new = [slot for move, slot in zip(moves, slots[course], strict=True) if move.appointment is None]
         booked = booking.place(course, new, by=by, now=now) if new else []
-        booking.refresh_windows(course)
+        booking.refresh_windows(course, after[course])
         if told:
             outbox.announce_moves(course, told, now=now)
         if booked:
@@ -167,9 +172,14 @@ def _move_all(
     return moved
 
 
-def _whats_wrong(slots: Mapping[Course, Sequence[facts.Slot]], *, now: datetime) -> list[Problem]:
+def _whats_wrong(
+    slots: Mapping[Course, Sequence[facts.Slot]],
+    stand: Mapping[int, facts.CourseFacts],
+    after: Mapping[Course, facts.CourseFacts],
+    *,
+    now: datetime,
+) -> list[Problem]:
     """Ask the rules about every course's new times, as if those of the other courses were taken already."""
-    after = {course: roster.course_facts(course) for course in slots}
     problems: list[Problem] = []
     for course, chosen in slots.items():
         on = roster.today(course.site, now)
@@ -178,9 +188,9 @@ def _whats_wrong(slots: Mapping[Course, Sequence[facts.Slot]], *, now: datetime)
         times = roster.load(
             course, min(dates), max(dates), now=now, moving=[other for other in slots if other != course]
         )
-        others = [slot for other in slots if other != course for slot in _final(after[other], slots[other])]
+        others = [slot for other in slots if other != course for slot in _booked(after[other])]
         times = _with_others_taken(times, others)
-        broken = violations(chosen, after[course], times, on)
+        broken = violations(chosen, stand[course.pk], times, on)
         problems += wording.problems(broken, booking.names_in(times))
     return problems
 
@@ -193,11 +203,6 @@ def _with_others_taken(times: facts.Roster, others: Iterable[facts.Slot]) -> fac
             for name in facts.Roster.__slots__
         }
     )
-
-
-def _final(course: facts.CourseFacts, chosen: Sequence[facts.Slot]) -> list[facts.Slot]:
-    moved = {slot.session for slot in chosen}
-    return [*chosen, *(slot for slot in _booked(course) if slot.session not in moved)]
 
 
 def _may_stay(course: Course, as_it_stands: facts.CourseFacts, *, on: date, now: datetime) -> bool:

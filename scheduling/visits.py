@@ -117,7 +117,7 @@ def book(session: Session, slot: facts.Slot, *, by: User | None, now: datetime) 
     if problems := booking.whats_wrong([slot], course, as_it_stands, on=roster.today(course.site, now), now=now):
         raise booking.NotBookable(*problems)
     (appointment,) = booking.place(course, [slot], by=by, now=now)
-    booking.refresh_windows(course)
+    booking.refresh_windows(course, booking.with_booked(as_it_stands, [slot]))
     outbox.confirm([appointment], now=now)
     return appointment
 
@@ -136,19 +136,20 @@ def move(
     if not appointment.is_live:
         raise booking.NotPossibleNow(_not_live(appointment))
     booking.release_expired_reservations(now=now, resources=booking.resources_of([slot]))
-    course_facts = roster.course_facts(course)
+    as_it_stands = roster.course_facts(course)
     if slot.session != appointment.session.uid:
         raise booking.NotBookable(Problem("session_unknown", wording.sentence("session_unknown"), str(slot.session)))
-    if _same(slot, roster.slot_of(appointment)):
+    if any(one.booked is not None and _same(slot, one.booked) for one in as_it_stands.sessions):
         return appointment, None
-    broken = booking.whats_wrong([slot], course, course_facts, on=roster.today(course.site, now), now=now)
+    broken = booking.whats_wrong([slot], course, as_it_stands, on=roster.today(course.site, now), now=now)
     if broken:
         raise booking.NotBookable(*broken)
     before = booking.when_as_data(appointment)
     appointment = booking.replace_time(appointment, slot, reason=reason, by=by, now=now)
-    booking.refresh_windows(course)
+    after = booking.with_booked(as_it_stands, [slot])
+    booking.refresh_windows(course, after)
     outbox.announce_moves(course, [(appointment, before)], now=now)
-    return appointment, replanning.examine(course, reason="moved", by=by, now=now)
+    return appointment, replanning.examine(course, after, reason="moved", by=by, now=now)
 
 
 @act
@@ -166,9 +167,10 @@ def cancel(
     course = roster.lock(appointment.session.course)
     appointment = _as_it_stands(appointment)
     _cancel(appointment, reason=reason, asked_by=asked_by, by=by, now=now, note=note)
-    booking.refresh_windows(course)
+    after = roster.course_facts(course)
+    booking.refresh_windows(course, after)
     outbox.reconcile(course, now=now)
-    replanning.examine(course, reason="cancelled", by=by, now=now)
+    replanning.examine(course, after, reason="cancelled", by=by, now=now)
     return appointment
 
 
@@ -210,9 +212,10 @@ def miss(appointment: Appointment, *, by: User | None, now: datetime) -> tuple[A
             Problem("not_over_yet", _("This visit has not begun yet. Cancel it instead."), str(appointment.uid))
         )
     booking.change_appointment(appointment, AppointmentState.MISSED, by=by, now=now, release_from=EVER)
-    booking.refresh_windows(course)
+    after = roster.course_facts(course)
+    booking.refresh_windows(course, after)
     outbox.reconcile(course, now=now)
-    return appointment, replanning.examine(course, reason="missed", by=by, now=now)
+    return appointment, replanning.examine(course, after, reason="missed", by=by, now=now)
 
 
 @act
@@ -223,7 +226,7 @@ def perform(session: Session, what: Performed, *, by: User | None, now: datetime
     """
     rights.require(by, session.course.site, *rights.CLINICAL)
     course = roster.lock(session.course)
-    session = Session.objects.select_related("course__site", "step").get(pk=session.pk)
+    session = course.sessions.select_related("step").get(pk=session.pk)
     performed_at = _when_performed(course, what, now)
     uses = _booked_uses(session)
     if what.lead is not None:
@@ -242,12 +245,13 @@ def perform(session: Session, what: Performed, *, by: User | None, now: datetime
     if what.outcome is not None:
         _write_outcome(session, what.outcome, by=by, now=now)
     _promise_follow_ups(session)
-    booking.refresh_windows(course)
+    after = roster.course_facts(course)
+    booking.refresh_windows(course, after)
     outbox.promise_aftercare(session, now=now)
-    if not course.sessions.filter(state=SessionState.OPEN).exists():
+    if all(one.state is not facts.SessionState.OPEN for one in after.sessions):
         booking.close_course(course, reason="", by=by, now=now, completed=True)
     outbox.reconcile(course, now=now)
-    return PerformResult(session, replanning.examine(course, reason="performed", by=by, now=now))
+    return PerformResult(session, replanning.examine(course, after, reason="performed", by=by, now=now))
 
 
 @act

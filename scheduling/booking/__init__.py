@@ -17,6 +17,7 @@ from .plans import (
     names_in,
     propose_course,
     whats_wrong,
+    with_booked,
     with_booked_pinned,
 )
 from .slots import PlanUnreadable, resources_of, slot_as_data, slots_from, when_as_data
@@ -50,6 +51,7 @@ __all__ = [
     "start_course",
     "whats_wrong",
     "when_as_data",
+    "with_booked",
     "with_booked_pinned",
     "write_event",
 ]

@@ -151,7 +151,8 @@ def set_wishes(course: Course, wishes: facts.Wishes, *, by: User | None, now: da
     rights.require(by, course.site, *rights.FRONT_DESK)
     course = roster.lock(course)
     refuse_unless_open(course)
-    Course.objects.filter(pk=course.pk).update(**_wish_fields(wishes), revision=F("revision") + 1)
+    changed = _wish_fields(wishes) | {"revision": F("revision") + 1}
+    Course.objects.filter(pk=course.pk).update(**changed)
     note(
         course,
         from_state=course.state,
@@ -161,7 +162,7 @@ def set_wishes(course: Course, wishes: facts.Wishes, *, by: User | None, now: da
         by=by,
         now=now,
     )
-    course.refresh_from_db()
+    course.refresh_from_db(fields=changed)
     return course
 
 
@@ -187,11 +188,15 @@ def close_course(course: Course, *, reason: str, by: User | None, now: datetime,
     state = CourseState.COMPLETED if completed else CourseState.ENDED
     for session in course.sessions.filter(state=SessionState.OPEN):
         change_session(session, SessionState.DROPPED, reason=reason or "course_completed", by=by, now=now)
-    Course.objects.filter(pk=course.pk).update(
-        state=state, ended_at=now, end_reason="" if completed else reason, revision=F("revision") + 1
-    )
+    changed = {
+        "state": state,
+        "ended_at": now,
+        "end_reason": "" if completed else reason,
+        "revision": F("revision") + 1,
+    }
+    Course.objects.filter(pk=course.pk).update(**changed)
     note(course, from_state=course.state, to_state=state, reason=reason, by=by, now=now)
-    course.refresh_from_db()
+    course.refresh_from_db(fields=changed)
     return course
 
 

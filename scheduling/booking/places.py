@@ -70,15 +70,16 @@ def replace_time(
     leaves = {} if slot.on == appointment.on else {"state": AppointmentState.BOOKED, "arrived_at": None}
     pks = _resource_pks([slot])
     Occupancy.objects.filter(appointment=appointment, released_at=None).update(released_at=now)
-    Appointment.objects.filter(pk=appointment.pk).update(
+    changed = {
         **_when(slot, appointment.site, pks),
-        revision=F("revision") + 1,
-        calendar_sequence=F("calendar_sequence") + 1,
-        confirmed_at=None,
+        "revision": F("revision") + 1,
+        "calendar_sequence": F("calendar_sequence") + 1,
+        "confirmed_at": None,
         **leaves,
-    )
+    }
+    Appointment.objects.filter(pk=appointment.pk).update(**changed)
     occupy([appointment], [slot], pks)
-    appointment.refresh_from_db()
+    appointment.refresh_from_db(fields=changed)
     note(
         appointment.session.course,
         appointment.session,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 
 from django.utils.translation import gettext as _
@@ -79,7 +79,7 @@ def book_course(course: Course, slots: Sequence[facts.Slot], *, by: User | None,
     if problems := missing + booked + whats_wrong(slots, course, as_it_stands, on=on, now=now):
         raise NotBookable(*problems)
     appointments = place(course, slots, by=by, now=now)
-    refresh_windows(course)
+    refresh_windows(course, with_booked(as_it_stands, slots))
     outbox.confirm(appointments, now=now)
     return appointments
 
@@ -91,6 +91,17 @@ def already_booked(session: uuid.UUID) -> Problem:
 def is_to_plan(session: facts.SessionFacts) -> bool:
     """Whether a plan of the course has to give this session a time."""
     return session.state is facts.SessionState.OPEN and session.step.planned_with_course and session.booked is None
+
+
+def with_booked(course: facts.CourseFacts, slots: Iterable[facts.Slot]) -> facts.CourseFacts:
+    """Return the course as it stands once these slots are booked: nothing else changes with them."""
+    booked = {slot.session: slot for slot in slots}
+    return dataclasses.replace(
+        course,
+        sessions=tuple(
+            dataclasses.replace(session, booked=booked.get(session.id, session.booked)) for session in course.sessions
+        ),
+    )
 
 
 def with_booked_pinned(course: facts.CourseFacts) -> facts.CourseFacts:

@@ -76,7 +76,7 @@ def change_appointment(
         by=by,
         now=now,
     )
-    appointment.refresh_from_db()
+    appointment.refresh_from_db(fields=["state", "revision", *fields])
 
 
 def change_session(
@@ -95,7 +95,7 @@ def change_session(
             )
         )
     note(session.course, session, from_state=SessionState.OPEN, to_state=to_state, reason=reason, by=by, now=now)
-    session.refresh_from_db()
+    session.refresh_from_db(fields=["state", *fields])
 
 
 def record_performed(

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from clinic.errors import NotAllowed, RuleBroken
 from scheduling import booking, replanning, roster, visits
 from scheduling.models import Appointment, CancelReason, Hold, Message, Occupancy, Session
 from scheduling.models.appointments import AskedBy
+from scheduling.planner.windows import windows_of
 from tests import build
 
 pytestmark = pytest.mark.django_db
@@ -26,6 +30,62 @@ def moved(clinic: build.Clinic, visit: Appointment, **changes: str) -> tuple[App
     data = build.slot(visit, **changes)
     (slot,) = booking.slots_from([data], visit.session.course)
     return visits.move(visit, slot, by=clinic.receptionist, now=clinic.now, reason="asked by phone")
+
+
+# --- every act --------------------------------------------------------------------------------------------------------
+
+
+def test_an_act_reads_the_course_once_and_hands_on_what_it_knows(clinic):
+    def reads(act: Callable[[], object]) -> int:
+        """How often the course's facts were read: only they look at named events in these acts."""
+        with CaptureQueriesContext(connection) as queries:
+            act()
+        return sum('FROM "scheduling_namedevent"' in query["sql"] for query in queries)
+
+    def visit(number: int) -> Appointment:
+        return build.visits_of(course)[number]
+
+    def cancelled() -> None:
+        reason = {"reason": CancelReason.PATIENT_ILL, "asked_by": AskedBy.PATIENT}
+        visits.cancel(visit(-1), **reason, by=clinic.receptionist, now=clinic.now)
+
+    def performed_late() -> None:
+        clinic.now = visit(0).during.lower + timedelta(days=4)
+        clinic.perform(visit(0).session)
+
+    course = clinic.cleared_course()
+    slots = [planned.slot for planned in clinic.propose(course).sessions]
+    found = {"book_course": reads(lambda: booking.book_course(course, slots, by=clinic.receptionist, now=clinic.now))}
+    found["move"] = reads(lambda: moved(clinic, visit(2), on="2027-03-03"))
+    found["perform"] = reads(performed_late)
+    proposal = course.proposals.get(state="open")
+    found["apply"] = reads(lambda: replanning.apply(proposal, by=clinic.receptionist, now=clinic.now))
+    found["cancel"] = reads(cancelled)
+    clinic.answer_all(course)
+    lost = Session.objects.get(uid=slots[-1].session)
+    until_on = MARCH + timedelta(days=60)
+    free = visits.free_times(lost, first_on=MARCH, last_on=until_on, now=clinic.now, limit=1)[0].slot
+    found["book"] = reads(lambda: visits.book(lost, free, by=clinic.receptionist, now=clinic.now))
+    clinic.now = visit(0).during.upper
+    found["miss"] = reads(lambda: visits.miss(visit(0), by=clinic.receptionist, now=clinic.now))
+
+    assert found == dict.fromkeys(("book_course", "move", "perform", "apply", "cancel", "book", "miss"), 1)
+
+
+def test_what_an_act_hands_on_is_what_stands_in_the_rows_afterwards(clinic):
+    course = clinic.cleared_course()
+    slots = [planned.slot for planned in clinic.propose(course).sessions]
+    expected = booking.with_booked(roster.course_facts(course), slots)
+    booking.book_course(course, slots, by=clinic.receptionist, now=clinic.now)
+    assert roster.course_facts(course) == expected
+
+    moved(clinic, build.visits_of(course)[1], on="2027-02-12")
+    proposal = course.proposals.get(state="open")
+    replanning.apply(proposal, by=clinic.receptionist, now=clinic.now)
+
+    fresh = windows_of(roster.course_facts(course))
+    kept = {row.uid: (row.earliest_on, row.target_on, row.overdue_on) for row in course.sessions.filter(uid__in=fresh)}
+    assert kept == {uid: (window.earliest_on, window.target_on, window.overdue_on) for uid, window in fresh.items()}
 
 
 # --- move -------------------------------------------------------------------------------------------------------------
