@@ -88,7 +88,9 @@ def assess(
     if course is not None:
         course = roster.lock(course)
         rights.require(by, course.site, *rights.CLINICAL)
-    session = _assessment_session(course) if course else None
+    session = course.assessment_session if course else None
+    if session is not None and session.state != SessionState.OPEN:
+        session = None  # assessed again: the newest counts, and performs nothing
     assessment = Assessment.objects.create(
         patient=patient,
         protocol=protocol,
@@ -124,14 +126,6 @@ def _lock(patient: Patient) -> Patient:
             Problem("patient_read_only", _("This record was merged or pseudonymised. Open the one in use."), "patient")
         )
     return locked
-
-
-def _assessment_session(course: Course) -> Session | None:
-    return (
-        course.sessions.filter(state=SessionState.OPEN, step__kind=facts.StepKind.ASSESSMENT)
-        .order_by("position")
-        .first()
-    )
 
 
 def _against_assessment(what: AssessmentInput, on: date) -> list[Problem]:

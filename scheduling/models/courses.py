@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from clinic.models import User
 
 
+ASSESSMENT_GATE = "assessment"
+
+
 class CourseState(models.TextChoices):
     OPEN = "open", _("open")
     COMPLETED = "completed", _("completed")
@@ -105,6 +108,15 @@ class Course(models.Model):
 
     def __str__(self) -> str:
         return f"{self.version.protocol.name}"
+
+    @property
+    def assessment_session(self) -> Session | None:
+        """The one session that a clinician's assessment of the patient performs: it opens the course.
+
+        Steps of that kind which wait for an assessment themselves, such as a patch test, are visits to perform.
+        """
+        assessing = self.sessions.filter(step__kind=facts.StepKind.ASSESSMENT)
+        return assessing.exclude(step__gates__name=ASSESSMENT_GATE).order_by("position").first()
 
 
 @tracked()

@@ -35,6 +35,21 @@ def test_an_assessment_performs_the_courses_first_session(clinic):
     assert (session.state, session.performed_on, session.assessment.is_suitable) == ("performed", MONDAY, True)
 
 
+def test_assessing_again_is_kept_and_performs_no_other_session(db):
+    """A patch test is of the same kind, but waits for the assessment: it is a visit, and performed as one."""
+    clinic = build.Clinic(key="laser_hair_removal")
+    course = clinic.course()
+    clinic.assess(course)
+    clinic.wait(days=1)
+
+    clinic.assess(course)
+
+    consultation, patch_test = course.sessions.filter(step__kind="assessment").order_by("position")
+    assessments = Assessment.objects.order_by("assessed_on").values_list("assessed_on", "session")
+    assert list(assessments) == [(MONDAY, consultation.pk), (MONDAY + timedelta(days=1), None)]
+    assert (consultation.performed_on, patch_test.state) == (MONDAY, "open")
+
+
 @pytest.mark.parametrize(
     ("fields", "code"),
     [
