@@ -10,14 +10,11 @@ import contextlib
 import http.client
 import json
 import os
-import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from email.message import EmailMessage
@@ -32,49 +29,14 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from celery import Celery
 
+from tests.processes import DOWN_SECONDS, PROJECT, child_of, eventually, free_port, is_up, started, variables_of
 from tests.smtp_sink import Sink
 
-PROJECT = Path(__file__).resolve().parents[1]
-UP_SECONDS, DOWN_SECONDS = 180, 60
+UP_SECONDS = 180
 BEAT_SECONDS = 15  # CELERY_BEAT_SCHEDULE asks what is due so often
 MAIL_SECONDS = 3 * BEAT_SECONDS
 # What the database's clock writes, and what did not happen at the clinic.
 NOT_MOVED = {"born_on", "lease_until"}
-
-
-def eventually(fact: Callable[[], object], seconds: float, what: str) -> None:
-    """Wait until something is so, asking again and again; fail when it is not so in time."""
-    end = time.monotonic() + seconds
-    while not fact():
-        assert time.monotonic() < end, f"not within {seconds} s: {what}"
-        time.sleep(0.1)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-# --- processes --------------------------------------------------------------------------------------------------------
-
-
-def parents() -> dict[int, int]:
-    """Return every living process with its parent."""
-    found = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            state, parent = stat.read_text().rsplit(")", 1)[1].split()[:2]
-            if state != "Z":
-                found[int(stat.parent.name)] = int(parent)
-    return found
-
-
-def descendants(pid: int) -> set[int]:
-    family, known = {pid}, parents()
-    while more := {child for child, parent in known.items() if parent in family} - family:
-        family |= more
-    return family - {pid}
 
 
 # --- mail -------------------------------------------------------------------------------------------------------------
@@ -197,10 +159,7 @@ class Service:
 
     @property
     def variables(self) -> dict[str, str]:
-        unwanted = ("DATABASE_URL", "REDIS_URL", "EMAIL_URL", "SECRET_KEY", "DB_POOL")
-        kept = {name: value for name, value in os.environ.items() if name not in unwanted}
-        mail = f"smtp://127.0.0.1:{self.post.port}"
-        return kept | {"DATA_DIR": str(self.data_dir), "PORT": str(self.port), "DEMO": "0", "EMAIL_URL": mail}
+        return variables_of(self.data_dir, self.port, EMAIL_URL=f"smtp://127.0.0.1:{self.post.port}")
 
     # --- its life -----------------------------------------------------------------------------------------------------
 
@@ -222,22 +181,9 @@ class Service:
         self.starts += 1
         if self.process is not None:
             self.process.wait(DOWN_SECONDS)  # it was killed
-        with self._output.open("w") as said:
-            self.process = subprocess.Popen(
-                [sys.executable, "manage.py", "run", "--end-with-starter", str(os.getpid())],
-                cwd=PROJECT,
-                env=self.variables,
-                stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=said,
-                start_new_session=True,
-            )
-        eventually(self._is_up, UP_SECONDS, "the service is up")
-
-    def _is_up(self) -> bool:
-        assert self.process is not None
-        assert self.process.poll() is None, f"ended: {self.said}"
-        return "Cadence is running." in self.said
+        command = (sys.executable, "manage.py", "run", "--end-with-starter", str(os.getpid()))
+        process = self.process = started(*command, variables=self.variables, output=self._output)
+        eventually(lambda: is_up(process, self.said), UP_SECONDS, "the service is up")
 
     def stop(self) -> None:
         if self.process is not None and self.process.poll() is None:
@@ -250,13 +196,7 @@ class Service:
 
     def child(self, name: str) -> int:
         """Return the process that it started directly for that program: worker, beat, web, valkey or postgres."""
-        program = {"web": "gunicorn", "valkey": "valkey-server"}.get(name, name)
-        for pid in (pid for pid, parent in parents().items() if parent == self.pid):
-            with contextlib.suppress(OSError):
-                words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
-                if any(program in re.split(r"[/ ]", word) for word in words):
-                    return pid
-        raise LookupError(f"no {name} among the children")
+        return child_of(self.pid, name)
 
     def kill_group_of(self, name: str) -> int:
         """`kill -9` one of its programs with everything that it started itself, and return which it was."""

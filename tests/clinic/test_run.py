@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -18,72 +17,37 @@ from pathlib import Path
 
 import pytest
 
-PROJECT = Path(__file__).resolve().parents[2]
-UP_SECONDS, DOWN_SECONDS = 90, 60
+from tests.processes import (
+    DOWN_SECONDS,
+    PROJECT,
+    child_of,
+    descendants,
+    eventually,
+    free_port,
+    is_up,
+    parents,
+    started,
+    variables_of,
+)
 
-
-def eventually(fact: Callable[[], object], seconds: float, what: str) -> None:
-    """Wait until something is so, asking again and again; fail when it is not so in time."""
-    end = time.monotonic() + seconds
-    while not fact():
-        assert time.monotonic() < end, f"not within {seconds} s: {what}"
-        time.sleep(0.1)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def parents() -> dict[int, int]:
-    """Return every living process with its parent."""
-    found = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            state, parent = stat.read_text().rsplit(")", 1)[1].split()[:2]
-            if state != "Z":
-                found[int(stat.parent.name)] = int(parent)
-    return found
-
-
-def descendants(pid: int) -> set[int]:
-    family, known = {pid}, parents()
-    while more := {child for child, parent in known.items() if parent in family} - family:
-        family |= more
-    return family - {pid}
+UP_SECONDS = 90
 
 
 class Service:
     """A run of the service, with what it said so far."""
 
     def __init__(self, output: Path, data_dir: Path, port: int, *wrapper: str, **variables: str) -> None:
-        unwanted = ("DATABASE_URL", "REDIS_URL", "EMAIL_URL", "SECRET_KEY", "DB_POOL")
-        kept = {name: value for name, value in os.environ.items() if name not in unwanted}
         self.port, self.data_dir = port, data_dir
-        self.variables = kept | {"DATA_DIR": str(data_dir), "PORT": str(port), "DEMO": "0"} | variables
+        self.variables = variables_of(data_dir, port, **variables)
         self._output = output
-        with self._output.open("w") as said:
-            self.process = subprocess.Popen(
-                [*wrapper] or [sys.executable, "manage.py", "run"],
-                cwd=PROJECT,
-                env=self.variables,
-                stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=said,
-                start_new_session=True,
-            )
+        self.process = started(*wrapper, variables=self.variables, output=output)
 
     @property
     def said(self) -> str:
         return self._output.read_text()
 
-    def is_up(self) -> bool:
-        assert self.process.poll() is None, f"ended: {self.said}"
-        return "Cadence is running." in self.said
-
     def up(self) -> Service:
-        eventually(self.is_up, UP_SECONDS, "the service is up")
+        eventually(lambda: is_up(self.process, self.said), UP_SECONDS, "the service is up")
         return self
 
     def ended(self) -> int:
@@ -104,22 +68,6 @@ class Service:
             asked, cwd=PROJECT, env=self.variables, capture_output=True, text=True, check=False, timeout=60
         )
         return answer.stdout + answer.stderr
-
-    def child(self, log: str) -> int:
-        """Return the child that writes the log of this name: the one of its program that we started directly."""
-        words = {
-            "worker": "worker",
-            "web": "gunicorn",
-            "beat": "beat",
-            "valkey": "valkey-server",
-            "postgres": "postgres",
-        }
-        known = parents()
-        for pid in (pid for pid, parent in known.items() if parent == self.process.pid):
-            line = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
-            if any(words[log] in re.split(r"[/ ]", part) for part in line):
-                return pid
-        raise AssertionError(f"no {log} among the children")
 
 
 @contextlib.contextmanager
@@ -317,7 +265,7 @@ def test_everything_ends_when_make_is_killed(start_again):
 
 
 def test_a_worker_that_is_killed_is_started_again(running):
-    worker = running.child("worker")
+    worker = child_of(running.process.pid, "worker")
 
     os.kill(worker, signal.SIGKILL)
 
@@ -326,7 +274,7 @@ def test_a_worker_that_is_killed_is_started_again(running):
 
 
 def test_a_broker_that_is_killed_is_started_again_on_the_same_socket(running):
-    os.kill(running.child("valkey"), signal.SIGKILL)
+    os.kill(child_of(running.process.pid, "valkey"), signal.SIGKILL)
 
     eventually(lambda: "Valkey ended by itself" in running.said, 20, "it is said")
     eventually(lambda: "ok      broker: answers" in running.ask_django("doctor"), 30, "the broker answers again")
@@ -335,7 +283,7 @@ def test_a_broker_that_is_killed_is_started_again_on_the_same_socket(running):
 def test_everything_ends_when_the_database_dies_and_the_next_start_recovers(start, start_again):
     service = start_again().up()
 
-    os.kill(service.child("postgres"), signal.SIGKILL)
+    os.kill(child_of(service.process.pid, "postgres"), signal.SIGKILL)
 
     assert service.ended() == 1
     assert "the database ended by itself" in service.said
@@ -364,8 +312,8 @@ def _lives(group: int) -> bool:
     return True
 
 
-def _has_child(service: Service, log: str, *, other_than: int) -> bool:
+def _has_child(service: Service, part: str, *, other_than: int) -> bool:
     try:
-        return service.child(log) != other_than
-    except (AssertionError, OSError):
+        return child_of(service.process.pid, part) != other_than
+    except LookupError:
         return False

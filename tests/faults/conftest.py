@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.service import Service, eventually, shared
+from tests.processes import eventually
+from tests.service import Service, shared
 
 # A killed sender's lease lasts thirty seconds; then a tick has to come, and a slow machine to do the work.
 RECOVERED_SECONDS = 120

@@ -11,7 +11,8 @@ import time
 import pytest
 
 from tests.faults.conftest import Mails
-from tests.service import DOWN_SECONDS, Service, eventually
+from tests.processes import DOWN_SECONDS, eventually
+from tests.service import Service
 
 KILLS, BATCHES, PATIENTS = 60, 6, 12
 SEED = int(os.environ.get("SEED", "0")) or random.randrange(1, 10**6)

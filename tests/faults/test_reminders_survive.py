@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from clinic import embedded
-from tests.service import PROJECT, Service, descendants, eventually, parents
+from tests.processes import PROJECT, descendants, eventually, parents
+from tests.service import Service
 
 CELERY = [sys.executable, "-m", "celery", "-A", "clinic"]
 

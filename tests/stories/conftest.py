@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -51,7 +52,7 @@ def everything_stored() -> dict[str, int]:
 
 
 @dataclass
-class Person:
+class Person(ABC):
     """Somebody who signs in again when the day is over."""
 
     user: User
@@ -63,8 +64,9 @@ class Person:
             self.signed_in_at = timezone.now()
             self.sign_in()
 
+    @abstractmethod
     def sign_in(self) -> None:
-        raise NotImplementedError
+        """Show the door who this is."""
 
 
 @dataclass

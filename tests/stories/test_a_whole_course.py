@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 from icalendar import Calendar
 
-from tests.service import Answer, Api, Service, eventually, shared
+from tests.processes import eventually
+from tests.service import Answer, Api, Service, shared
 
 CLINICAL_WORDS = re.compile(r"sclero|vein|inject|treatment|protocol|laser|leg", re.IGNORECASE)
 NUMBERS = itertools.count(1)
