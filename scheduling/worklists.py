@@ -14,12 +14,12 @@ from django.db.models import (
     Count,
     Exists,
     F,
+    Min,
     Model,
     OuterRef,
     Prefetch,
     Q,
     QuerySet,
-    Subquery,
     Window,
 )
 from django.utils.translation import gettext_lazy
@@ -106,12 +106,13 @@ def worklist(sites: Sequence[Site], *, now: datetime, whole: str = "") -> list[L
     """
     if not sites:
         return []
-    found: list[tuple[str, QuerySet[Any] | list[Warned]]] = [
-        ("overdue", overdue(sites, now)),
+    open_and_unbooked = waiting(sites)
+    found: list[tuple[str, QuerySet[Any] | list[Any]]] = [
+        ("overdue", overdue(sites, now, among=open_and_unbooked)),
         ("unclosed", unclosed(sites, now)),
         ("proposals", proposals(sites)),
         ("not_ready", not_ready(sites, now)),
-        ("due", due(sites, now)),
+        ("due", due(sites, now, among=open_and_unbooked)),
         ("reviews", reviews(sites)),
         ("outcomes", outcomes(sites)),
         ("held", held(sites)),
@@ -123,7 +124,7 @@ def worklist(sites: Sequence[Site], *, now: datetime, whole: str = "") -> list[L
     return [listing for listing in listings if listing.count]
 
 
-def _listing(kind: str, found: QuerySet[Any] | list[Warned], most: int) -> Listing:
+def _listing(kind: str, found: QuerySet[Any] | list[Any], most: int) -> Listing:
     title, about = TITLES[kind]
     if isinstance(found, list):
         return Listing(kind, str(title), str(about), found[:most], len(found))
@@ -146,29 +147,25 @@ def _by_local_date(sites: Sequence[Site], now: datetime, field: str, ahead: time
     return asked
 
 
-def _waiting(sites: Sequence[Site]) -> QuerySet[Session]:
-    """Return the next open session of each open course that has no visit and is not held."""
-    earlier = Session.objects.filter(
-        course=OuterRef("course"), state=SessionState.OPEN, position__lt=OuterRef("position")
-    )
-    on_hold = Hold.objects.standing().filter(course=OuterRef("course"))
-    return (
-        Session.objects.unbooked()
-        .filter(~Exists(earlier), ~Exists(on_hold), course__site__in=sites)
-        .select_related("step", "course__patient", "course__site", "course__version__protocol")
+def waiting(sites: Sequence[Site]) -> QuerySet[Session]:
+    """The next open session of each open course that has no visit and is not held."""
+    return Session.objects.waiting(Course.objects.filter(site__in=sites)).select_related(
+        "step", "course__patient", "course__site", "course__version__protocol"
     )
 
 
-def overdue(sites: Sequence[Site], now: datetime) -> QuerySet[Session]:
-    """Sessions that are late and not booked, the latest first."""
-    return _waiting(sites).filter(_by_local_date(sites, now, "overdue_on")).order_by("overdue_on", "pk")
+def overdue(sites: Sequence[Site], now: datetime, *, among: QuerySet[Session] | None = None) -> QuerySet[Session]:
+    """Sessions that are late and not booked, the latest first; `among` those that wait, where they are known."""
+    rows = waiting(sites) if among is None else among
+    return rows.filter(_by_local_date(sites, now, "overdue_on")).order_by("overdue_on", "pk")
 
 
-def due(sites: Sequence[Site], now: datetime) -> QuerySet[Session]:
-    """Sessions whose window is open, or opens soon, and that are not booked."""
+def due(sites: Sequence[Site], now: datetime, *, among: QuerySet[Session] | None = None) -> QuerySet[Session]:
+    """Sessions whose window is open, or opens soon, and that are not booked; `among` as for `overdue`."""
+    rows = waiting(sites) if among is None else among
     late = _by_local_date(sites, now, "overdue_on")
     opens = _by_local_date(sites, now, "earliest_on", DUE_AHEAD) | Q(earliest_on=None)
-    return _waiting(sites).filter(opens).exclude(late).order_by(F("target_on").asc(nulls_first=True), "pk")
+    return rows.filter(opens).exclude(late).order_by(F("target_on").asc(nulls_first=True), "pk")
 
 
 def unclosed(sites: Sequence[Site], now: datetime) -> QuerySet[Appointment]:
@@ -204,19 +201,22 @@ def not_ready(sites: Sequence[Site], now: datetime) -> list[Warned]:
     return [Warned(visit, found[visit.pk]) for visit in visits if found[visit.pk]]
 
 
-def held(sites: Sequence[Site]) -> QuerySet[Course]:
-    """Courses on hold, with the holds that stand; those with the nearest visit first."""
+def held(sites: Sequence[Site]) -> list[Course]:
+    """Return the courses on hold, with the holds that stand and the next visit; those with the nearest visit first."""
     standing = Hold.objects.standing().order_by("placed_at")
-    next_visit = Appointment.objects.live().filter(session__course=OuterRef("pk")).order_by("on").values("on")[:1]
-    return (
+    courses = list(
         Course.objects.open()
-        .held()
-        .filter(site__in=sites)
-        .annotate(next_visit_on=Subquery(next_visit))
+        .filter(pk__in=set(standing.values_list("course", flat=True)), site__in=sites)
         .select_related("patient", "site", "version__protocol")
         .prefetch_related(Prefetch("holds", standing, to_attr="standing"))
-        .order_by(F("next_visit_on").asc(nulls_last=True), "pk")
+        .order_by("pk")
     )
+    # Not in the statement above: for each course a look at its sessions' visits is what goes wrong without statistics.
+    booked = Appointment.objects.live().filter(session__course__in=courses)
+    nearest = dict(booked.values_list("session__course").annotate(Min("on")))
+    for course in courses:
+        course.next_visit_on = nearest.get(course.pk)  # type: ignore[attr-defined]  # shown beside it
+    return sorted(courses, key=lambda course: (nearest.get(course.pk, date.max), course.pk))
 
 
 def reviews(sites: Sequence[Site]) -> QuerySet[Outcome]:

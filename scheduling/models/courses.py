@@ -156,10 +156,21 @@ class SessionQuerySet(models.QuerySet["Session"]):
     def booked(self) -> Self:
         return self.filter(appointments__state__in=("booked", "arrived"))
 
-    def unbooked(self) -> Self:
-        from .appointments import Appointment  # the tables refer to each other
+    def waiting(self, courses: models.QuerySet[Course]) -> Self:
+        """The next open session of each of these courses that is open and not on hold, where it has no visit.
 
-        return self.open().filter(~Exists(Appointment.objects.live().filter(session=OuterRef("pk"))))
+        Reads at once, in four statements of one table each. Asked in one, a database that has no statistics yet may
+        compare every session with every hold and every visit.
+        """
+        from .appointments import Appointment  # the tables refer to each other
+        from .clinical import Hold
+
+        going_on = set(courses.filter(state=CourseState.OPEN).order_by().values_list("pk", flat=True))
+        going_on -= set(Hold.objects.standing().values_list("course_id", flat=True))
+        left = self.filter(course__in=going_on, state=SessionState.OPEN).order_by("course_id", "position")
+        following = set(left.distinct("course_id").values_list("pk", flat=True))
+        following -= set(Appointment.objects.live().filter(session__in=following).values_list("session_id", flat=True))
+        return self.filter(pk__in=following)
 
     def visible_to(self, user: User) -> Self:
         """Sessions at the sites where the user works; everything else does not exist for them."""

@@ -16,7 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Count, Exists, OuterRef
+from django.db.models import Prefetch, Q
 
 from clinic import localtime
 from clinic.models import Site
@@ -25,7 +25,6 @@ from scheduling.models import (
     Appointment,
     AppointmentState,
     Course,
-    CourseState,
     FollowUp,
     Hold,
     Message,
@@ -38,6 +37,7 @@ from scheduling.models import (
 )
 from scheduling.models.appointments import LIVE
 from scheduling.planner.amounts import Amount
+from scheduling.planner.facts import CourseFacts
 from scheduling.planner.windows import window_of
 
 from .moments import BY_THE_CLOCK, GRACE, Quiet, mail_moment, next_mail_moment
@@ -48,6 +48,8 @@ AFTERCARE_DAYS = 3  # advice for the days after is of no use later
 TOO_LATE_DAYS = 7  # a recall this long after its moment is skipped: after an import, say
 CHECK_EXPIRES = timedelta(days=7)
 LONGEST_LEAD_DAYS = 30
+OF_COURSE = ("site", "patient", "lead", "wish_practitioner", "version__protocol")
+CALLS_AT_ONCE = 200  # courses that one sweep reconciles; the next one goes on
 AT_LEAST = timedelta(hours=1)  # tries for news that would otherwise expire with a visit about to begin
 
 Before = Mapping[str, Any]
@@ -316,56 +318,48 @@ def promise_recalls(now: datetime) -> int:
 
     The cached windows only find the candidates: each is computed afresh before anything is promised.
     """
-    drafts = []
-    for session in _unbooked(now):
-        drafts += [draft for draft in _recalls(session, now) if draft is not None]
-    known = set(
-        Message.objects.filter(dedupe_key__in=[d.message.dedupe_key for d in drafts]).values_list(
-            "dedupe_key", flat=True
-        )
-    )
-    promised = 0
-    for draft in drafts:
-        if draft.message.dedupe_key not in known and _is_still_so(draft.message, now):
-            promised += _insert([draft])
-    return promised
+    drafts = [draft for session in _unbooked(now) for draft in _recalls(session, now)]
+    keys = [draft.message.dedupe_key for draft in drafts]
+    known = set(Message.objects.filter(dedupe_key__in=keys).values_list("dedupe_key", flat=True))
+    new = [draft for draft in drafts if draft.message.dedupe_key not in known]
+    courses = {draft.message.course_id: draft.message.course for draft in new}
+    as_they_stand = roster.courses_facts([course for course in courses.values() if course is not None])
+    return _insert([draft for draft in new if _is_still_so(draft.message, as_they_stand, now)])
 
 
 def ask_for_calls(now: datetime) -> int:
     """Reconcile held courses with a visit that has come near, so that the patient is asked to call; say how many."""
-    near = Appointment.objects.filter(
-        session__course=OuterRef("pk"),
-        state=AppointmentState.BOOKED,
-        during__startswith__gt=now,
-        during__startswith__lte=now + NEAR,
-    ).exclude(message_visits__message__kind=MessageKind.CALL_US)
-    courses = list(Course.objects.held().filter(Exists(near)).select_related("version", "site").order_by("pk")[:200])
-    for course in courses:
+    # One table a statement: joined, a database without statistics yet may compare every row with every other.
+    held = set(Hold.objects.standing().values_list("course", flat=True))
+    course_of = dict(Session.objects.filter(course__in=held, state=SessionState.OPEN).values_list("pk", "course"))
+    booked = Appointment.objects.filter(session__in=course_of, state=AppointmentState.BOOKED)
+    near = dict(
+        booked.filter(during__startswith__gt=now, during__startswith__lte=now + NEAR).values_list("pk", "session")
+    )
+    calls = set(Message.objects.filter(course__in=held, kind=MessageKind.CALL_US).values_list("pk", flat=True))
+    told = MessageVisit.objects.filter(appointment__in=near, message__in=calls)
+    asked = set(told.values_list("appointment", flat=True))
+    untold = sorted({course_of[session] for visit, session in near.items() if visit not in asked})[:CALLS_AT_ONCE]
+    for course in Course.objects.filter(pk__in=untold).select_related("version", "site").order_by("pk"):
         reconcile(course, now=now)
-    return len(courses)
+    return len(untold)
 
 
 def _unbooked(now: datetime) -> list[Session]:
     """Return each open course's first open session, where nothing is booked and its cached window opens about now."""
     today = now.date()
     from_on, to_on = today - timedelta(days=TOO_LATE_DAYS + 1), today + timedelta(days=LONGEST_LEAD_DAYS + 1)
-    earlier = Session.objects.filter(
-        course=OuterRef("course"), position__lt=OuterRef("position"), state=SessionState.OPEN
-    )
+    opening = Q(earliest_on__range=(from_on, to_on)) | Q(overdue_on__range=(from_on, to_on))
+    course = Prefetch("course", Course.objects.prefetch_related(*OF_COURSE))  # not joined: see `ask_for_calls`
     return list(
-        (
-            Session.objects.unbooked().filter(earliest_on__range=(from_on, to_on))
-            | Session.objects.unbooked().filter(overdue_on__range=(from_on, to_on))
-        )
-        .filter(~Exists(earlier))
-        .filter(~Exists(Hold.objects.standing().filter(course=OuterRef("course"))))
-        .annotate(bookings=Count("appointments"))
-        .select_related("course__site", "course__version", "course__patient")
+        Session.objects.waiting(Course.objects.all())
+        .filter(opening)
+        .prefetch_related(course, Prefetch("appointments", Appointment.objects.only("session")))
         .order_by("pk")
     )
 
 
-def _recalls(session: Session, now: datetime) -> Iterable[Draft | None]:
+def _recalls(session: Session, now: datetime) -> Iterable[Draft]:
     """Yield the recall and the overdue notice whose moment is today, or was not long ago, by the cached window."""
     course, site = session.course, session.course.site
     today = localtime.local_date(now, site.zone)
@@ -385,23 +379,21 @@ def _recalls(session: Session, now: datetime) -> Iterable[Draft | None]:
             if kind == MessageKind.RECALL and session.overdue_on is not None:
                 expires_at = min(expires_at, localtime.first_instant(session.overdue_on, site.zone))
             # A session that was booked and lost again may be recalled again.
-            bookings: int = session.bookings  # type: ignore[attr-defined]  # annotated by _unbooked
+            bookings = len(session.appointments.all())
             key = f"{kind}:{session.uid}:{bookings}:{rule.days}"
             if expires_at > due_at:
                 yield _draft(kind, key, course, session, due_at, expires_at, now)
 
 
-@transaction.atomic
-def _is_still_so(message: Message, now: datetime) -> bool:
+def _is_still_so(message: Message, as_they_stand: Mapping[int, CourseFacts], now: datetime) -> bool:
     """Whether the window, computed afresh, says the same as the cache by which the candidate was found."""
     course, session = message.course, message.session
     assert course is not None and session is not None  # noqa: S101, PT018  (recalls are about a session)
-    today = roster.today(course.site, now)
-    as_it_stands = roster.course_facts(course)
-    facts = next(one for one in as_it_stands.sessions if one.id == session.uid)
-    window = window_of(facts, as_it_stands)
-    if course.state != CourseState.OPEN or facts.booked is not None or as_it_stands.holds:
+    as_it_stands = as_they_stand[course.pk]
+    candidate = next(one for one in as_it_stands.sessions if one.id == session.uid)
+    if candidate.booked is not None or as_it_stands.holds:
         return False
+    today, window = roster.today(course.site, now), window_of(candidate, as_it_stands)
     opens_on = window.earliest_on if message.kind == MessageKind.RECALL else window.overdue_on
     lead = timedelta(days=int(message.dedupe_key.rsplit(":", 1)[1]))
     return opens_on is not None and opens_on - lead <= today

@@ -179,6 +179,15 @@ def performed(session: Session, on: str) -> Session:
     return Session.objects.get(pk=session.pk)
 
 
+def due_for_recall(clinic: MailClinic) -> Course:
+    """The first of three sessions performed on 4 January: the window opens on 1 February, overdue on 29 March."""
+    course = clinic.course()
+    first, second, _third = course.sessions.order_by("position")
+    performed(first, "2027-01-04")
+    Session.objects.filter(pk=second.pk).update(earliest_on="2027-02-01", overdue_on="2027-03-29")
+    return course
+
+
 def hold(course: Course, code: str = "clinician") -> Hold:
     return Hold.objects.create(course=course, code=code, reason="to be looked at", placed_at=NOW)
 

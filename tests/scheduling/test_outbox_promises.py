@@ -9,11 +9,11 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from scheduling import outbox
-from scheduling.models import Course, Message, MessageKind, MessagePolicy, MessageState, Session
+from scheduling.models import Course, Message, MessageKind, MessagePolicy, MessageState
 from scheduling.outbox.moments import Quiet, next_mail_moment
 from scheduling.outbox.policy import policy_of
 
-from .mail_clinic import NOW, MailClinic, cancelled, follow_up, hold, moved, outbox_rows, performed
+from .mail_clinic import NOW, MailClinic, cancelled, due_for_recall, follow_up, hold, moved, outbox_rows, performed
 
 pytestmark = pytest.mark.django_db
 
@@ -315,15 +315,6 @@ def test_history_that_is_recorded_late_sends_no_advice_for_days_gone_by(clinic):
 
 
 # --- nothing is booked ------------------------------------------------------------------------------------------------
-
-
-def due_for_recall(clinic: MailClinic) -> Course:
-    """The first of three sessions performed on 4 January: the window opens on 1 February, overdue on 29 March."""
-    course = clinic.course()
-    first, second, _third = course.sessions.order_by("position")
-    performed(first, "2027-01-04")
-    Session.objects.filter(pk=second.pk).update(earliest_on="2027-02-01", overdue_on="2027-03-29")
-    return course
 
 
 def swept(day: date) -> int:
