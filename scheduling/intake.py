@@ -288,6 +288,18 @@ def answer(
 
 
 @act
+def review_answer(answer: Answer, *, by: User, now: datetime) -> Answer:
+    """Note that a clinician has looked at an answer; the open courses that ask for it are looked at again."""
+    patient = _lock(answer.patient)
+    concerned = Course.objects.open().filter(patient=patient, version__risk_rules__question=answer.question_id)
+    courses = [roster.lock(course) for course in concerned.order_by("pk")]
+    reviewed = records.review_answer(answer, by=by, now=now)
+    for course in courses:
+        _look_again(course, reason="answer_reviewed", by=by, now=now)
+    return reviewed
+
+
+@act
 def override(
     course: Course,
     *,

@@ -45,7 +45,7 @@ def examine(
     An older open proposal for the course is overtaken by this look. A course on hold, or over, is left alone: lifting
     the hold looks again.
     """
-    Proposal.objects.open().filter(course=course).update(state=ProposalState.STALE, decided_at=now, decided_by=by)
+    withdraw(course, by=by, now=now)
     course.refresh_from_db(fields=["state"])
     as_it_stands = as_it_stands or roster.course_facts(course)
     if course.state != CourseState.OPEN or as_it_stands.holds or not _booked(as_it_stands):
@@ -66,6 +66,11 @@ def examine(
     broken = violations(_booked(as_it_stands), as_it_stands, times, on)
     _write_moves(proposal, course, repair.moves, _why(broken, times), repair.plan)
     return proposal
+
+
+def withdraw(course: Course, *, by: User | None, now: datetime) -> None:
+    """Let a course's open proposal be overtaken: what it proposes is not asked any more. The caller holds the lock."""
+    Proposal.objects.open().filter(course=course).update(state=ProposalState.STALE, decided_at=now, decided_by=by)
 
 
 def examine_touched(visits: QuerySet[Appointment], *, reason: str, by: User | None, now: datetime) -> list[Proposal]:

@@ -16,7 +16,7 @@ from clinic import localtime, rights
 from clinic.acts import act
 from clinic.errors import Conflict, Problem, RuleBroken
 from clinic.models import Role, User
-from patients.models import Area, Complication
+from patients.models import Area, Complication, Patient
 
 from . import booking, holds, outbox, replanning, roster, wording
 from .models import (
@@ -167,6 +167,7 @@ def cancel(
     course = roster.lock(appointment.session.course)
     appointment = _as_it_stands(appointment)
     _cancel(appointment, reason=reason, asked_by=asked_by, by=by, now=now, note=note)
+    outbox.announce_cancellation(appointment, now=now)
     after = roster.course_facts(course)
     booking.refresh_windows(course, after)
     outbox.reconcile(course, now=now)
@@ -296,11 +297,27 @@ def end_course(
         raise RuleBroken(Problem("reason_missing", _("Say why the course ends."), "reason"))
     course = roster.lock(course)
     _refuse_if_over(course)
-    for appointment in Appointment.objects.live().filter(session__course=course).select_related("session__course"):
-        _cancel(appointment, reason=CancelReason.COURSE_ENDED, asked_by=asked_by, by=by, now=now)
-    course = booking.close_course(course, reason=reason, by=by, now=now)
+    for appointment in _cancel_all(course, asked_by=asked_by, by=by, now=now):
+        outbox.announce_cancellation(appointment, now=now)
+    course = _close(course, reason=reason, by=by, now=now)
     outbox.reconcile(course, now=now)
     return course
+
+
+@act
+def end_courses_of(patient: Patient, *, reason: str, by: User | None, now: datetime) -> list[Course]:
+    """End every open course of a patient at once, call off what was to be asked by telephone, and tell nobody.
+
+    A primitive of `dossier.record_death`, which holds the patient's lock and has asked for the right.
+    """
+    ended = []
+    for course in Course.objects.open().filter(patient=patient).order_by("pk"):
+        locked = roster.lock(course)
+        _cancel_all(locked, asked_by=AskedBy.CLINIC, by=by, now=now)
+        ended.append(_close(locked, reason=reason, by=by, now=now))
+    to_do = FollowUpTask.objects.filter(session__course__patient=patient, done_at=None, cancelled_at=None)
+    to_do.update(cancelled_at=now)
+    return ended
 
 
 # --- parts ------------------------------------------------------------------------------------------------------------
@@ -339,7 +356,20 @@ def _cancel(
         note=note,
         calendar_sequence=appointment.calendar_sequence + 1,
     )
-    outbox.announce_cancellation(appointment, now=now)
+
+
+def _cancel_all(course: Course, *, asked_by: AskedBy, by: User | None, now: datetime) -> list[Appointment]:
+    """Cancel the visits of a course that ends, and return them: whether anybody is told is for the act to say."""
+    found = list(Appointment.objects.live().filter(session__course=course).select_related("session__course"))
+    for appointment in found:
+        _cancel(appointment, reason=CancelReason.COURSE_ENDED, asked_by=asked_by, by=by, now=now)
+    return found
+
+
+def _close(course: Course, *, reason: str, by: User | None, now: datetime) -> Course:
+    """End a course whose visits are cancelled; nobody is asked any more where they should have moved."""
+    replanning.withdraw(course, by=by, now=now)
+    return booking.close_course(course, reason=reason, by=by, now=now)
 
 
 def _write_outcome(session: Session, what: OutcomeInput, *, by: User | None, now: datetime) -> Outcome:
@@ -481,6 +511,7 @@ __all__ = [
     "cancel",
     "clear_review",
     "end_course",
+    "end_courses_of",
     "free_times",
     "gates_at_check_in",
     "miss",

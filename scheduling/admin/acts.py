@@ -19,7 +19,6 @@ from clinic.admin import has_role, page_of, person, put_into
 from clinic.errors import Refusal
 from clinic.models import Role, User
 from clinic.rights import CLINICAL, FRONT_DESK, PRESCRIBING
-from patients import records
 from patients.models import Answer
 from scheduling import booking, holds, intake, roster, visits
 from scheduling.models import Appointment, CancelReason, Consent, Course, Hold, Outcome, Session
@@ -96,7 +95,7 @@ ACTS: dict[str, Act] = {
         title=gettext_lazy("A clinician has looked at the answer"),
         button=gettext_lazy("I have looked at it"),
         form=forms.ConfirmForm,
-        run=lambda form, by, now: records.review_answer(form.of, by=by, now=now),
+        run=lambda form, by, now: intake.review_answer(form.of, by=by, now=now),
         done=gettext_lazy("It is noted that you have looked at the answer."),
         about="answer",
         roles=CLINICAL,

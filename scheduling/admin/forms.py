@@ -55,6 +55,10 @@ class Reason(forms.CharField):
         super().__init__(max_length=300, widget=forms.Textarea(attrs={"rows": 2}), **kwargs)
 
 
+class DeathForm(forms.Form):
+    died_on = DateField()
+
+
 class ManyOf(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
     """Several of a short list, as ticks."""
 

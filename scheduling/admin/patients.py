@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import path
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from clinic.admin import person
+from clinic.admin import carried_out, page_of, person
+from patients import records
 from patients.admin import PatientAdmin
 from patients.models import Patient
+from scheduling import dossier
 from scheduling.models import Appointment, Course, Hold
 
 from .desk import shown
+from .forms import DeathForm
 
 
 @admin.register(Patient)
@@ -35,6 +40,41 @@ class PatientDesk(PatientAdmin):
         self.record_read(request, "view", [patient], subject_uid=patient.uid)
         return shown(request, "scheduling/patient.html", _("Patient"), overview(request, patient))
 
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view
+        return [
+            path("<uuid:uid>/death/", view(self.record_death), name="patients_patient_death"),
+            path("<uuid:uid>/death/take-back/", view(self.take_back_death), name="patients_patient_death_take_back"),
+            *super().get_urls(),
+        ]
+
+    def record_death(self, request: HttpRequest, uid: UUID) -> HttpResponse:
+        """Note that the patient died; every open course ends with it."""
+        patient, form = self._to_change(request, uid), DeathForm(request.POST)
+        if not form.is_valid():
+            messages.error(request, _("Enter the date of death."))
+        elif carried_out(
+            request,
+            lambda: dossier.record_death(patient, form.cleaned_data["died_on"], by=person(request), now=timezone.now()),
+        ):
+            messages.success(request, _("The death is recorded. Open courses have ended, and no mail is sent."))
+        return HttpResponseRedirect(page_of(patient))
+
+    def take_back_death(self, request: HttpRequest, uid: UUID) -> HttpResponse:
+        """The death was recorded in error."""
+        patient = self._to_change(request, uid)
+        if carried_out(request, lambda: dossier.take_back_death(patient, by=person(request), now=timezone.now())):
+            messages.success(request, _("The death is taken back. Courses that had ended stay so."))
+        return HttpResponseRedirect(page_of(patient))
+
+    def _to_change(self, request: HttpRequest, uid: UUID) -> Patient:
+        patient: Patient | None = self.get_object(request, str(uid))
+        if patient is None or request.method != "POST":
+            raise Http404
+        if not self.has_change_permission(request, patient):
+            raise PermissionDenied
+        return patient
+
 
 def overview(request: HttpRequest, patient: Patient) -> dict[str, Any]:
     """Return what scheduling knows of a patient, at the sites where the person works."""
@@ -52,6 +92,7 @@ def overview(request: HttpRequest, patient: Patient) -> dict[str, Any]:
         newest.setdefault(answer.question_id, answer)
     return {
         "patient": patient,
+        "today": records.today_for(patient, now),
         "courses": [(course, *_progress(course)) for course in courses],
         "next_visits": list(
             visits.live()

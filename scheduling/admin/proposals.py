@@ -34,6 +34,10 @@ REASONS = {
     "review_cleared": gettext_lazy("A review was cleared"),
     "assessed": gettext_lazy("A new assessment"),
     "consent": gettext_lazy("A consent changed"),
+    "answer_reviewed": gettext_lazy("A clinician looked at an answer"),
+    "event": gettext_lazy("Something happened that the spacing counts from"),
+    "absence_taken_back": gettext_lazy("An absence was taken back"),
+    "closure_taken_back": gettext_lazy("A closure was taken back"),
 }
 
 

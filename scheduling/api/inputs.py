@@ -323,6 +323,10 @@ class SignInput(Input):
     signed_on = Day()
 
 
+class DeathInput(Input):
+    on = Day()
+
+
 class WithdrawInput(Input):
     withdrawn_on = Day()
 

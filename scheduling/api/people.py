@@ -21,7 +21,7 @@ from clinic.errors import Problem
 from clinic.models import Site, User
 from patients import records
 from patients.models import Answer, Area, Complication, Patient, Question
-from scheduling import intake
+from scheduling import dossier, intake
 
 from . import inputs, outputs, shown
 from .endpoint import Endpoint, Shows, named
@@ -117,6 +117,8 @@ class PatientEndpoint(Endpoint):
         "answers": "see_patients",
         "record_answer": "record_answer",
         "courses": "see_patients",
+        "record_death": "register_patient",
+        "take_back_death": "register_patient",
     }
 
     def get_queryset(self) -> QuerySet[Patient]:
@@ -240,6 +242,35 @@ class PatientEndpoint(Endpoint):
         _shown, page = self.page(shown.courses_visible_to(self.user).filter(patient=patient), outputs.CourseBrief)
         self.was_read("list", "scheduling.course", [patient.uid], patient.uid)
         return page
+
+    @extend_schema(
+        summary="The patient has died; every open course ends, and no mail is sent any more",
+        tags=["patients"],
+        request=inputs.DeathInput,
+        responses=outputs.PatientOutput,
+    )
+    def record_death(self, request: Request, **_uid: Any) -> Response:
+        patient: Patient = self.get_object()
+        on = inputs.DeathInput.checked(request.data)["on"]
+
+        def answer() -> Any:
+            return self._shown(dossier.record_death(patient, on, by=self.user, now=timezone.now()))
+
+        return self.do(answer, shows=Shows("patients.patient", patient.uid, patient.uid))
+
+    @extend_schema(
+        summary="The death was recorded in error; courses that it ended stay so",
+        tags=["patients"],
+        request=None,
+        responses=outputs.PatientOutput,
+    )
+    def take_back_death(self, request: Request, **_uid: Any) -> Response:
+        patient: Patient = self.get_object()
+
+        def answer() -> Any:
+            return self._shown(dossier.take_back_death(patient, by=self.user, now=timezone.now()))
+
+        return self.do(answer, shows=Shows("patients.patient", patient.uid, patient.uid))
 
 
 # --- vocabularies ---------------------------------------------------------------------------------------------------

@@ -40,6 +40,12 @@ urlpatterns = [
         name="patient-answers",
     ),
     path("patients/<uuid:uid>/courses/", to(PatientEndpoint, get="courses"), name="patient-courses"),
+    path("patients/<uuid:uid>/death/", to(PatientEndpoint, post="record_death"), name="patient-death"),
+    path(
+        "patients/<uuid:uid>/death/take-back/",
+        to(PatientEndpoint, post="take_back_death"),
+        name="patient-death-take-back",
+    ),
     path("questions/", to(VocabularyEndpoint, get="questions"), name="questions"),
     path("areas/", to(VocabularyEndpoint, get="areas"), name="areas"),
     path("complications/", to(VocabularyEndpoint, get="complications"), name="complications"),

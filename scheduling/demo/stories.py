@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from patients import records
 from patients.models import Patient
-from scheduling import holds, intake, replanning, visits
+from scheduling import dossier, holds, intake, replanning, visits
 from scheduling.models import Appointment, AppointmentState, CancelReason, Consent, Course, Outcome
 from scheduling.models.appointments import AskedBy
 from scheduling.planner import facts
@@ -273,8 +273,7 @@ def died(desk: Desk, patient: Patient, *, key: str, days: int, first_in: int, en
     """The patient has died; nothing more is sent."""
     course = yield from _booked(desk, patient, key, days, first_in)
     now = yield desk.moment(course.site, ends_in)
-    records.record_death(patient, desk.place.open_day(course.site, ends_in - 2), by=desk.receptionist, now=now)
-    visits.end_course(course, reason="The patient has died.", by=desk.receptionist, now=now + FIVE_MINUTES)
+    dossier.record_death(patient, desk.place.open_day(course.site, ends_in - 2), by=desk.receptionist, now=now)
 
 
 def withdrawn(desk: Desk, patient: Patient, *, key: str, days: int, first_in: int) -> Story:

@@ -20,6 +20,7 @@ from django.db.models import Prefetch, Q
 
 from clinic import localtime
 from clinic.models import Site
+from patients.models import Patient
 from scheduling import roster
 from scheduling.models import (
     Appointment,
@@ -150,6 +151,15 @@ def drop_for_course(course: Course, reason: str, *, now: datetime) -> int:
     """Drop what waits to be said about the course's future, and say how many. Advice about the past still goes."""
     del now  # dropped rows carry no time of their own: the audit of the act that ends a course does
     return Message.objects.filter(course=course, kind__in=COURSE_KINDS, state__in=WAITING).update(
+        state=MessageState.DROPPED, state_reason=reason[:80]
+    )
+
+
+@transaction.atomic
+def drop_for_patient(patient: Patient, reason: str, *, now: datetime) -> int:
+    """Drop everything that waits to be said to a patient, news and advice too, and say how much that was."""
+    del now  # as for a course
+    return Message.objects.filter(patient=patient, state__in=WAITING).update(
         state=MessageState.DROPPED, state_reason=reason[:80]
     )
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
-from clinic.models import AccessEvent
+from clinic.models import AccessEvent, Role
 from patients.models import Identifier, Patient, Phone
+from scheduling.models import Message
 from tests import build
 
 from .conftest import words
@@ -152,3 +153,34 @@ def test_the_patients_page_shows_courses_visits_and_answers(clinic, reception):
     assert course.version.protocol.name in page
     assert f"{visit.at_time:%H:%M}" in page
     assert "Answers to health questions 16" in page
+
+
+def test_a_death_is_recorded_and_taken_back_on_the_patients_page(clinic, reception):
+    course = clinic.booked_course()
+    address = f"/admin/patients/patient/{course.patient.uid}/"
+
+    nothing = reception.post(f"{address}death/", {"died_on": ""}, follow=True)
+    tomorrow = reception.post(f"{address}death/", {"died_on": f"{clinic.today + timedelta(days=2)}"}, follow=True)
+    assert "Enter the date of death." in words(nothing)
+    assert "The date of death lies in the future: correct it." in words(tomorrow)
+    assert Patient.objects.get().is_active
+
+    recorded = reception.post(f"{address}death/", {"died_on": f"{clinic.today}"}, follow=True)
+
+    course.refresh_from_db()
+    assert (recorded.redirect_chain[-1], course.state) == ((f"{address}change/", 302), "ended")
+    assert "Open courses have ended, and no mail is sent." in words(recorded)
+    assert build.visits_of(course) == []
+    assert not Message.objects.filter(state="pending").exists()
+    taken_back = reception.post(f"{address}death/take-back/", follow=True)
+    assert "The death is taken back." in words(taken_back)
+    assert Patient.objects.get().is_active
+
+
+def test_a_death_is_not_recorded_by_looking_nor_by_who_has_no_part_in_care(clinic, reception, signed_in):
+    patient = build.patient()
+    address = f"/admin/patients/patient/{patient.uid}/death/"
+
+    assert reception.get(address).status_code == 404
+    assert signed_in(Role.OPERATOR).post(address, {"died_on": f"{clinic.today}"}).status_code in (403, 404)
+    assert Patient.objects.get().is_active

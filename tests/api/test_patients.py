@@ -6,6 +6,7 @@ import pytest
 
 from clinic.models import AccessEvent
 from patients.models import Answer, Area, Complication, Patient, Question
+from scheduling.models import Message
 from tests import build
 
 from .conftest import ApiClinic, refusal
@@ -292,3 +293,21 @@ def test_history_names_who_changed_a_patient_through_the_api(clinic: ApiClinic):
 
     event = Patient.objects.get(uid=uid).history.get()
     assert event.pgh_context.metadata == {"user": clinic.receptionist.pk, "url": "/api/v1/patients/"}
+
+
+def test_a_death_ends_every_course_and_is_taken_back(clinic: ApiClinic):
+    course = clinic.booked_course()
+    address = f"patients/{course.patient.uid}/death/"
+
+    to_come = clinic.reception.post(address, {"on": "2027-01-05"})
+    by_an_operator = clinic.operator.post(address, {"on": "2027-01-04"})
+    recorded = clinic.reception.post(address, {"on": "2027-01-04"})
+
+    assert refusal(to_come) == (400, "rule_broken", [("died_in_future", "on")])
+    assert refusal(by_an_operator)[0] == 403
+    assert (recorded.status_code, recorded.json()["deceased_on"]) == (200, "2027-01-04")
+    course.refresh_from_db()
+    assert (course.state, build.visits_of(course)) == ("ended", [])
+    assert not Message.objects.filter(state="pending").exists()
+    taken_back = clinic.reception.post(f"{address}take-back/")
+    assert (taken_back.status_code, taken_back.json()["deceased_on"]) == (200, None)

@@ -11,8 +11,8 @@ from clinic.errors import NotAllowed, RuleBroken
 from clinic.models import Role
 from patients import records
 from patients.models import Answer, Patient, Question
-from scheduling import booking, holds, intake, protocols
-from scheduling.models import Assessment, Consent, ConsentText, Course, Hold, Message, Override
+from scheduling import booking, holds, intake, outbox, protocols
+from scheduling.models import Assessment, Consent, ConsentText, Course, Hold, Message, Override, Proposal
 from tests import build
 
 pytestmark = pytest.mark.django_db
@@ -205,6 +205,39 @@ def test_an_unknown_answer_among_many_writes_none(clinic):
 
     assert codes(refused) == ["answer_unknown"]
     assert Answer.objects.count() == 0
+
+
+def test_an_answer_that_a_clinician_looked_at_brings_back_the_reminders_it_had_stopped(clinic):
+    course = clinic.booked_course()
+    clinic.wait(hours=1)
+    given = intake.answer(
+        course.patient, "blood_thinners", "yes", given_on=MONDAY, by=clinic.receptionist, now=clinic.now
+    )
+    reminders = Message.objects.filter(course=course, kind="reminder")
+    outbox.drop_for_course(course, "gate_closed:risk_ask", now=clinic.now)
+
+    reviewed = intake.review_answer(given, by=clinic.clinician, now=clinic.now)
+
+    assert (reviewed.reviewed_at, reviewed.reviewed_by) == (clinic.now, clinic.clinician)
+    assert set(reminders.values_list("state", "state_reason")) == {("pending", "")}
+
+
+def test_an_answer_that_a_clinician_looked_at_lets_the_course_be_examined(clinic):
+    """The visits could not be moved while the gate was closed; whoever looked at the answer sees where they may go."""
+    course = clinic.booked_course()
+    first = build.visits_of(course)[0]
+    clinic.wait(days=4, hours=4)
+    clinic.perform(first.session)
+    (before,) = Proposal.objects.open()
+    question = Question.objects.get(code="blood_thinners")
+    given = records.record_answer(
+        course.patient, question.code, "no", given_on=clinic.today, by=clinic.receptionist, now=clinic.now
+    )
+
+    intake.review_answer(given, by=clinic.clinician, now=clinic.now)
+
+    (after,) = Proposal.objects.open()
+    assert (after.pk == before.pk, after.reason, after.course) == (False, "answer_reviewed", course)
 
 
 # --- overrides --------------------------------------------------------------------------------------------------------
