@@ -5,18 +5,19 @@ The only writer of proposals. Appointments still inside their windows stay; move
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from clinic import rights
 from clinic.acts import act
-from clinic.errors import Conflict, Problem
+from clinic.errors import Conflict, Problem, Refusal
 from clinic.models import User
 
 from . import booking, outbox, roster, wording
@@ -26,6 +27,9 @@ from .planner import explain, facts, search
 from .planner.rules import violations
 from .planner.shapes import with_taken
 
+log = logging.getLogger("scheduling.replanning")
+
+NOT_LOOKED_AT = Q(progress=0, course__isnull=False)
 MAY_WAIT_UNTIL_APPLIED = ("resource_place_is_taken_once_at_a_time", "patient_is_in_one_place_at_a_time")
 
 
@@ -76,12 +80,48 @@ def withdraw(course: Course, *, by: User | None, now: datetime) -> None:
 def examine_touched(visits: QuerySet[Appointment], *, reason: str, by: User | None, now: datetime) -> list[Proposal]:
     """Look at every course that has one of these visits, each in a transaction of its own, by patient and course.
 
-    Courses are looked at one after the other, so two proposals may want the same time: the later to be applied is
-    refused and looked at again.
+    A course that cannot be looked at (somebody else is changing it) does not keep the others waiting: it is left to
+    `look_again`. Courses are looked at one after the other, so two proposals may want the same time: the later to be
+    applied is refused and looked at again.
     """
     touched = Course.objects.open().filter(sessions__appointments__in=visits).distinct().order_by("patient_id", "pk")
-    found = [_examine_alone(course, reason=reason, by=by, now=now) for course in touched]
+    found = []
+    for course in touched:
+        try:
+            found.append(_examine_alone(course, reason=reason, by=by, now=now))
+        except Refusal as refusal:
+            _tell(course, refusal)
+            _leave_for_later(course, reason=reason, by=by, now=now)
     return [proposal for proposal in found if proposal is not None]
+
+
+def look_again(now: datetime) -> int:
+    """Look at the courses that could not be looked at when something happened, and say how many of them now were."""
+    looked_at = 0
+    for left in Proposal.objects.open().filter(NOT_LOOKED_AT).select_related("course", "made_by").order_by("pk"):
+        course = left.course
+        assert course is not None  # noqa: S101  (NOT_LOOKED_AT)
+        try:
+            _examine_alone(course, reason=left.reason, by=left.made_by, now=now)
+        except Refusal as refusal:
+            _tell(course, refusal)
+        else:
+            looked_at += 1
+    return looked_at
+
+
+@act
+def _leave_for_later(course: Course, *, reason: str, by: User | None, now: datetime) -> None:
+    """Write down that a course is still to be looked at: an open proposal that nobody has worked on.
+
+    Not under the course's lock, which was not to be had. The next look that succeeds overtakes it, as any proposal.
+    """
+    withdraw(course, by=by, now=now)
+    _open(course, reason=reason, cost=0, by=by, now=now, progress=0)
+
+
+def _tell(course: Course, refusal: Refusal) -> None:
+    log.warning("course %s could not be examined, and will be again: %s", course.uid, refusal)
 
 
 @act
@@ -231,9 +271,16 @@ def _booked(course: facts.CourseFacts) -> list[facts.Slot]:
     ]
 
 
-def _open(course: Course, *, reason: str, cost: int, by: User | None, now: datetime) -> Proposal:
+def _open(course: Course, *, reason: str, cost: int, by: User | None, now: datetime, progress: int = 100) -> Proposal:
     return Proposal.objects.create(
-        site=course.site, course=course, reason=reason, cost=cost, bound=cost, made_at=now, made_by=by
+        site=course.site,
+        course=course,
+        reason=reason,
+        cost=cost,
+        bound=cost,
+        progress=progress,
+        made_at=now,
+        made_by=by,
     )
 
 

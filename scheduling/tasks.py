@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from clinic import idempotency
 
-from . import booking, outbox, transport
+from . import booking, outbox, replanning, transport
 
 log = logging.getLogger("scheduling.tasks")
 
@@ -41,3 +41,9 @@ def sweep() -> None:
     idempotency.forget_before(now - KEYS_KEPT)
     if overdue := outbox.overdue_count(now):
         log.error("%d messages are due and not sent: see `manage.py outbox status`", overdue)
+
+
+@shared_task(name="scheduling.tasks.look_again")
+def look_again() -> None:
+    """Look at courses that others were changing when something happened. Searching may take a while: not in `sweep`."""
+    replanning.look_again(timezone.now())
