@@ -11,11 +11,12 @@ from django.utils.translation import gettext as _
 from clinic import rights
 from clinic.acts import act
 from clinic.audit import written_by
-from clinic.errors import Conflict, Problem, RuleBroken
+from clinic.errors import Conflict, Problem
 from clinic.models import User
-from clinic.wellformed import field_problems, span_problems, tidy
+from clinic.wellformed import tidy
 
 from . import replanning
+from .lost_time import refuse, when
 from .models import Absence, Appointment, Resource
 
 
@@ -54,7 +55,7 @@ def record(details: AbsenceDetails, *, by: User | None, now: datetime) -> Absenc
     resource_unknown, …), AbsenceRecorded, or NotAllowed.
     """
     absence = _write(details, by=by, now=now)
-    # After the absence is stored and its lock is gone: courses are locked before resources, never after them.
+    # After it is stored and its lock is gone: courses are locked before resources, never after them.
     replanning.examine_touched(visits_during(absence), reason="absence", by=by, now=now)
     return absence
 
@@ -79,36 +80,19 @@ def _write(details: AbsenceDetails, *, by: User | None, now: datetime) -> Absenc
     absence = Absence(
         resource=resource,
         kind=details.kind,
-        first_on=details.first_on,
-        last_on=details.last_on,
-        from_time=details.from_time,
-        until_time=details.until_time,
+        **when(details),
         reason=tidy(details.reason),
         recorded_at=now,
         recorded_by=by,
     )
-    problems = []
-    if resource is None:
-        problems.append(
-            Problem("resource_unknown", _("There is no such person, room or device: choose one."), "resource")
-        )
-    problems += field_problems(absence, exclude={"resource"}) or span_problems(
-        absence.first_on, absence.last_on, absence.from_time, absence.until_time
-    )
-    if problems:
-        raise RuleBroken(*problems)
-    same = Absence.objects.filter(
-        resource=resource,
-        first_on=absence.first_on,
-        last_on=absence.last_on,
-        from_time=absence.from_time,
-        until_time=absence.until_time,
-        cancelled_at=None,
-    )
-    if same.exists():
-        raise AbsenceRecorded(
+    refuse(
+        absence,
+        "resource",
+        unknown=Problem("resource_unknown", _("There is no such person, room or device: choose one."), "resource"),
+        recorded=AbsenceRecorded(
             Problem("absence_already_recorded", _("This absence is recorded already: there is nothing to do."))
-        )
+        ),
+    )
     with written_by(by):
         absence.save(force_insert=True)
     return absence

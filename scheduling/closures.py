@@ -15,9 +15,10 @@ from clinic.acts import act
 from clinic.audit import written_by
 from clinic.errors import Conflict, Problem, RuleBroken
 from clinic.models import Role, Site, User
-from clinic.wellformed import field_problems, longest_text, span_problems, tidy
+from clinic.wellformed import longest_text, tidy
 
 from . import replanning
+from .lost_time import refuse, when
 from .models import Appointment, Closure, Resource
 
 FIRST_YEAR, LAST_YEAR = 1970, 2100
@@ -64,7 +65,7 @@ def record(details: ClosureDetails, *, by: User | None, now: datetime) -> Closur
     site_unknown, …), ClosureRecorded, or NotAllowed.
     """
     closure = _write(details, by=by, now=now)
-    # After the closure is stored and its locks are gone: courses are locked before resources, never after them.
+    # After it is stored and its lock is gone: courses are locked before resources, never after them.
     replanning.examine_touched(visits_during(closure), reason="closure", by=by, now=now)
     return closure
 
@@ -72,6 +73,10 @@ def record(details: ClosureDetails, *, by: User | None, now: datetime) -> Closur
 def visits_during(closure: Closure) -> QuerySet[Appointment]:
     """Return the live visits at the site on the closure's days."""
     return Appointment.objects.live().filter(site=closure.site, on__range=(closure.first_on, closure.last_on))
+
+
+def _unknown_site() -> Problem:
+    return Problem("site_unknown", _("There is no such site: choose one."), "site")
 
 
 @act
@@ -82,34 +87,19 @@ def _write(details: ClosureDetails, *, by: User | None, now: datetime) -> Closur
     closure = Closure(
         site=site,
         name=tidy(details.name),
-        first_on=details.first_on,
-        last_on=details.last_on,
-        from_time=details.from_time,
-        until_time=details.until_time,
+        **when(details),
         source=Closure.Source.CLINIC,
         recorded_at=now,
         recorded_by=by,
     )
-    problems = []
-    if site is None:
-        problems.append(Problem("site_unknown", _("There is no such site: choose one."), "site"))
-    problems += field_problems(closure, exclude={"site"}) or span_problems(
-        closure.first_on, closure.last_on, closure.from_time, closure.until_time
-    )
-    if problems:
-        raise RuleBroken(*problems)
-    same = Closure.objects.filter(
-        site=site,
-        first_on=closure.first_on,
-        last_on=closure.last_on,
-        from_time=closure.from_time,
-        until_time=closure.until_time,
-        cancelled_at=None,
-    )
-    if same.exists():
-        raise ClosureRecorded(
+    refuse(
+        closure,
+        "site",
+        unknown=_unknown_site(),
+        recorded=ClosureRecorded(
             Problem("closure_already_recorded", _("This closure is recorded already: there is nothing to do."))
-        )
+        ),
+    )
     with written_by(by):
         closure.save(force_insert=True)
     return closure
@@ -160,7 +150,7 @@ def _store_holidays(site: Site, years: Iterable[int], *, by: User | None, now: d
     rights.require(by, site, Role.MANAGER)
     locked = _lock(site)
     if locked is None:
-        raise RuleBroken(Problem("site_unknown", _("There is no such site: choose one."), "site"))
+        raise RuleBroken(_unknown_site())
     named = _public_holidays(locked, sorted(set(years)))
     stored = set(
         locked.closures.filter(source=Closure.Source.HOLIDAY, first_on__in=named).values_list("first_on", flat=True)

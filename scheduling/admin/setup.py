@@ -19,7 +19,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from clinic.admin import (
-    RIGHTS,
     ClinicAdmin,
     ClinicInline,
     ReadOnlyAdmin,
@@ -149,112 +148,117 @@ def _said(row: dict[str, Any]) -> dict[str, Any]:
 # --- absences and closures --------------------------------------------------------------------------------------------
 
 
-class TakenBack:
-    """A row that is recorded once, never edited, and can be taken back."""
+class LostTimeAdmin(ClinicAdmin):
+    """Days on which time is lost: recorded once, never edited, taken back if it was not so; visits touched are shown.
+
+    A subclass names the module of its acts, which has `record`, `take_back` and `visits_during`, and its words.
+    """
+
+    acts: Any
+    details: type
+    recorded: Any
+    taken_back: Any
+    stands: Any  # the badge of a row that is not taken back
+    change_form_outer_before_template = "scheduling/parts/touched.html"
 
     def has_change_permission(self, request: HttpRequest, obj: Any | None = None) -> bool:
         return False
 
-
-@admin.register(Absence)
-class AbsenceAdmin(TakenBack, ClinicAdmin):
-    """Leave, illness, repair: recorded once, taken back if it was not so; visits it touches are shown."""
-
-    add_label = gettext_lazy("Record an absence")
-    list_display = ("resource", "kind", "days", "times", "touched", "standing")
-    list_display_links = ("resource",)
-    list_filter = ("kind", "resource__kind", "resource")
-    list_select_related = ("resource",)
-    fields = ("resource", "kind", ("first_on", "last_on"), ("from_time", "until_time"), "reason")
-    change_form_outer_before_template = "scheduling/parts/touched.html"
+    @property
+    def take_back_name(self) -> str:
+        return f"scheduling_{self.opts.model_name}_take_back"
 
     def get_urls(self) -> list[Any]:
         view = self.admin_site.admin_view(self.take_back)
-        return [path("<uuid:uid>/take-back/", view, name="scheduling_absence_take_back"), *super().get_urls()]
+        return [path("<uuid:uid>/take-back/", view, name=self.take_back_name), *super().get_urls()]
 
     @admin.display(description=gettext_lazy("days"), ordering="first_on")
-    def days(self, absence: Absence) -> str:
-        return days_in_words(absence.first_on, absence.last_on)
+    def days(self, row: Absence | Closure) -> str:
+        return days_in_words(row.first_on, row.last_on)
 
     @admin.display(description=gettext_lazy("times"))
-    def times(self, absence: Absence) -> str:
-        return times_in_words(absence)
+    def times(self, row: Absence | Closure) -> str:
+        return times_in_words(row)
 
     @admin.display(description=gettext_lazy("state"), ordering="cancelled_at")
-    def standing(self, absence: Absence) -> str:
-        return badge("off", _("taken back")) if absence.cancelled_at else badge("busy", _("recorded"))
-
-    @admin.display(description=gettext_lazy("note"))
-    def touched(self, absence: Absence) -> str:
-        return absence.reason or "–"
+    def standing(self, row: Absence | Closure) -> str:
+        return badge("off", _("taken back")) if row.cancelled_at else badge("busy", str(self.stands))
 
     def carry_out(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        details = absences.AbsenceDetails(**form.cleaned_data)
-        form.instance = absences.record(details, by=person(request), now=timezone.now())
+        form.instance = self.acts.record(self.details(**form.cleaned_data), by=person(request), now=timezone.now())
 
     def saved_message(self, obj: Any, *, change: bool) -> str:
-        return touched_in_words(_("The absence is recorded."), len(visits_touched(absences.visits_during(obj), obj)))
+        return touched_in_words(str(self.recorded), len(self.visits_touched(obj)))
+
+    def visits_touched(self, row: Absence | Closure) -> list[Appointment]:
+        return visits_touched(self.acts.visits_during(row), row)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         response = super().change_view(request, object_id, form_url, extra_context)
         if isinstance(response, TemplateResponse) and response.context_data is not None:
-            absence: Absence = response.context_data["original"]
-            touched = visits_touched(absences.visits_during(absence), absence)
+            row: Absence | Closure = response.context_data["original"]
             response.context_data |= {
-                "touched": with_proposals(touched),
-                "is_taken_back": absence.cancelled_at is not None,
-                "may_take_back": has_role(request, RIGHTS["scheduling.absence"].change),
-                "take_back_name": "admin:scheduling_absence_take_back",
+                "touched": with_proposals(self.visits_touched(row)),
+                "is_taken_back": row.cancelled_at is not None,
+                "may_take_back": has_role(request, self.right.change),
+                "take_back_name": f"admin:{self.take_back_name}",
             }
         return response
 
     def take_back(self, request: HttpRequest, uid: Any) -> HttpResponse:
-        """Take an absence back."""
-        absence = Absence.objects.select_related("resource").filter(uid=uid).first()
-        if absence is None or request.method != "POST":
+        """It was not so after all."""
+        row = self.model._default_manager.filter(uid=uid).first()
+        if row is None or request.method != "POST":
             raise Http404
         if not has_role(request, self.right.change):
             raise PermissionDenied
-        if carried_out(request, lambda: absences.take_back(absence, by=person(request), now=timezone.now())):
-            messages.success(request, _("The absence is taken back."))
-        return HttpResponseRedirect(page_of(absence))
+        if carried_out(request, lambda: self.acts.take_back(row, by=person(request), now=timezone.now())):
+            messages.success(request, str(self.taken_back))
+        return HttpResponseRedirect(page_of(row))
+
+
+@admin.register(Absence)
+class AbsenceAdmin(LostTimeAdmin):
+    """Leave, illness, repair."""
+
+    acts, details = absences, absences.AbsenceDetails
+    add_label = gettext_lazy("Record an absence")
+    recorded = gettext_lazy("The absence is recorded.")
+    taken_back = gettext_lazy("The absence is taken back.")
+    stands = gettext_lazy("recorded")
+    list_display = ("resource", "kind", "days", "times", "note", "standing")
+    list_display_links = ("resource",)
+    list_filter = ("kind", "resource__kind", "resource")
+    list_select_related = ("resource",)
+    fields = ("resource", "kind", ("first_on", "last_on"), ("from_time", "until_time"), "reason")
+
+    @admin.display(description=gettext_lazy("note"))
+    def note(self, absence: Absence) -> str:
+        return absence.reason or "–"
 
 
 @admin.register(Closure)
-class ClosureAdmin(TakenBack, ClinicAdmin):
+class ClosureAdmin(LostTimeAdmin):
     """Days on which a whole site is shut; public holidays are stored here, once."""
 
+    acts, details = closures, closures.ClosureDetails
     add_label = gettext_lazy("Record a closure")
+    recorded = gettext_lazy("The closure is recorded.")
+    taken_back = gettext_lazy("The closure is taken back.")
+    stands = gettext_lazy("shut")
     list_display = ("name", "site", "days", "times", "source", "standing")
     list_display_links = ("name",)
     list_filter = ("site", "source")
     list_select_related = ("site",)
     date_hierarchy = "first_on"
     fields = ("site", "name", ("first_on", "last_on"), ("from_time", "until_time"))
-    change_form_outer_before_template = "scheduling/parts/touched.html"
     list_before_template = "scheduling/parts/holidays.html"
 
     def get_urls(self) -> list[Any]:
-        view = self.admin_site.admin_view
-        return [
-            path("holidays/", view(self.store_holidays), name="scheduling_closure_holidays"),
-            path("<uuid:uid>/take-back/", view(self.take_back), name="scheduling_closure_take_back"),
-            *super().get_urls(),
-        ]
-
-    @admin.display(description=gettext_lazy("days"), ordering="first_on")
-    def days(self, closure: Closure) -> str:
-        return days_in_words(closure.first_on, closure.last_on)
-
-    @admin.display(description=gettext_lazy("times"))
-    def times(self, closure: Closure) -> str:
-        return times_in_words(closure)
-
-    @admin.display(description=gettext_lazy("state"), ordering="cancelled_at")
-    def standing(self, closure: Closure) -> str:
-        return badge("off", _("taken back")) if closure.cancelled_at else badge("busy", _("shut"))
+        view = self.admin_site.admin_view(self.store_holidays)
+        return [path("holidays/", view, name="scheduling_closure_holidays"), *super().get_urls()]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         year = timezone.now().year
@@ -263,39 +267,6 @@ class ClosureAdmin(TakenBack, ClinicAdmin):
             "holiday_years": [year, year + 1, year + 2],
         }
         return super().changelist_view(request, {**more, **(extra_context or {})})
-
-    def carry_out(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        details = closures.ClosureDetails(**form.cleaned_data)
-        form.instance = closures.record(details, by=person(request), now=timezone.now())
-
-    def saved_message(self, obj: Any, *, change: bool) -> str:
-        return touched_in_words(_("The closure is recorded."), len(visits_touched(closures.visits_during(obj), obj)))
-
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        response = super().change_view(request, object_id, form_url, extra_context)
-        if isinstance(response, TemplateResponse) and response.context_data is not None:
-            closure: Closure = response.context_data["original"]
-            touched = visits_touched(closures.visits_during(closure), closure)
-            response.context_data |= {
-                "touched": with_proposals(touched),
-                "is_taken_back": closure.cancelled_at is not None,
-                "may_take_back": has_role(request, RIGHTS["scheduling.closure"].change),
-                "take_back_name": "admin:scheduling_closure_take_back",
-            }
-        return response
-
-    def take_back(self, request: HttpRequest, uid: Any) -> HttpResponse:
-        """Open the site after all."""
-        closure = Closure.objects.select_related("site").filter(uid=uid).first()
-        if closure is None or request.method != "POST":
-            raise Http404
-        if not has_role(request, self.right.change):
-            raise PermissionDenied
-        if carried_out(request, lambda: closures.take_back(closure, by=person(request), now=timezone.now())):
-            messages.success(request, _("The closure is taken back."))
-        return HttpResponseRedirect(page_of(closure))
 
     def store_holidays(self, request: HttpRequest) -> HttpResponse:
         """Store a year's public holidays of a site as closures."""
