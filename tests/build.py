@@ -28,6 +28,14 @@ from scheduling.planner import facts
 PASSWORD = "correct horse battery staple"
 MONDAY = datetime(2027, 1, 4, 8, 0, tzinfo=UTC)  # 8 in the morning in London too
 MORNING, AFTERNOON = (time(9), time(12, 30)), (time(13, 15), time(17))
+# What microsclerotherapy needs: each capability, and the kind of resource that has it.
+STAFF = {
+    "sclerotherapy": "practitioner",
+    "treatment_room": "room",
+    "walking_supervision": "practitioner",
+    "vein_assessment": "practitioner",
+    "consulting_room": "room",
+}
 NUMBERS = itertools.count(1)
 
 

@@ -27,13 +27,6 @@ from tests import build  # noqa: E402
 
 # Somewhere it is day: a story that begins there does not cross midnight, nor run into the hours without mail.
 ZONES = ("Europe/Berlin", "America/Los_Angeles", "Australia/Sydney")
-STAFF = {
-    "sclerotherapy": "practitioner",
-    "treatment_room": "room",
-    "walking_supervision": "practitioner",
-    "vein_assessment": "practitioner",
-    "consulting_room": "room",
-}
 ALL_DAY = [(time(8), time(20))]
 
 
@@ -51,7 +44,7 @@ class OpenEveryDay(build.Clinic):
     def __post_init__(self) -> None:
         self.site = build.site(self.name, zone=self.zone)
         self.version = build.shipped_protocol(self.key)
-        for code, kind in STAFF.items():
+        for code, kind in build.STAFF.items():
             for number in (1, 2):
                 title = f"{code.replace('_', ' ')} {number} of {self.name}"
                 build.resource(code, at=self.site, kind=kind, name=title, hours=ALL_DAY, weekdays=range(7))

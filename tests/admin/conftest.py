@@ -19,13 +19,6 @@ from tests import build
 
 # Somewhere it is day: a test that begins there does not cross midnight.
 ZONES = ("Europe/London", "America/Los_Angeles", "Australia/Sydney", "Asia/Kolkata")
-STAFF = {
-    "sclerotherapy": "practitioner",
-    "treatment_room": "room",
-    "walking_supervision": "practitioner",
-    "vein_assessment": "practitioner",
-    "consulting_room": "room",
-}
 
 
 class OpenClinic(build.Clinic):
@@ -39,7 +32,7 @@ class OpenClinic(build.Clinic):
     def __post_init__(self) -> None:
         self.site = build.site(zone=self.zone, booking_horizon_days=150)  # enough for three sessions, and quicker
         self.version = build.shipped_protocol(self.key)
-        for code, kind in STAFF.items():
+        for code, kind in build.STAFF.items():
             for _number in (1, 2):
                 hours = [(time(6), time(22))]
                 build.resource(code, at=self.site, kind=kind, hours=hours, weekdays=range(7))

@@ -16,6 +16,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from knox.models import AuthToken
 
 from clinic.models import Role, User
+from scheduling.models import Course
 from tests import build
 
 Answer = Any  # Django's test response
@@ -109,6 +110,25 @@ class ApiClinic(build.Clinic):
     def stranger(self) -> Door:
         """Somebody of another site."""
         return Door(build.user(Role.RECEPTION, Role.PRESCRIBER, at=build.site()))
+
+
+def course_in_brief(course: Course) -> dict[str, Any]:
+    """What every answer that shows a course just started says of it."""
+    return {
+        "uid": str(course.uid),
+        "state": "open",
+        "protocol": {
+            "uid": str(course.version.uid),
+            "key": course.version.protocol.key,
+            "name": course.version.protocol.name,
+            "number": 1,
+        },
+        "site": {"uid": str(course.site.uid), "name": course.site.name},
+        "lead": None,
+        "started_on": "2027-01-04",
+        "ended_at": None,
+        "end_reason": "",
+    }
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from patients.models import Answer, Area, Complication, Patient, Question
 from scheduling.models import Message
 from tests import build
 
-from .conftest import ApiClinic, refusal
+from .conftest import ApiClinic, course_in_brief, refusal
 
 SENT = {
     "family_name": "Okonkwo-Łuczak",
@@ -161,7 +161,10 @@ def test_an_answer_is_recorded_and_a_bad_one_holds_the_course(clinic: ApiClinic)
         "error_at": None,
     }
     assert (answer.status_code, answer.json()) == (201, shown)
-    assert clinic.reception.get(f"patients/{patient.uid}/answers/").json() == {"results": [shown], "next": None}
+    assert clinic.reception.get(f"patients/{patient.uid}/answers/").json() == {
+        "results": [shown],
+        "next": None,
+    }
     assert clinic.reception.get(f"courses/{course.uid}/").json()["is_held"] is True
 
 
@@ -221,23 +224,8 @@ def test_a_page_that_cannot_be_is_refused(clinic: ApiClinic, query: dict[str, st
 def test_a_patients_courses_are_those_of_my_sites(clinic: ApiClinic):
     course = clinic.course()
 
-    shown = {
-        "uid": str(course.uid),
-        "state": "open",
-        "protocol": {
-            "uid": str(clinic.version.uid),
-            "key": "microsclerotherapy",
-            "name": clinic.version.protocol.name,
-            "number": 1,
-        },
-        "site": {"uid": str(clinic.site.uid), "name": clinic.site.name},
-        "lead": None,
-        "started_on": "2027-01-04",
-        "ended_at": None,
-        "end_reason": "",
-    }
     path = f"patients/{course.patient.uid}/courses/"
-    assert clinic.reception.get(path).json() == {"results": [shown], "next": None}
+    assert clinic.reception.get(path).json() == {"results": [course_in_brief(course)], "next": None}
     assert clinic.stranger.get(path).json() == {"results": [], "next": None}
 
 

@@ -26,20 +26,9 @@ MARIA = PatientDetails("Sørensen", "María", born_on=date(1980, 5, 17), email="
 NHS = "urn:nhs"
 
 
-def make_site(**fields: Any) -> Site:
-    details = {
-        "name": "Harbour Street",
-        "zone": "Europe/London",
-        "country": "GB",
-        "sender_name": "Harbour Clinic",
-        "sender_email": "desk@harbour.example",
-    }
-    return accounts.save_site(by=None, now=NOW, **{**details, **fields})
-
-
 @pytest.fixture
 def site(db: None) -> Site:
-    return make_site()
+    return build.site()
 
 
 def make_user(site: Site, *roles: Role) -> User:
@@ -190,7 +179,7 @@ def test_an_address_is_exactly_one(db, email, expected):
 def test_a_birth_date_is_judged_by_the_clock_of_the_usual_site(db):
     """Late on the 4th in UTC it is the 5th in Auckland, and still the 4th in London."""
     late, tomorrow = datetime(2027, 1, 4, 20, 0, tzinfo=UTC), date(2027, 1, 5)
-    auckland = make_site(name="Auckland", zone="Pacific/Auckland", country="NZ")
+    auckland = build.site(name="Auckland", zone="Pacific/Auckland", country="NZ")
 
     assert records.register(replace(MARIA, born_on=tomorrow, site=auckland), by=None, now=late).born_on == tomorrow
     with pytest.raises(RuleBroken) as refusal:
@@ -579,7 +568,7 @@ def test_an_answer_that_can_never_be_right_is_refused(question, code, changes, e
 
 def test_a_day_to_come_is_judged_by_the_clock_of_the_usual_site(question):
     late, tomorrow = datetime(2027, 1, 4, 20, 0, tzinfo=UTC), date(2027, 1, 5)
-    auckland = make_site(name="Auckland", zone="Pacific/Auckland", country="NZ")
+    auckland = build.site(name="Auckland", zone="Pacific/Auckland", country="NZ")
 
     assert answer(register(site=auckland), given_on=tomorrow, now=late).given_on == tomorrow
     with pytest.raises(RuleBroken):

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
-from clinic import accounts
 from clinic.errors import Refusal, RuleBroken
 from clinic.models import Site, User
 from scheduling import booking, closures, roster, staffing
@@ -24,20 +23,9 @@ NOW = datetime(2027, 1, 4, 8, 0, tzinfo=UTC)
 FIRST, LAST = date(2027, 8, 2), date(2027, 8, 13)
 
 
-def make_site(**fields: Any) -> Site:
-    details = {
-        "name": "Harbour Street",
-        "zone": "Europe/London",
-        "country": "GB",
-        "sender_name": "Harbour Clinic",
-        "sender_email": "desk@harbour.example",
-    }
-    return accounts.save_site(by=None, now=NOW, **{**details, **fields})
-
-
 @pytest.fixture
 def site(db: None) -> Site:
-    return make_site()
+    return build.site()
 
 
 @pytest.fixture
@@ -123,7 +111,7 @@ def test_the_same_closure_is_recorded_once_and_taken_back_once(site, by):
 
 
 def test_the_public_holidays_of_a_country_and_its_part_are_stored(by):
-    scotland = make_site(subdivision="SCT")
+    scotland = build.site(subdivision="SCT")
 
     stored = closures.store_holidays(scotland, [2027], by=by, now=NOW)
 
@@ -151,7 +139,7 @@ def test_the_public_holidays_of_a_country_and_its_part_are_stored(by):
     [("de", "Neujahr"), ("en", "New Year's Day"), ("en-US", "New Year's Day"), ("fr", "Neujahr"), ("uk", "Новий рік")],
 )
 def test_holidays_are_named_in_the_sites_language_where_that_is_known(db, language, expected):
-    site = make_site(country="DE", subdivision="BY", zone="Europe/Berlin", language=language)
+    site = build.site(country="DE", subdivision="BY", zone="Europe/Berlin", language=language)
 
     assert store(site, 2027)[0] == ("2027-01-01", expected)
 
@@ -180,7 +168,7 @@ def test_a_closure_of_ones_own_does_not_stand_in_for_a_holiday(site):
 
 
 def test_years_given_apart_are_the_same_as_together(db):
-    together, apart = make_site(name="A"), make_site(name="B")
+    together, apart = build.site(name="A"), build.site(name="B")
 
     assert store(together, 2026, 2027, 2028) == [*store(apart, 2026), *store(apart, 2027), *store(apart, 2028)]
 
@@ -207,7 +195,7 @@ def test_holidays_that_nobody_knows_are_refused(site, fields, years, expected):
 
 def test_an_unknown_part_of_a_country_is_answered_with_the_known_ones(db):
     with pytest.raises(RuleBroken) as refusal:
-        store(make_site(subdivision="ZZ"), 2027)
+        store(build.site(subdivision="ZZ"), 2027)
 
     assert [problem.details for problem in refusal.value.problems] == [{"allowed": ["ENG", "NIR", "SCT", "WLS"]}]
 
@@ -221,7 +209,7 @@ def test_storing_holidays_asks_a_constant_number_of_questions(site, django_asser
 
 @pytest.mark.django_db(transaction=True)
 def test_holidays_stored_twice_at_once_are_stored_once():
-    site, start = make_site(), threading.Barrier(3)
+    site, start = build.site(), threading.Barrier(3)
 
     def send(_: int) -> int:
         try:
@@ -239,7 +227,7 @@ def test_holidays_stored_twice_at_once_are_stored_once():
 @pytest.mark.django_db(transaction=True)
 def test_a_booking_that_holds_a_resource_of_the_site_is_waited_for():
     """A booking locks its resources and then reads the closures: it must not book a day that is just being shut."""
-    site = make_site()
+    site = build.site()
     resource = staffing.save_resource(staffing.ResourceDetails("room", "Room 1"), by=None, now=NOW)
     staffing.set_hours(resource, [staffing.WeeklyHours(site, 0, time(9), time(12), date(2027, 1, 1))], by=None, now=NOW)
 

@@ -36,19 +36,6 @@ REMINDED = NOW.replace(month=2, day=12, hour=9)  # three days before 15 February
 
 
 @pytest.fixture
-def sink():
-    with smtp_sink.running() as running:
-        yield running
-
-
-@pytest.fixture
-def smtp(sink):
-    transport = SmtpTransport("127.0.0.1", sink.port)
-    yield transport
-    transport.close()
-
-
-@pytest.fixture
 def clinic():
     return MailClinic(rules=(("reminder", 3, None), ("recall", 0, None)))
 

@@ -31,19 +31,6 @@ def nothing() -> None:
     """What a caller without a database does before the dot."""
 
 
-@pytest.fixture
-def sink():
-    with smtp_sink.running() as running:
-        yield running
-
-
-@pytest.fixture
-def smtp(sink):
-    transport = SmtpTransport("127.0.0.1", sink.port)
-    yield transport
-    transport.close()
-
-
 def refused(transport, wanted: Envelope, before_dot=nothing) -> str:
     """Return the kind of refusal and the server's reply."""
     with pytest.raises(NotTaken) as refusal:
