@@ -85,13 +85,18 @@ def examine_touched(visits: QuerySet[Appointment], *, reason: str, by: User | No
     applied is refused and looked at again.
     """
     touched = Course.objects.open().filter(sessions__appointments__in=visits).distinct().order_by("patient_id", "pk")
-    found = []
+    found, left = [], []
     for course in touched:
         try:
             found.append(_examine_alone(course, reason=reason, by=by, now=now))
         except Refusal as refusal:
-            _tell(course, refusal)
+            log.warning("course %s could not be examined: %s", course.uid, refusal)
+            left.append(course)
+    for course in left:
+        try:
             _leave_for_later(course, reason=reason, by=by, now=now)
+        except Refusal as refusal:
+            log.error("course %s is to be examined by hand: %s", course.uid, refusal)  # noqa: TRY400 (codes say it all)
     return [proposal for proposal in found if proposal is not None]
 
 
@@ -104,7 +109,7 @@ def look_again(now: datetime) -> int:
         try:
             _examine_alone(course, reason=left.reason, by=left.made_by, now=now)
         except Refusal as refusal:
-            _tell(course, refusal)
+            log.warning("course %s could not be examined: %s", course.uid, refusal)
         else:
             looked_at += 1
     return looked_at
@@ -118,10 +123,6 @@ def _leave_for_later(course: Course, *, reason: str, by: User | None, now: datet
     """
     withdraw(course, by=by, now=now)
     _open(course, reason=reason, cost=0, by=by, now=now, progress=0)
-
-
-def _tell(course: Course, refusal: Refusal) -> None:
-    log.warning("course %s could not be examined, and will be again: %s", course.uid, refusal)
 
 
 @act

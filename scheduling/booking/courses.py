@@ -71,9 +71,9 @@ def start_course(
         **_wish_fields(wishes),
     )
     course.areas.set(chosen)
-    sessions = _open_sessions(course, chosen)
+    _open_sessions(course, chosen)
     note(course, to_state=CourseState.OPEN, by=by, now=now)
-    _take_over_assessment(course, sessions, on=on, by=by, now=now)
+    _take_over_assessment(course, on=on, by=by, now=now)
     refresh_windows(course)
     return course
 
@@ -109,7 +109,7 @@ def _against_starting(
     return problems
 
 
-def _open_sessions(course: Course, areas: list[Area]) -> list[Session]:
+def _open_sessions(course: Course, areas: list[Area]) -> None:
     rows = [
         Session(course=course, position=position, step=step, step_key=step.key)
         for position, step in enumerate(
@@ -121,16 +121,15 @@ def _open_sessions(course: Course, areas: list[Area]) -> list[Session]:
     planned.objects.bulk_create(
         [planned(session_id=session.pk, area_id=area.pk) for session in sessions for area in areas]
     )
-    return sessions
 
 
-def _take_over_assessment(course: Course, sessions: list[Session], *, on: date, by: User | None, now: datetime) -> None:
+def _take_over_assessment(course: Course, *, on: date, by: User | None, now: datetime) -> None:
     done = (
         Assessment.objects.filter(patient=course.patient, protocol=course.version.protocol_id, error_at=None)
         .order_by("-assessed_on", "-id")
         .first()
     )
-    opening = next((session for session in sessions if session.step.kind == facts.StepKind.ASSESSMENT), None)
+    opening = course.assessment_session
     if done is not None and opening is not None and _still_counts(course, opening, on):
         record_performed(
             opening, performed_on=done.assessed_on, performed_at=None, reason="assessed_before", by=by, now=now

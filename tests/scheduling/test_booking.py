@@ -505,3 +505,17 @@ def test_a_standing_reservation_is_taken_time(clinic):
         Occupancy.objects.create(reservation=kept, phase=0, role="injector", resource=injector, during=during)
 
     assert slots(clinic.propose(course))[0].on == date(2027, 1, 5)
+
+
+def test_an_assessment_made_before_is_taken_over_as_the_consultation_and_leaves_the_patch_test(db):
+    clinic = build.Clinic(key="laser_hair_removal")
+    course = clinic.course()
+    clinic.assess(course)
+    visits.end_course(course, reason="moved away", by=clinic.receptionist, now=clinic.now)
+
+    again = clinic.course(course.patient)
+
+    assert list(again.sessions.filter(step__kind="assessment").values_list("step_key", "state", "performed_on")) == [
+        ("consultation", "performed", clinic.today),
+        ("patch_test", "open", None),
+    ]

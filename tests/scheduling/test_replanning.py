@@ -151,7 +151,7 @@ def test_a_course_that_others_are_changing_is_looked_at_later_and_keeps_no_other
     assert (left.course, list(left.moves.all()), left.reason) == (theirs, [], "closure")
     assert (made.course, made.moves.first().from_slot["on"]) == (ours, on.isoformat())
     assert [record.getMessage() for record in caplog.records] == [
-        f"course {theirs.uid} could not be examined, and will be again: busy"
+        f"course {theirs.uid} could not be examined: busy"
     ] * 2
 
     assert replanning.look_again(clinic.now) == 1
