@@ -35,10 +35,27 @@ SENTENCES = {
     "consent_expired": gettext_lazy("The consent is too old by then. Seek it again."),
     "consent_withdrawn": gettext_lazy("The patient has withdrawn the consent."),
     "consent_cooling_off": gettext_lazy("The time to think after the information talk is not over."),
+    "guardian_missing": gettext_lazy("The patient is under age, and no guardian is on record. Record one."),
+    "guardian_consent_missing": gettext_lazy("The patient is under age. A guardian must give the consent."),
     "outcome_missing": gettext_lazy("The outcome of the last session has not been recorded."),
     "outcome_review": gettext_lazy("A clinician must review the last session first."),
     "outcome_stop": gettext_lazy("The clinician stopped the course after the last session."),
     "outcome_awaited": gettext_lazy("The session before it has not taken place yet."),
+    "yearly_limit_reached": gettext_lazy(
+        "The patient has had, or has booked, all treatments of this kind for that year."
+    ),
+    "review_due": gettext_lazy("So many treatments need a new medical assessment before the next one."),
+    "season_closed": gettext_lazy("This treatment is not given at that time of the year."),
+    "too_near_other_treatment": gettext_lazy("This is too near to another treatment of the patient: %(subject)s."),
+    "late_review": gettext_lazy("The session comes so late that a clinician must assess the patient again first."),
+    "late_repeat_step": gettext_lazy(
+        "The session comes so late that the step before it may have to be repeated. A clinician must decide."
+    ),
+    "late_restart": gettext_lazy(
+        "The session comes so late that the course may have to begin again. A clinician must decide."
+    ),
+    "too_young": gettext_lazy("The patient is too young for this treatment on that date."),
+    "birth_date_missing": gettext_lazy("The birth date is not known, and this treatment has a minimum age. Record it."),
     "course_on_hold": gettext_lazy("The course is on hold."),
     "patient_deceased": gettext_lazy("The patient has died."),
     "patient_merged": gettext_lazy("This record was merged into another. Use that one."),

@@ -500,8 +500,13 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
-                    "consent_cooling_off",
-                    models.CharField(blank=True, max_length=60, verbose_name="cooling-off after information"),
+                    "consent_scope",
+                    models.CharField(
+                        choices=[("course", "the course"), ("session", "each session")],
+                        default="course",
+                        max_length=10,
+                        verbose_name="consent is for",
+                    ),
                 ),
                 ("consent_valid_for", models.CharField(blank=True, max_length=60, verbose_name="consent is valid for")),
                 (
@@ -513,12 +518,25 @@ class Migration(migrations.Migration):
                     models.CharField(blank=True, max_length=60, verbose_name="cooling-off after assessment"),
                 ),
                 (
-                    "review_after_sessions",
+                    "minimum_age",
                     models.PositiveSmallIntegerField(
-                        blank=True, null=True, verbose_name="medical review after … sessions"
+                        blank=True, help_text="years", null=True, verbose_name="minimum age"
+                    ),
+                ),
+                (
+                    "adult_age",
+                    models.PositiveSmallIntegerField(
+                        default=18,
+                        help_text="years; for who is younger, a guardian consents",
+                        verbose_name="of age from",
                     ),
                 ),
                 ("created_at", models.DateTimeField(verbose_name="created")),
+                ("retired_at", models.DateTimeField(blank=True, null=True, verbose_name="retired")),
+                (
+                    "retire_reason",
+                    models.CharField(blank=True, max_length=300, verbose_name="why it was retired"),
+                ),
                 (
                     "areas",
                     models.ManyToManyField(
@@ -540,6 +558,16 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT, related_name="versions", to="scheduling.protocol"
                     ),
                 ),
+                (
+                    "retired_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
                 "verbose_name": "protocol version",
@@ -556,13 +584,25 @@ class Migration(migrations.Migration):
                         ),
                         name="protocol_version_is_effective_to_a_day_after_it_began",
                     ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("retired_at__isnull", False),
+                                ("state", "retired"),
+                                models.Q(("retire_reason", ""), _negated=True),
+                            ),
+                            models.Q(models.Q(("state", "retired"), _negated=True), ("retired_at", None)),
+                            _connector="OR",
+                        ),
+                        name="protocol_version_that_is_retired_says_when_and_why",
+                    ),
                 ],
                 "triggers": [
                     pgtrigger.compiler.Trigger(
                         name="insert_insert",
                         sql=pgtrigger.compiler.UpsertTriggerSql(
-                            func='INSERT INTO "scheduling_protocolversionevent" ("assessment_cooling_off", "assessment_valid_for", "consent_at", "consent_cooling_off", "consent_valid_for", "created_at", "created_by_id", "effective_from", "effective_to", "id", "jurisdiction", "notes", "number", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "product", "protocol_id", "review_after_sessions", "state", "uid") VALUES (NEW."assessment_cooling_off", NEW."assessment_valid_for", NEW."consent_at", NEW."consent_cooling_off", NEW."consent_valid_for", NEW."created_at", NEW."created_by_id", NEW."effective_from", NEW."effective_to", NEW."id", NEW."jurisdiction", NEW."notes", NEW."number", _pgh_attach_context(), NOW(), \'insert\', NEW."id", NEW."product", NEW."protocol_id", NEW."review_after_sessions", NEW."state", NEW."uid"); RETURN NULL;',
-                            hash="4ea2b86dbad9aa966d6fcea88f6c2c7450e4b249",
+                            func='INSERT INTO "scheduling_protocolversionevent" ("adult_age", "assessment_cooling_off", "assessment_valid_for", "consent_at", "consent_scope", "consent_valid_for", "created_at", "created_by_id", "effective_from", "effective_to", "id", "jurisdiction", "minimum_age", "notes", "number", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "product", "protocol_id", "retire_reason", "retired_at", "retired_by_id", "state", "uid") VALUES (NEW."adult_age", NEW."assessment_cooling_off", NEW."assessment_valid_for", NEW."consent_at", NEW."consent_scope", NEW."consent_valid_for", NEW."created_at", NEW."created_by_id", NEW."effective_from", NEW."effective_to", NEW."id", NEW."jurisdiction", NEW."minimum_age", NEW."notes", NEW."number", _pgh_attach_context(), NOW(), \'insert\', NEW."id", NEW."product", NEW."protocol_id", NEW."retire_reason", NEW."retired_at", NEW."retired_by_id", NEW."state", NEW."uid"); RETURN NULL;',
+                            hash="f42e58c87c0e9f9674b57c464999a82d1e30214e",
                             operation="INSERT",
                             pgid="pgtrigger_insert_insert_86a18",
                             table="scheduling_protocolversion",
@@ -573,14 +613,53 @@ class Migration(migrations.Migration):
                         name="update_update",
                         sql=pgtrigger.compiler.UpsertTriggerSql(
                             condition="WHEN (OLD.* IS DISTINCT FROM NEW.*)",
-                            func='INSERT INTO "scheduling_protocolversionevent" ("assessment_cooling_off", "assessment_valid_for", "consent_at", "consent_cooling_off", "consent_valid_for", "created_at", "created_by_id", "effective_from", "effective_to", "id", "jurisdiction", "notes", "number", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "product", "protocol_id", "review_after_sessions", "state", "uid") VALUES (NEW."assessment_cooling_off", NEW."assessment_valid_for", NEW."consent_at", NEW."consent_cooling_off", NEW."consent_valid_for", NEW."created_at", NEW."created_by_id", NEW."effective_from", NEW."effective_to", NEW."id", NEW."jurisdiction", NEW."notes", NEW."number", _pgh_attach_context(), NOW(), \'update\', NEW."id", NEW."product", NEW."protocol_id", NEW."review_after_sessions", NEW."state", NEW."uid"); RETURN NULL;',
-                            hash="151cab4ff4cdd9e06ff49f5b73014973d24b7eab",
+                            func='INSERT INTO "scheduling_protocolversionevent" ("adult_age", "assessment_cooling_off", "assessment_valid_for", "consent_at", "consent_scope", "consent_valid_for", "created_at", "created_by_id", "effective_from", "effective_to", "id", "jurisdiction", "minimum_age", "notes", "number", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "product", "protocol_id", "retire_reason", "retired_at", "retired_by_id", "state", "uid") VALUES (NEW."adult_age", NEW."assessment_cooling_off", NEW."assessment_valid_for", NEW."consent_at", NEW."consent_scope", NEW."consent_valid_for", NEW."created_at", NEW."created_by_id", NEW."effective_from", NEW."effective_to", NEW."id", NEW."jurisdiction", NEW."minimum_age", NEW."notes", NEW."number", _pgh_attach_context(), NOW(), \'update\', NEW."id", NEW."product", NEW."protocol_id", NEW."retire_reason", NEW."retired_at", NEW."retired_by_id", NEW."state", NEW."uid"); RETURN NULL;',
+                            hash="0065e04bdcd2164f2a8412741d2b4d23725218b1",
                             operation="UPDATE",
                             pgid="pgtrigger_update_update_133f1",
                             table="scheduling_protocolversion",
                             when="AFTER",
                         ),
                     ),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="CoolingOff",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("amount", models.CharField(max_length=60, verbose_name="time to think")),
+                (
+                    "jurisdiction",
+                    models.CharField(
+                        blank=True, help_text="blank: everywhere", max_length=10, verbose_name="jurisdiction"
+                    ),
+                ),
+                (
+                    "under_age",
+                    models.PositiveSmallIntegerField(
+                        blank=True, help_text="years; blank: at every age", null=True, verbose_name="under the age of"
+                    ),
+                ),
+                (
+                    "version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="cooling_off",
+                        to="scheduling.protocolversion",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "cooling-off",
+                "verbose_name_plural": "cooling-offs",
+                "ordering": ["id"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("version", "jurisdiction", "under_age"),
+                        name="cooling_off_is_said_once_for_a_place_and_age",
+                        nulls_distinct=False,
+                    )
                 ],
             },
         ),
@@ -690,8 +769,13 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
-                    "consent_cooling_off",
-                    models.CharField(blank=True, max_length=60, verbose_name="cooling-off after information"),
+                    "consent_scope",
+                    models.CharField(
+                        choices=[("course", "the course"), ("session", "each session")],
+                        default="course",
+                        max_length=10,
+                        verbose_name="consent is for",
+                    ),
                 ),
                 ("consent_valid_for", models.CharField(blank=True, max_length=60, verbose_name="consent is valid for")),
                 (
@@ -703,12 +787,25 @@ class Migration(migrations.Migration):
                     models.CharField(blank=True, max_length=60, verbose_name="cooling-off after assessment"),
                 ),
                 (
-                    "review_after_sessions",
+                    "minimum_age",
                     models.PositiveSmallIntegerField(
-                        blank=True, null=True, verbose_name="medical review after … sessions"
+                        blank=True, help_text="years", null=True, verbose_name="minimum age"
+                    ),
+                ),
+                (
+                    "adult_age",
+                    models.PositiveSmallIntegerField(
+                        default=18,
+                        help_text="years; for who is younger, a guardian consents",
+                        verbose_name="of age from",
                     ),
                 ),
                 ("created_at", models.DateTimeField(verbose_name="created")),
+                ("retired_at", models.DateTimeField(blank=True, null=True, verbose_name="retired")),
+                (
+                    "retire_reason",
+                    models.CharField(blank=True, max_length=300, verbose_name="why it was retired"),
+                ),
                 (
                     "created_by",
                     models.ForeignKey(
@@ -747,6 +844,18 @@ class Migration(migrations.Migration):
                         related_name="+",
                         related_query_name="+",
                         to="scheduling.protocol",
+                    ),
+                ),
+                (
+                    "retired_by",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        related_query_name="+",
+                        to=settings.AUTH_USER_MODEL,
                     ),
                 ),
             ],
@@ -2535,6 +2644,22 @@ class Migration(migrations.Migration):
                 ("state_reason", models.CharField(blank=True, max_length=300, verbose_name="reason")),
                 ("counts", models.BooleanField(default=True, verbose_name="counts")),
                 ("counts_reason", models.CharField(blank=True, max_length=200, verbose_name="why it does not count")),
+                (
+                    "late_action",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("book_anyway", "book anyway"),
+                            ("shorten", "shorten"),
+                            ("repeat_step", "repeat the step"),
+                            ("restart", "restart"),
+                            ("review", "medical review"),
+                        ],
+                        help_text="what a clinician decided for a session that comes late",
+                        max_length=12,
+                        verbose_name="coming late",
+                    ),
+                ),
                 ("performed_at", models.DateTimeField(blank=True, null=True, verbose_name="performed at")),
                 (
                     "performed_on",
@@ -2627,8 +2752,8 @@ class Migration(migrations.Migration):
                     pgtrigger.compiler.Trigger(
                         name="insert_insert",
                         sql=pgtrigger.compiler.UpsertTriggerSql(
-                            func='INSERT INTO "scheduling_sessionevent" ("counts", "counts_reason", "course_id", "id", "performed_at", "performed_minutes", "performed_on", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "position", "state", "state_reason", "step_id", "step_key", "uid") VALUES (NEW."counts", NEW."counts_reason", NEW."course_id", NEW."id", NEW."performed_at", NEW."performed_minutes", NEW."performed_on", _pgh_attach_context(), NOW(), \'insert\', NEW."id", NEW."position", NEW."state", NEW."state_reason", NEW."step_id", NEW."step_key", NEW."uid"); RETURN NULL;',
-                            hash="36afc1f03b0282305f9c291e8463b80db2af27f7",
+                            func='INSERT INTO "scheduling_sessionevent" ("counts", "counts_reason", "course_id", "id", "late_action", "performed_at", "performed_minutes", "performed_on", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "position", "state", "state_reason", "step_id", "step_key", "uid") VALUES (NEW."counts", NEW."counts_reason", NEW."course_id", NEW."id", NEW."late_action", NEW."performed_at", NEW."performed_minutes", NEW."performed_on", _pgh_attach_context(), NOW(), \'insert\', NEW."id", NEW."position", NEW."state", NEW."state_reason", NEW."step_id", NEW."step_key", NEW."uid"); RETURN NULL;',
+                            hash="d812439dc8ac498649f13031a58df9894f16f5ac",
                             operation="INSERT",
                             pgid="pgtrigger_insert_insert_d2ba6",
                             table="scheduling_session",
@@ -2638,9 +2763,9 @@ class Migration(migrations.Migration):
                     pgtrigger.compiler.Trigger(
                         name="update_update",
                         sql=pgtrigger.compiler.UpsertTriggerSql(
-                            condition='WHEN (OLD."counts" IS DISTINCT FROM (NEW."counts") OR OLD."counts_reason" IS DISTINCT FROM (NEW."counts_reason") OR OLD."course_id" IS DISTINCT FROM (NEW."course_id") OR OLD."id" IS DISTINCT FROM (NEW."id") OR OLD."performed_at" IS DISTINCT FROM (NEW."performed_at") OR OLD."performed_minutes" IS DISTINCT FROM (NEW."performed_minutes") OR OLD."performed_on" IS DISTINCT FROM (NEW."performed_on") OR OLD."position" IS DISTINCT FROM (NEW."position") OR OLD."state" IS DISTINCT FROM (NEW."state") OR OLD."state_reason" IS DISTINCT FROM (NEW."state_reason") OR OLD."step_id" IS DISTINCT FROM (NEW."step_id") OR OLD."step_key" IS DISTINCT FROM (NEW."step_key") OR OLD."uid" IS DISTINCT FROM (NEW."uid"))',
-                            func='INSERT INTO "scheduling_sessionevent" ("counts", "counts_reason", "course_id", "id", "performed_at", "performed_minutes", "performed_on", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "position", "state", "state_reason", "step_id", "step_key", "uid") VALUES (NEW."counts", NEW."counts_reason", NEW."course_id", NEW."id", NEW."performed_at", NEW."performed_minutes", NEW."performed_on", _pgh_attach_context(), NOW(), \'update\', NEW."id", NEW."position", NEW."state", NEW."state_reason", NEW."step_id", NEW."step_key", NEW."uid"); RETURN NULL;',
-                            hash="fd3cc334b5acac099a03304a5439a48dc48f48ad",
+                            condition='WHEN (OLD."counts" IS DISTINCT FROM (NEW."counts") OR OLD."counts_reason" IS DISTINCT FROM (NEW."counts_reason") OR OLD."course_id" IS DISTINCT FROM (NEW."course_id") OR OLD."id" IS DISTINCT FROM (NEW."id") OR OLD."late_action" IS DISTINCT FROM (NEW."late_action") OR OLD."performed_at" IS DISTINCT FROM (NEW."performed_at") OR OLD."performed_minutes" IS DISTINCT FROM (NEW."performed_minutes") OR OLD."performed_on" IS DISTINCT FROM (NEW."performed_on") OR OLD."position" IS DISTINCT FROM (NEW."position") OR OLD."state" IS DISTINCT FROM (NEW."state") OR OLD."state_reason" IS DISTINCT FROM (NEW."state_reason") OR OLD."step_id" IS DISTINCT FROM (NEW."step_id") OR OLD."step_key" IS DISTINCT FROM (NEW."step_key") OR OLD."uid" IS DISTINCT FROM (NEW."uid"))',
+                            func='INSERT INTO "scheduling_sessionevent" ("counts", "counts_reason", "course_id", "id", "late_action", "performed_at", "performed_minutes", "performed_on", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "position", "state", "state_reason", "step_id", "step_key", "uid") VALUES (NEW."counts", NEW."counts_reason", NEW."course_id", NEW."id", NEW."late_action", NEW."performed_at", NEW."performed_minutes", NEW."performed_on", _pgh_attach_context(), NOW(), \'update\', NEW."id", NEW."position", NEW."state", NEW."state_reason", NEW."step_id", NEW."step_key", NEW."uid"); RETURN NULL;',
+                            hash="bc4d3f9f9090b55440bdcf472deb1e1c0072dc65",
                             operation="UPDATE",
                             pgid="pgtrigger_update_update_2f1db",
                             table="scheduling_session",
@@ -4712,6 +4837,22 @@ class Migration(migrations.Migration):
                 ("state_reason", models.CharField(blank=True, max_length=300, verbose_name="reason")),
                 ("counts", models.BooleanField(default=True, verbose_name="counts")),
                 ("counts_reason", models.CharField(blank=True, max_length=200, verbose_name="why it does not count")),
+                (
+                    "late_action",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("book_anyway", "book anyway"),
+                            ("shorten", "shorten"),
+                            ("repeat_step", "repeat the step"),
+                            ("restart", "restart"),
+                            ("review", "medical review"),
+                        ],
+                        help_text="what a clinician decided for a session that comes late",
+                        max_length=12,
+                        verbose_name="coming late",
+                    ),
+                ),
                 ("performed_at", models.DateTimeField(blank=True, null=True, verbose_name="performed at")),
                 (
                     "performed_on",
@@ -4797,7 +4938,9 @@ class Migration(migrations.Migration):
                 "verbose_name": "gate",
                 "verbose_name_plural": "gates",
                 "ordering": ["id"],
-                "constraints": [models.UniqueConstraint(fields=("step", "name"), name="step_lists_a_gate_once")],
+                "constraints": [
+                    models.UniqueConstraint(fields=("step", "name", "parameters"), name="step_lists_a_gate_once")
+                ],
             },
         ),
         migrations.CreateModel(

@@ -15,6 +15,7 @@ from .courses import Course, CourseState, NamedEvent, Session, SessionState, Ses
 from .outbox import Message, MessageKind, MessageState, MessageText, MessageVisit
 from .proposals import Move, Proposal
 from .protocols import (
+    CoolingOff,
     FollowUp,
     LateBand,
     MessagePolicy,
@@ -42,6 +43,7 @@ __all__ = [
     "Consent",
     "ConsentText",
     "ContactAttempt",
+    "CoolingOff",
     "Course",
     "CourseState",
     "ExtraOpening",

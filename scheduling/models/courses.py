@@ -16,7 +16,7 @@ from clinic.models import APPEND_ONLY, Site
 from patients.models import Area, Patient
 from scheduling.planner import facts
 
-from .protocols import ProtocolVersion, Step
+from .protocols import LateBand, ProtocolVersion, Step
 from .resources import Resource
 
 if TYPE_CHECKING:
@@ -192,6 +192,13 @@ class Session(models.Model):
     state_reason = models.CharField(_("reason"), max_length=300, blank=True)
     counts = models.BooleanField(_("counts"), default=True)
     counts_reason = models.CharField(_("why it does not count"), max_length=200, blank=True)
+    late_action = models.CharField(
+        _("coming late"),
+        max_length=12,
+        choices=LateBand.Action.choices,
+        blank=True,
+        help_text=_("what a clinician decided for a session that comes late"),
+    )
     planned_areas = models.ManyToManyField(Area, blank=True, related_name="+", verbose_name=_("planned areas"))
     treated_areas = models.ManyToManyField(Area, blank=True, related_name="+", verbose_name=_("treated areas"))
     performed_at = models.DateTimeField(_("performed at"), null=True, blank=True)

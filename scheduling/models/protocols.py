@@ -54,9 +54,11 @@ class ProtocolVersionQuerySet(models.QuerySet["ProtocolVersion"]):
         return self.select_related("protocol").prefetch_related(
             "steps__phases__needs__capability",
             "steps__spacings__areas",
+            "steps__spacings__late_bands",
             "steps__gates",
             "risk_rules__question",
             "areas",
+            "cooling_off",
             "follow_ups__step",
             "message_policies",
         )
@@ -83,15 +85,27 @@ class ProtocolVersion(models.Model):
         default="booking",
         blank=True,
     )
-    consent_cooling_off = models.CharField(_("cooling-off after information"), max_length=60, blank=True)
+    consent_scope = models.CharField(
+        _("consent is for"),
+        max_length=10,
+        choices=[
+            (facts.ConsentScope.COURSE.value, _("the course")),
+            (facts.ConsentScope.SESSION.value, _("each session")),
+        ],
+        default=facts.ConsentScope.COURSE.value,
+    )
     consent_valid_for = models.CharField(_("consent is valid for"), max_length=60, blank=True)
     assessment_valid_for = models.CharField(_("assessment is valid for"), max_length=60, blank=True)
     assessment_cooling_off = models.CharField(_("cooling-off after assessment"), max_length=60, blank=True)
-    review_after_sessions = models.PositiveSmallIntegerField(
-        _("medical review after … sessions"), null=True, blank=True
+    minimum_age = models.PositiveSmallIntegerField(_("minimum age"), null=True, blank=True, help_text=_("years"))
+    adult_age = models.PositiveSmallIntegerField(
+        _("of age from"), default=facts.ADULT_AGE, help_text=_("years; for who is younger, a guardian consents")
     )
     created_at = models.DateTimeField(_("created"))
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    retired_at = models.DateTimeField(_("retired"), null=True, blank=True)
+    retired_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+")
+    retire_reason = models.CharField(_("why it was retired"), max_length=300, blank=True)
 
     objects = ProtocolVersionQuerySet.as_manager()
 
@@ -104,6 +118,11 @@ class ProtocolVersion(models.Model):
             models.CheckConstraint(
                 condition=Q(effective_to=None) | Q(effective_from=None) | Q(effective_to__gte=F("effective_from")),
                 name="protocol_version_is_effective_to_a_day_after_it_began",
+            ),
+            models.CheckConstraint(
+                condition=(Q(state="retired", retired_at__isnull=False) & ~Q(retire_reason=""))
+                | (~Q(state="retired") & Q(retired_at=None)),
+                name="protocol_version_that_is_retired_says_when_and_why",
             ),
         ]
 
@@ -128,6 +147,32 @@ class ProtocolApproval(models.Model):
 
     def __str__(self) -> str:
         return f"{self.version} · {self.by}"
+
+
+class CoolingOff(models.Model):
+    """A time to think between information and treatment, where and for whom it is; the longest that applies counts."""
+
+    version = models.ForeignKey(ProtocolVersion, models.CASCADE, related_name="cooling_off")
+    amount = models.CharField(_("time to think"), max_length=60)
+    jurisdiction = models.CharField(_("jurisdiction"), max_length=10, blank=True, help_text=_("blank: everywhere"))
+    under_age = models.PositiveSmallIntegerField(
+        _("under the age of"), null=True, blank=True, help_text=_("years; blank: at every age")
+    )
+
+    class Meta:
+        verbose_name = _("cooling-off")
+        verbose_name_plural = _("cooling-offs")
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["version", "jurisdiction", "under_age"],
+                nulls_distinct=False,
+                name="cooling_off_is_said_once_for_a_place_and_age",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.amount
 
 
 class Step(models.Model):
@@ -253,11 +298,11 @@ class LateBand(models.Model):
     """What to do when a step comes this late: half-open [from, until) after the reference."""
 
     class Action(models.TextChoices):
-        BOOK_ANYWAY = "book_anyway", _("book anyway")
-        SHORTEN = "shorten", _("shorten")
-        REPEAT_STEP = "repeat_step", _("repeat the step")
-        RESTART = "restart", _("restart")
-        REVIEW = "review", _("medical review")
+        BOOK_ANYWAY = facts.LateAction.BOOK_ANYWAY.value, _("book anyway")
+        SHORTEN = facts.LateAction.SHORTEN.value, _("shorten")
+        REPEAT_STEP = facts.LateAction.REPEAT_STEP.value, _("repeat the step")
+        RESTART = facts.LateAction.RESTART.value, _("restart")
+        REVIEW = facts.LateAction.REVIEW.value, _("medical review")
 
     spacing = models.ForeignKey(Spacing, models.CASCADE, related_name="late_bands")
     from_amount = models.CharField(_("from"), max_length=60)
@@ -285,7 +330,7 @@ class StepGate(models.Model):
         verbose_name = _("gate")
         verbose_name_plural = _("gates")
         ordering = ["id"]
-        constraints = [models.UniqueConstraint(fields=["step", "name"], name="step_lists_a_gate_once")]
+        constraints = [models.UniqueConstraint(fields=["step", "name", "parameters"], name="step_lists_a_gate_once")]
 
     def __str__(self) -> str:
         return self.name

@@ -1,4 +1,7 @@
-"""Calendar amounts: CDSi date arithmetic ("6 months - 4 days"), the only place that adds months to a date."""
+"""Calendar amounts: CDSi date arithmetic ("6 months - 4 days"), the only place that adds months to a date.
+
+Also days of the year, such as the first of May, and ages in whole years.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,8 @@ from typing import Self
 MONTHS_AT_MOST = 1200
 DAYS_AT_MOST = 36_600
 FORMS = '"7 days", "4 weeks", "1 month", "1 year 6 months", "6 months - 4 days", "19 months + 4 weeks"'
+
+DAYS_OF_YEAR = '"05-01" (1 May), "09-30" (30 September)'
 
 _TERM = re.compile(r"([+-]?) ?(\d{1,6}) (year|month|week|day)s?", re.ASCII)
 _ORDER = ("year", "month", "week", "day")
@@ -69,6 +74,40 @@ class Amount:
         Exact: see `_widest`. "4 weeks" is at most "1 month"; "30 days" is not ("1 month" after 31 January is 29 days).
         """
         return _widest(self.months, other.months) <= other.days - self.days
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class DayOfYear:
+    """A day that comes every year, 29 February included; days are compared within a year."""
+
+    month: int
+    day: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read month and day, as in "05-01". Refuse anything else with a ValueError."""
+        found = re.fullmatch(r"(\d\d)-(\d\d)", text, re.ASCII)
+        month, day = (int(found[1]), int(found[2])) if found else (0, 0)
+        if not 1 <= month <= 12 or not 1 <= day <= monthrange(2000, month)[1]:
+            raise ValueError(f"not a day of the year: {text!r}; write for example {DAYS_OF_YEAR}")
+        return cls(month, day)
+
+    @classmethod
+    def of(cls, on: date) -> Self:
+        return cls(on.month, on.day)
+
+    def __str__(self) -> str:
+        return f"{self.month:02}-{self.day:02}"
+
+    def first_on_or_after(self, on: date) -> date:
+        """Return the first date from this one on that is the day; 1 March where there is no 29 February."""
+        year = on.year + (DayOfYear.of(on) > self)
+        return date(year, self.month, 1) + timedelta(days=self.day - 1)
+
+
+def birthday(born_on: date, age: int) -> date:
+    """Return the day on which somebody reaches an age; who is born on 29 February does so on 1 March."""
+    return _months_after(born_on, 12 * age)
 
 
 def after(amount: Amount | None, reference: date) -> date | None:

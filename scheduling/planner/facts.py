@@ -14,7 +14,7 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from .amounts import Amount
+from .amounts import Amount, DayOfYear
 
 # --- what a protocol asks for -----------------------------------------------------------------------------------
 
@@ -34,6 +34,26 @@ class Reference(StrEnum):
     LAST_OF_KIND = "last_of_kind"  # the last session of a step kind, e.g. treatment
 
 
+class LateAction(StrEnum):
+    """What a late band asks for, the mildest first."""
+
+    BOOK_ANYWAY = "book_anyway"
+    SHORTEN = "shorten"
+    REPEAT_STEP = "repeat_step"
+    RESTART = "restart"
+    REVIEW = "review"  # a new medical assessment first
+
+
+@dataclass(frozen=True, slots=True)
+class LateBand:
+    """What to do from `begins` until just before `ends` (None: for ever) after the reference."""
+
+    begins: Amount
+    ends: Amount | None
+    action: LateAction
+    note: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Spacing:
     """How long after its reference a step may, should and must happen. Blanks stay blank."""
@@ -47,6 +67,13 @@ class Spacing:
     overdue: Amount | None = None
     lapse: Amount | None = None
     areas: frozenset[str] = frozenset()  # when not empty: applies to sessions that treat one of these areas
+    late_bands: tuple[LateBand, ...] = ()  # they never overlap
+    effective_from: date | None = None  # it applies to references on these dates, both inclusive
+    effective_to: date | None = None
+
+    def is_in_effect(self, reference_on: date) -> bool:
+        """Whether it applies to a reference on that date."""
+        return (self.effective_from or date.min) <= reference_on <= (self.effective_to or date.max)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +112,25 @@ class RiskRule:
 
 
 @dataclass(frozen=True, slots=True)
+class CoolingOff:
+    """A time to think, from informed to treatment. Blank conditions are met everywhere and by everybody."""
+
+    amount: Amount
+    jurisdiction: str = ""  # ISO 3166: a country, and so each of its parts, or one part
+    under_age: int | None = None  # for patients younger than this on the date of the session
+
+
+class ConsentScope(StrEnum):
+    COURSE = "course"  # one consent serves all sessions
+    SESSION = "session"  # each session has its own
+
+
+@dataclass(frozen=True, slots=True)
 class ConsentRule:
     at: str  # "booking" or "visit": when a signature must stand
-    cooling_off: Amount | None = None  # from informed to the first treatment
+    cooling_off: tuple[CoolingOff, ...] = ()  # the longest that applies counts
     valid_for: Amount | None = None  # from signed
+    scope: ConsentScope = ConsentScope.COURSE
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +139,15 @@ class AssessmentRule:
     cooling_off: Amount | None = None  # from assessed to the first treatment
 
 
+Parameter = int | str | Amount | DayOfYear
+
+
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """A gate a step lists, by the name of its function in `gates.py`."""
+    """A gate a step lists, by the name of its function in `gates.py`, which says what parameters it takes."""
 
     name: str
-    parameters: Mapping[str, object] = field(default_factory=dict)
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +169,9 @@ class Step:
         return sum(phase.minutes for phase in self.phases)
 
 
+ADULT_AGE = 18  # unless a protocol says so
+
+
 @dataclass(frozen=True, slots=True)
 class Protocol:
     """What a protocol version says beyond its steps."""
@@ -135,6 +183,8 @@ class Protocol:
     risks: tuple[RiskRule, ...] = ()
     consent: ConsentRule | None = None
     assessment: AssessmentRule = AssessmentRule()
+    minimum_age: int | None = None  # in years
+    adult_age: int = ADULT_AGE  # who is younger consents by a guardian
 
 
 # --- what happened so far -----------------------------------------------------------------------------------------
@@ -172,6 +222,8 @@ class SessionFacts:
     counts: bool = True
     outcome: OutcomeFacts | None = None
     booked: Slot | None = None  # the live appointment, in the planner's own shape
+    consent: ConsentFacts | None = None  # the newest one for this session alone
+    late_action: str = ""  # what a clinician decided for a session that comes late: a LateAction
     pinned: bool = False  # keep `booked` where it is; only the others are planned
 
 
@@ -204,6 +256,24 @@ class ConsentFacts:
     signed_on: date | None = None
     withdrawn_on: date | None = None
     expires_on: date | None = None
+    by_guardian: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GuardianFacts:
+    """Who decides for a patient, on which dates (both inclusive; blank: without end)."""
+
+    from_on: date | None = None
+    until_on: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TreatmentFacts:
+    """A treatment of the patient in another course."""
+
+    protocol: str
+    on: date
+    performed: bool  # else booked
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +299,8 @@ class PatientFacts:
     deceased_on: date | None = None
     merged_away: bool = False
     answers: Mapping[str, AnswerFacts] = field(default_factory=dict)  # newest per question code
+    born_on: date | None = None
+    guardians: tuple[GuardianFacts, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +330,8 @@ class CourseFacts:
     consent: ConsentFacts | None = None
     holds: tuple[HoldFacts, ...] = ()
     overrides: tuple[OverrideFacts, ...] = ()
+    elsewhere: tuple[TreatmentFacts, ...] = ()  # in the patient's other courses, whatever their protocol
+    place: str = ""  # where the site is, by ISO 3166: "GB", "GB-SCT"
 
 
 # --- people, rooms, devices and their time --------------------------------------------------------------------------
@@ -352,6 +426,16 @@ class Window:
     lapse_on: date | None = None
     tolerance_days: int = 0
     provisional: bool = False  # a reference is not performed yet: counted from a booked or projected date
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """The late band in which a date lies."""
+
+    action: LateAction
+    note: str
+    first_on: date
+    last_on: date | None  # None: it has no end
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,50 +1,190 @@
 """Clinical conditions that must be open before a session may happen: one function per gate, asked at four moments.
 
 Each gate answers with what is *not* open, for a session on a date, as known on `today` (the site's local date at
-asking). As the date of a session grows, one code of one gate changes at most once; the search relies on it.
+asking). `GATES` holds every gate with its codes, the parameters it takes, and the dates on which it turns: between two
+such dates one code about one subject changes at most once, as the date of the session grows. The search relies on it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import date, timedelta
+from enum import StrEnum
+from typing import TypeVar
+from uuid import UUID
 
-from .amounts import after
+from .amounts import Amount, DayOfYear, after, birthday
 from .facts import (
     AssessmentFacts,
     ConsentFacts,
     ConsentRule,
+    ConsentScope,
     CourseFacts,
+    Gate,
     GateAnswer,
     GateState,
+    LateAction,
     Moment,
     OutcomeResult,
+    Parameter,
     Reflux,
     RiskRule,
     SessionFacts,
     SessionState,
     Severity,
     StepKind,
+    TreatmentFacts,
 )
-from .windows import GONE
+from .windows import GONE, NO_DATES, is_as_strict, late_band_of, late_references
 
 PRESCRIBER = "prescriber"
+CLOSED, PENDING = GateState.CLOSED, GateState.PENDING
+ONE_DAY = timedelta(days=1)
+
+_Kind = TypeVar("_Kind", int, str, Amount, DayOfYear)
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A session on a date, in its course, as known on `today`."""
+    """A session on a date, in its course, as known on `today`; `dates` are those assumed for other sessions of it."""
 
     session: SessionFacts
     on: date
     course: CourseFacts
     today: date
+    dates: Mapping[UUID, date] = field(default_factory=dict)
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
 
+    def count(self, name: str) -> int:
+        return _typed(self.parameters[name], int)
+
+    def amount(self, name: str) -> Amount:
+        return _typed(self.parameters[name], Amount)
+
+    def day_of_year(self, name: str) -> DayOfYear:
+        return _typed(self.parameters[name], DayOfYear)
+
+    def key(self, name: str) -> str:
+        return _typed(self.parameters[name], str)
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """One way in which a gate is not open, in the states it can have. `override` is the role that may silence it."""
+
+    code: str
+    states: tuple[GateState, ...] = (CLOSED,)
+    override: str = ""
+
+
+class Takes(StrEnum):
+    """What a parameter of a gate may be."""
+
+    COUNT = "count"
+    AMOUNT = "amount"
+    DAY_OF_YEAR = "day_of_year"
+    PROTOCOL = "protocol"  # the key of another protocol
+
+
+READ: Mapping[Takes, Callable[[str], Parameter]] = {
+    Takes.COUNT: int,
+    Takes.AMOUNT: Amount.parse,
+    Takes.DAY_OF_YEAR: DayOfYear.parse,
+    Takes.PROTOCOL: str,
+}
 
 GateFunction = Callable[[Asked], list[GateAnswer]]
+Turns = Callable[[Asked, date], Iterable[date]]
 
 
+@dataclass(frozen=True, slots=True)
+class GateKind:
+    """A gate, and all that is to be known of it without asking it."""
+
+    ask: GateFunction
+    codes: tuple[Code, ...]
+    takes: Mapping[str, Takes]  # every parameter must be given
+    always: bool  # asked of every session, whatever its step lists
+    for_treatments: bool  # only a treatment step may list it
+    repeats: bool  # a step may list it several times, with other parameters
+    looks_elsewhere: bool  # it wants the patient's treatments in other courses
+    turns: Turns  # dates in (asked.on, until] between which each of its codes changes at most once
+
+    def read(self, written: Mapping[str, object]) -> dict[str, Parameter]:
+        """Return parameters from how they are stored: texts and numbers."""
+        return {name: READ[takes](str(written[name])) for name, takes in self.takes.items()}
+
+
+GATES: dict[str, GateKind] = {}  # in the order in which they are asked
+
+
+def _never(asked: Asked, until: date) -> Iterable[date]:
+    return ()
+
+
+def gate(
+    *codes: Code,
+    takes: Mapping[str, Takes] | None = None,
+    always: bool = False,
+    for_treatments: bool = False,
+    repeats: bool = False,
+    looks_elsewhere: bool = False,
+    turns: Turns = _never,
+) -> Callable[[GateFunction], GateFunction]:
+    """Enter a gate into GATES, under the function's name."""
+
+    def enter(ask: GateFunction) -> GateFunction:
+        kind = GateKind(ask, codes, takes or {}, always, for_treatments, repeats, looks_elsewhere, turns)
+        GATES[ask.__name__] = kind
+        return ask
+
+    return enter
+
+
+# --- when gates turn ------------------------------------------------------------------------------------------------
+
+
+def _new_years(asked: Asked, until: date) -> Iterable[date]:
+    return (date(year, 1, 1) for year in range(asked.on.year + 1, until.year + 1))
+
+
+def _season_turns(asked: Asked, until: date) -> Iterable[date]:
+    for year in range(asked.on.year, until.year + 1):
+        yield asked.day_of_year("from").first_on_or_after(date(year, 1, 1))
+        yield _after_season(asked.day_of_year("until"), date(year, 1, 1))
+
+
+def _apart_turns(asked: Asked, until: date) -> Iterable[date]:
+    for other in _treatments_to_keep_from(asked):
+        yield _first_too_near(asked.amount("at_least"), other.on)
+        yield asked.amount("at_least").after(other.on)
+
+
+def _late_turns(asked: Asked, until: date) -> Iterable[date]:
+    for spacing, anchor in late_references(asked.session, asked.course):
+        for band in spacing.late_bands:
+            yield band.begins.after(anchor)
+            if band.ends is not None:
+                yield band.ends.after(anchor)
+
+
+def _guardian_turns(asked: Asked, until: date) -> Iterable[date]:
+    for guardian in asked.course.patient.guardians:
+        yield from (on for on in (guardian.from_on,) if on)
+        yield from (on + ONE_DAY for on in (guardian.until_on,) if on)
+
+
+# --- the gates ------------------------------------------------------------------------------------------------------
+
+
+@gate(
+    Code("assessment_missing"),
+    Code("assessment_expired"),
+    Code("assessment_unsuitable"),
+    Code("assessment_cooling_off"),
+)
 def assessment(asked: Asked) -> list[GateAnswer]:
     """A clinician has assessed the patient as suitable, long enough ago and not too long ago."""
     done, rule = asked.course.assessment, asked.course.protocol.assessment
@@ -60,6 +200,7 @@ def assessment(asked: Asked) -> list[GateAnswer]:
     return answers
 
 
+@gate(Code("reflux_not_checked"), Code("reflux_untreated"), Code("reflux_treated_recently"))
 def reflux(asked: Asked) -> list[GateAnswer]:
     """Underlying varicose veins: none, or treated and long enough ago. Not assessed is not checked."""
     found: AssessmentFacts | None = asked.course.assessment
@@ -73,6 +214,14 @@ def reflux(asked: Asked) -> list[GateAnswer]:
     return []
 
 
+@gate(
+    Code("answer_missing"),
+    Code("answer_expired"),
+    Code("answer_due_again", (PENDING,)),
+    Code("risk_absolute"),
+    Code("risk_relative", override=PRESCRIBER),
+    Code("risk_ask"),
+)
 def answers(asked: Asked) -> list[GateAnswer]:
     """Every risk question of the protocol is answered, recently enough and well. Unknown is not "no".
 
@@ -81,17 +230,30 @@ def answers(asked: Asked) -> list[GateAnswer]:
     return [answer for rule in asked.course.protocol.risks for answer in _risk(rule, asked)]
 
 
+@gate(Code("area_not_allowed"))
 def area(asked: Asked) -> list[GateAnswer]:
     """The protocol may treat every area that the session names."""
     return [_closed("area_not_allowed", name) for name in sorted(asked.session.areas - asked.course.protocol.areas)]
 
 
+@gate(
+    Code("consent_withdrawn"),
+    Code("consent_missing", (CLOSED, PENDING)),
+    Code("consent_expired", (CLOSED, PENDING)),
+    Code("consent_cooling_off"),
+    Code("guardian_missing"),
+    Code("guardian_consent_missing"),
+    turns=_guardian_turns,
+)
 def consent(asked: Asked) -> list[GateAnswer]:
     """A signed consent stands: at booking, or (where the protocol says so) when the visit begins.
 
-    A protocol that lists the gate and says nothing about consent asks for it at booking.
+    It is the course's, or where the protocol says so one for this session alone. For a patient who is under age on the
+    date of the session, a guardian is on record and has given it. A protocol that lists the gate and says nothing about
+    consent asks for it at booking.
     """
-    rule, given = asked.course.protocol.consent or ConsentRule(at="booking"), asked.course.consent
+    rule = asked.course.protocol.consent or ConsentRule(at="booking")
+    given = asked.session.consent if rule.scope is ConsentScope.SESSION else asked.course.consent
     can_still_be_signed = rule.at == "visit" and asked.on > asked.today
     answers = []
     if given is not None and given.withdrawn_on is not None and given.withdrawn_on <= asked.today:
@@ -104,11 +266,24 @@ def consent(asked: Asked) -> list[GateAnswer]:
         answers.append(
             _until_the_visit("consent_expired", asked.on) if can_still_be_signed else _closed("consent_expired")
         )
-    if given is not None and rule.cooling_off and asked.on < (opens_on := rule.cooling_off.after(given.informed_on)):
+    if given is not None and asked.on < (opens_on := _time_to_think_ends(rule, given, asked.course)):
         answers.append(_closed("consent_cooling_off", opens_on=opens_on))
+    if _is_younger(asked, asked.course.protocol.adult_age):
+        if not any(
+            (g.from_on or date.min) <= asked.on <= (g.until_on or date.max) for g in asked.course.patient.guardians
+        ):
+            answers.append(_closed("guardian_missing"))
+        if given is not None and given.signed_on is not None and not given.by_guardian:
+            answers.append(_closed("guardian_consent_missing"))
     return answers
 
 
+@gate(
+    Code("outcome_missing"),
+    Code("outcome_stop"),
+    Code("outcome_review"),
+    Code("outcome_awaited", (PENDING,)),
+)
 def outcome(asked: Asked) -> list[GateAnswer]:
     """The treatment before it has an outcome that lets the course go on; one that is still to come is awaited."""
     before = [
@@ -129,15 +304,120 @@ def outcome(asked: Asked) -> list[GateAnswer]:
     if before and before[-1].state is SessionState.OPEN:
         awaited = before[-1]
         changes_on = (awaited.booked.on,) if awaited.booked else ()
-        answers.append(GateAnswer("outcome_awaited", GateState.PENDING, awaited.step.key, changes_on=changes_on))
+        answers.append(GateAnswer("outcome_awaited", PENDING, awaited.step.key, changes_on=changes_on))
     return answers
 
 
+@gate(
+    Code("yearly_limit_reached"),
+    takes={"at_most": Takes.COUNT},
+    for_treatments=True,
+    looks_elsewhere=True,
+    turns=_new_years,
+)
+def yearly_limit(asked: Asked) -> list[GateAnswer]:
+    """The patient has had, or has booked, fewer treatments of the protocol than a calendar year may have."""
+    if yearly_room(asked.session, asked.on.year, asked.course, asked.count("at_most"), asked.dates, asked.on) > 0:
+        return []
+    return [_closed("yearly_limit_reached", opens_on=date(asked.on.year + 1, 1, 1))]
+
+
+@gate(Code("review_due", (CLOSED, PENDING)), takes={"every": Takes.COUNT}, for_treatments=True, looks_elsewhere=True)
+def review_due(asked: Asked) -> list[GateAnswer]:
+    """A clinician has assessed the patient anew before more than so many treatments followed the last assessment.
+
+    A treatment on the day of the assessment counts as one that followed it. What is still to be performed before this
+    session makes it pending: it will be known when the last treatment that is allowed has taken place.
+    """
+    course, every = asked.course, asked.count("every")
+    since = course.assessment.assessed_on if course.assessment else date.min
+    treatments = [s for s in course.sessions if _is_treatment(s) and s.position < asked.session.position]
+    performed = sum(s.performed_on is not None and s.performed_on >= since for s in treatments)
+    performed += sum(t.performed and t.on >= since for t in course.elsewhere if t.protocol == course.protocol.key)
+    if performed >= every:
+        return [_closed("review_due")]
+    awaited = [s for s in treatments if s.state is SessionState.OPEN]
+    if performed + len(awaited) < every:
+        return []
+    last = awaited[every - performed - 1]
+    return [GateAnswer("review_due", PENDING, changes_on=(last.booked.on,) if last.booked else ())]
+
+
+@gate(
+    Code("season_closed"),
+    takes={"from": Takes.DAY_OF_YEAR, "until": Takes.DAY_OF_YEAR},
+    repeats=True,
+    turns=_season_turns,
+)
+def season(asked: Asked) -> list[GateAnswer]:
+    """The date lies outside a pause that comes every year, both days inclusive; it may lead over New Year."""
+    begins, ends, on = asked.day_of_year("from"), asked.day_of_year("until"), DayOfYear.of(asked.on)
+    is_inside = begins <= on <= ends if begins <= ends else on >= begins or on <= ends
+    return [_closed("season_closed", opens_on=_after_season(ends, asked.on))] if is_inside else []
+
+
+@gate(
+    Code("too_near_other_treatment", override=PRESCRIBER),
+    takes={"protocol": Takes.PROTOCOL, "at_least": Takes.AMOUNT},
+    repeats=True,
+    looks_elsewhere=True,
+    turns=_apart_turns,
+)
+def apart(asked: Asked) -> list[GateAnswer]:
+    """No treatment of that other protocol is, or was, so near: neither before the session nor after it."""
+    at_least = asked.amount("at_least")
+    taken = sorted((_first_too_near(at_least, t.on), at_least.after(t.on)) for t in _treatments_to_keep_from(asked))
+    opens_on = asked.on
+    for begins, ends in taken:
+        if begins <= opens_on < ends:
+            opens_on = ends
+    if opens_on == asked.on:
+        return []
+    return [_closed("too_near_other_treatment", asked.key("protocol"), opens_on=opens_on, override=PRESCRIBER)]
+
+
+@gate(
+    Code("late_review", override=PRESCRIBER),
+    Code("late_repeat_step", override=PRESCRIBER),
+    Code("late_restart", override=PRESCRIBER),
+    always=True,
+    turns=_late_turns,
+)
+def late(asked: Asked) -> list[GateAnswer]:
+    """What the step's late bands ask for on that date is done: a new assessment, or a clinician's decision.
+
+    A decision to go further than the band asks for is one. Bands that only say how the session changes refuse nothing.
+    """
+    band = late_band_of(asked.session, asked.on, asked.course)
+    match band.action if band else None:
+        case LateAction.REVIEW:
+            done = asked.course.assessment
+            is_done = bool(band and done and done.assessed_on >= band.first_on)
+        case LateAction.REPEAT_STEP | LateAction.RESTART:
+            is_done = bool(band and is_as_strict(asked.session.late_action, band.action))
+        case _:
+            return []
+    return [] if is_done or band is None else [_closed(f"late_{band.action}", override=PRESCRIBER)]
+
+
+@gate(Code("too_young"), Code("birth_date_missing"), always=True)
+def age(asked: Asked) -> list[GateAnswer]:
+    """The patient is as old as the protocol asks for. Unknown is not old enough."""
+    least, born_on = asked.course.protocol.minimum_age, asked.course.patient.born_on
+    if least is None:
+        return []
+    if born_on is None:
+        return [_closed("birth_date_missing")]
+    return [_closed("too_young", opens_on=birthday(born_on, least))] if _is_younger(asked, least) else []
+
+
+@gate(Code("course_on_hold"), always=True)
 def hold(asked: Asked) -> list[GateAnswer]:
-    """Nothing holds the asked.course. A hold is lifted by whom it names, never overridden."""
+    """Nothing holds the course. A hold is lifted by whom it names, never overridden."""
     return [_closed("course_on_hold", hold.code) for hold in asked.course.holds]
 
 
+@gate(Code("patient_deceased"), Code("patient_merged"), always=True)
 def patient_active(asked: Asked) -> list[GateAnswer]:
     """The patient lives, and the record is not merged into another."""
     answers = []
@@ -148,29 +428,64 @@ def patient_active(asked: Asked) -> list[GateAnswer]:
     return answers
 
 
-GATES: dict[str, GateFunction] = {
-    gate.__name__: gate for gate in (assessment, reflux, answers, area, consent, outcome, hold, patient_active)
-}
-ALWAYS_ASKED = frozenset({"hold", "patient_active"})
+# --- asking them ----------------------------------------------------------------------------------------------------
 
 
-def gate_answers(session: SessionFacts, on: date, course: CourseFacts, today: date) -> list[GateAnswer]:
+def gate_answers(
+    session: SessionFacts, on: date, course: CourseFacts, today: date, dates: Mapping[UUID, date] = NO_DATES
+) -> list[GateAnswer]:
     """Return every answer that is not open, in the order of GATES, overrides taken into account.
 
-    A step is asked for the gates it lists, and for a hold and the patient always. Raise KeyError for a gate that does
-    not exist: a protocol that names one must not be saved, and never counts as open.
+    A step is asked for the gates it lists, and for those that are always asked. `dates` are assumed for other sessions
+    of the course. Raise KeyError for a gate that does not exist: a protocol that names one must not be saved, and never
+    counts as open.
     """
-    listed = {gate.name for gate in session.step.gates}
-    if unknown := listed - GATES.keys():
-        raise KeyError(f"no such gate: {sorted(unknown)}")
-    asked = Asked(session, on, course, today)
     return [
         answer
-        for name, gate in GATES.items()
-        if name in listed or name in ALWAYS_ASKED
-        for answer in gate(asked)
+        for kind, parameters in _gates_of(session)
+        for answer in kind.ask(Asked(session, on, course, today, dates, parameters))
         if not is_overridden(answer.code, answer.subject, answer.override, session, on, course)
     ]
+
+
+def turning_dates(session: SessionFacts, first_on: date, last_on: date, course: CourseFacts, today: date) -> list[date]:
+    """Return the dates from the first one on between which no code of a gate changes more than once, in order."""
+    turns = {
+        on
+        for kind, parameters in _gates_of(session)
+        for on in kind.turns(Asked(session, first_on, course, today, NO_DATES, parameters), last_on)
+    }
+    return sorted({first_on} | {on for on in turns if first_on < on <= last_on})
+
+
+def yearly_room(
+    session: SessionFacts,
+    year: int,
+    course: CourseFacts,
+    at_most: int,
+    dates: Mapping[UUID, date] = NO_DATES,
+    on: date = date.min,
+) -> int:
+    """Return how many treatments of the protocol a calendar year still has room for, without this session.
+
+    Taken is what is performed or booked, in the patient's other courses too. A visit that is booked `on` that date
+    already stands before those that are booked for later.
+    """
+    is_booked = session.booked is not None and session.booked.on == on
+    others = [
+        (s.performed_on or dates.get(s.id) or (s.booked.on if s.booked else None), s.performed_on is not None)
+        for s in course.sessions
+        if s.id != session.id and _is_treatment(s)
+    ] + [(t.on, t.performed) for t in course.elsewhere if t.protocol == course.protocol.key]
+    return at_most - sum(
+        other is not None and other.year == year and (performed or not is_booked or other <= on)
+        for other, performed in others
+    )
+
+
+def looks_elsewhere(gates: Iterable[Gate]) -> bool:
+    """Whether one of the gates wants the patient's treatments in other courses."""
+    return any(GATES[gate.name].looks_elsewhere for gate in gates)
 
 
 def is_overridden(code: str, subject: str, role: str, session: SessionFacts, on: date, course: CourseFacts) -> bool:
@@ -195,6 +510,75 @@ def refuses(answer: GateAnswer, moment: Moment) -> bool:
             return True
 
 
+def _gates_of(session: SessionFacts) -> list[tuple[GateKind, Mapping[str, Parameter]]]:
+    """Return the gates that a session is asked for, in the order of GATES, each with its parameters."""
+    listed: dict[str, list[Mapping[str, Parameter]]] = {}
+    for one in session.step.gates:
+        listed.setdefault(one.name, []).append(one.parameters)
+    if unknown := listed.keys() - GATES.keys():
+        raise KeyError(f"no such gate: {sorted(unknown)}")
+    return [
+        (kind, parameters)
+        for name, kind in GATES.items()
+        for parameters in listed.get(name) or ([{}] if kind.always else [])
+    ]
+
+
+def _is_treatment(session: SessionFacts) -> bool:
+    return session.step.kind is StepKind.TREATMENT and session.state not in GONE
+
+
+def _is_younger(asked: Asked, years: int) -> bool:
+    """Whether the patient is known to be younger on the date of the session."""
+    born_on = asked.course.patient.born_on
+    return born_on is not None and asked.on < birthday(born_on, years)
+
+
+def _after_season(ends: DayOfYear, on: date) -> date:
+    """Return the first day after the next end of a season, from a date on."""
+    last = ends.first_on_or_after(on)
+    return last + ONE_DAY if DayOfYear.of(last) == ends else last
+
+
+def _treatments_to_keep_from(asked: Asked) -> list[TreatmentFacts]:
+    return [other for other in asked.course.elsewhere if other.protocol == asked.key("protocol")]
+
+
+def _first_too_near(at_least: Amount, other_on: date) -> date:
+    """Return the first date that is less than so long before another."""
+    last = other_on.toordinal()
+    days = range(max(1, last - 31 * at_least.months - abs(at_least.days)), last)
+    near = bisect_right(days, other_on, key=lambda day: at_least.after(date.fromordinal(day)))
+    return date.fromordinal(days[near]) if near < len(days) else other_on
+
+
+def _time_to_think_ends(rule: ConsentRule, given: ConsentFacts, course: CourseFacts) -> date:
+    """Return the first date on which no time to think stands in the way: the longest one that applies counts.
+
+    One for the young ends on the birthday, too.
+    """
+    ends = [given.informed_on]
+    for wait in rule.cooling_off:
+        if (
+            wait.jurisdiction
+            and course.place != wait.jurisdiction
+            and not course.place.startswith(f"{wait.jurisdiction}-")
+        ):
+            continue
+        over_on = wait.amount.after(given.informed_on)
+        born_on = course.patient.born_on
+        if wait.under_age is not None and born_on is not None:
+            over_on = min(over_on, birthday(born_on, wait.under_age))
+        ends.append(over_on)
+    return max(ends)
+
+
+def _typed(value: Parameter, kind: type[_Kind]) -> _Kind:
+    if not isinstance(value, kind):
+        raise TypeError(f"{value!r} is no {kind.__name__}")
+    return value
+
+
 def _risk(rule: RiskRule, asked: Asked) -> list[GateAnswer]:
     given = asked.course.patient.answers.get(rule.question)
     if given is None:
@@ -204,7 +588,7 @@ def _risk(rule: RiskRule, asked: Asked) -> list[GateAnswer]:
     if asked.today >= asked_again_on and (asked.session.booked is None or asked.on <= asked.today):
         found.append(_closed("answer_expired", rule.question))
     elif asked.on >= asked_again_on:
-        found.append(GateAnswer("answer_due_again", GateState.PENDING, rule.question, changes_on=(asked_again_on,)))
+        found.append(GateAnswer("answer_due_again", PENDING, rule.question, changes_on=(asked_again_on,)))
     if given.value in rule.refused_answers and not (rule.severity is Severity.ASK and given.reviewed):
         override = PRESCRIBER if rule.severity is Severity.RELATIVE else ""
         found.append(_closed(f"risk_{rule.severity}", rule.question, override=override))
@@ -220,8 +604,8 @@ def _first(*dates: date | None) -> date:
 
 
 def _closed(code: str, subject: str = "", *, opens_on: date | None = None, override: str = "") -> GateAnswer:
-    return GateAnswer(code, GateState.CLOSED, subject, opens_on=opens_on, override=override)
+    return GateAnswer(code, CLOSED, subject, opens_on=opens_on, override=override)
 
 
 def _until_the_visit(code: str, on: date) -> GateAnswer:
-    return GateAnswer(code, GateState.PENDING, changes_on=(on,))
+    return GateAnswer(code, PENDING, changes_on=(on,))

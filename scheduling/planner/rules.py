@@ -192,7 +192,7 @@ def patient_busy(asked: Asked) -> Iterator[Violation]:
 
 def gate_closed(asked: Asked) -> Iterator[Violation]:
     """Every gate lets the session be booked on its date; the violation bears the gate's own code."""
-    for answer in gate_answers(asked.session, asked.slot.on, asked.course, asked.today):
+    for answer in gate_answers(asked.session, asked.slot.on, asked.course, asked.today, asked.dates):
         if refuses(answer, Moment.BOOK):
             yield _broken(asked, answer.code, answer.subject, opens_on=answer.opens_on, override=answer.override)
 

@@ -185,7 +185,7 @@ def _shown(slots: Sequence[Slot], chain: Chain, weights: Weights | None = None) 
             window=window_of(session, course, dates),
             cost=part,
             pinned=session.pinned,
-            gates=tuple(gate_answers(session, slot.on, course, today)),
+            gates=tuple(gate_answers(session, slot.on, course, today, dates)),
         )
         for slot, part in zip(slots, parts, strict=True)
         for session in (sessions[slot.session],)

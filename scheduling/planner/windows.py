@@ -7,7 +7,17 @@ from datetime import date, timedelta
 from uuid import UUID
 
 from .amounts import after
-from .facts import CourseFacts, Reference, SessionFacts, SessionState, Spacing, StepKind, Window
+from .facts import (
+    CourseFacts,
+    Late,
+    LateAction,
+    Reference,
+    SessionFacts,
+    SessionState,
+    Spacing,
+    StepKind,
+    Window,
+)
 
 NO_DATES: Mapping[UUID, date] = {}
 GONE = (SessionState.SKIPPED, SessionState.DROPPED)
@@ -23,12 +33,13 @@ def window_of(session: SessionFacts, course: CourseFacts, dates: Mapping[UUID, d
     A reference counts from its performed date, else from the assumed date, else from the booked one, else from its own
     projected target (then earliest). Not performed makes the window provisional. A spacing whose reference does not
     exist (no such session, an event not known) or cannot be projected adds nothing: holding the session back for it is
-    a gate's duty.
+    a gate's duty. Nor does one whose reference lies outside the dates on which it is in effect.
     """
     anchors = [
         (spacing, anchor, performed)
         for spacing, reference in references(session, course)
         for anchor, performed in (_date_of(reference, course, dates),)
+        if anchor is None or spacing.is_in_effect(anchor)
     ]
     return counted([(spacing, anchor) for spacing, anchor, _ in anchors], all(performed for *_, performed in anchors))
 
@@ -91,7 +102,7 @@ def counted(anchors: list[tuple[Spacing, date | None]], performed: bool = True) 
     floor_on = earliest_on = target_on = overdue_on = lapse_on = None
     tolerance = 0
     for spacing, anchor in anchors:
-        if anchor is None:
+        if anchor is None or not spacing.is_in_effect(anchor):
             continue
         floor = after(spacing.floor, anchor)
         floor_on = _latest(floor_on, floor)
@@ -109,6 +120,43 @@ def counted(anchors: list[tuple[Spacing, date | None]], performed: bool = True) 
         target_on = target_on and max(target_on, earliest_on)
         overdue_on = overdue_on and max(overdue_on, earliest_on + timedelta(days=1))
     return Window(floor_on, earliest_on, target_on, overdue_on, lapse_on, tolerance, provisional=not performed)
+
+
+def late_band_of(session: SessionFacts, on: date, course: CourseFacts) -> Late | None:
+    """Return the late band in which a date lies for the session, the strictest where several spacings have one.
+
+    Bands count from what has really happened: a performed session or a named event.
+    """
+    found: Late | None = None
+    for spacing, anchor in late_references(session, course):
+        for band in spacing.late_bands:
+            first_on, ends_on = band.begins.after(anchor), after(band.ends, anchor)
+            if first_on <= on and (ends_on is None or on < ends_on):
+                last_on = None if ends_on is None else ends_on - timedelta(days=1)
+                late = Late(band.action, band.note, first_on, last_on)
+                if found is None or _STRICTNESS[late.action] > _STRICTNESS[found.action]:
+                    found = late
+    return found
+
+
+def late_references(session: SessionFacts, course: CourseFacts) -> list[tuple[Spacing, date]]:
+    """Return the spacings whose late bands count for a session, each with the date they are counted from."""
+    if not any(spacing.late_bands for spacing in session.step.spacings):
+        return []
+    dated = (
+        (spacing, reference.performed_on if isinstance(reference, SessionFacts) else reference)
+        for spacing, reference in references(session, course)
+        if spacing.late_bands
+    )
+    return [(spacing, on) for spacing, on in dated if on is not None and spacing.is_in_effect(on)]
+
+
+def is_as_strict(decided: str, asked: LateAction) -> bool:
+    """Whether a clinician's decision ("" for none) goes at least as far as what a late band asks for."""
+    return bool(decided) and _STRICTNESS[LateAction(decided)] >= _STRICTNESS[asked]
+
+
+_STRICTNESS = {action: rank for rank, action in enumerate(LateAction)}
 
 
 def _satisfies(session: SessionFacts) -> bool:

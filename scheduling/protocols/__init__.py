@@ -22,8 +22,9 @@ from .store import (
     parse,
     shipped,
     shipped_keys,
+    shipped_words,
 )
-from .vocabulary import Vocabulary, is_vocabulary, parse_vocabulary
+from .vocabulary import Vocabulary, is_vocabulary, named_in, parse_vocabulary
 from .writing import write
 
 __all__ = [
@@ -42,10 +43,12 @@ __all__ = [
     "known_words",
     "load",
     "load_vocabulary_file",
+    "named_in",
     "parse",
     "parse_vocabulary",
     "parse_with",
     "shipped",
     "shipped_keys",
+    "shipped_words",
     "write",
 ]

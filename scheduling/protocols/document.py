@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from scheduling.planner.amounts import Amount
-from scheduling.planner.facts import Reference, Severity, StepKind
+from scheduling.planner.facts import ADULT_AGE, ConsentScope, CoolingOff, Gate, LateBand, Reference, Severity, StepKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,16 +22,6 @@ class Phase:
     needs: tuple[Need, ...]
     buffer_before: int = 0
     buffer_after: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class LateBand:
-    """What to do from `begins` until just before `ends` (None: for ever)."""
-
-    begins: Amount
-    ends: Amount | None
-    action: str
-    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +57,7 @@ class Step:
     at_most: int | None = None
     planned_with_course: bool = True
     spacings: tuple[Spacing, ...] = ()
-    gates: tuple[str, ...] = ()
+    gates: tuple[Gate, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +78,9 @@ class Assessment:
 @dataclass(frozen=True, slots=True)
 class Consent:
     at: str
-    cooling_off: Amount | None = None
+    cooling_off: tuple[CoolingOff, ...] = ()
     valid_for: Amount | None = None
+    scope: ConsentScope = ConsentScope.COURSE
     texts: tuple[tuple[str, str], ...] = ()  # (language, wording), by language
 
 
@@ -137,7 +128,8 @@ class Document:
     areas: tuple[str, ...] = ()  # sorted codes
     assessment: Assessment = Assessment()
     consent: Consent | None = None
-    review_after_sessions: int | None = None
+    minimum_age: int | None = None
+    adult_age: int = ADULT_AGE
     questions: tuple[RiskRule, ...] = ()
     follow_ups: tuple[FollowUp, ...] = ()
     messages: tuple[MessageRule, ...] = ()

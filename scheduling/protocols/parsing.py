@@ -5,26 +5,35 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from itertools import combinations, pairwise
 from typing import TypeVar
 
 from django.utils.translation import gettext as _
 
 from scheduling.models import FollowUp as FollowUpRow
-from scheduling.models import LateBand as LateBandRow
 from scheduling.models import MessageKind
 from scheduling.outbox import placeholders
-from scheduling.planner.amounts import Amount
-from scheduling.planner.facts import Reference, Severity, StepKind
-from scheduling.planner.gates import GATES
+from scheduling.planner.amounts import Amount, DayOfYear
+from scheduling.planner.facts import (
+    ADULT_AGE,
+    ConsentScope,
+    CoolingOff,
+    Gate,
+    LateAction,
+    LateBand,
+    Parameter,
+    Reference,
+    Severity,
+    StepKind,
+)
+from scheduling.planner.gates import GATES, Takes
 
 from .document import (
     Assessment,
     Consent,
     Document,
     FollowUp,
-    LateBand,
     MessageRule,
     MessageWords,
     Need,
@@ -40,6 +49,8 @@ BEFORE_THE_VISIT = frozenset({MessageKind.PREPARATION, MessageKind.REMINDER})
 AMOUNTS = ("floor", "minimum", "target", "overdue", "lapse")
 AFTER_THE_SESSION = frozenset({MessageKind.AFTERCARE, MessageKind.FINISHED})
 NEEDS_AN_ASSESSMENT = frozenset({"assessment", "reflux"})
+OLDEST_AGE = 120
+EXAMPLES = {Takes.COUNT: "5", Takes.AMOUNT: "2 weeks", Takes.DAY_OF_YEAR: "05-01", Takes.PROTOCOL: "hepatitis_b"}
 CONSENT_AT = ("booking", "visit")
 LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,6})?")
 JURISDICTION = re.compile(r"[A-Z]{2}(-[A-Z0-9]{1,3})?")
@@ -64,39 +75,41 @@ def parse(text: str, words: Vocabulary) -> Document:
 def _document(file: Value, words: Vocabulary) -> Document | None:
     top = file.fields(
         "protocol", "name", "product", "jurisdiction", "sources", "effective_from", "effective_to", "areas",
-        "assessment", "consent", "questions", "steps", "review_after_sessions", "follow_ups", "messages", "texts",
+        "minimum_age", "adult_age", "assessment", "consent", "questions", "steps", "follow_ups", "messages", "texts",
         required=["protocol", "name", "steps"],
     )  # fmt: skip
     if top is None:
         return None
-    steps = _steps(top["steps"], words)
+    steps = _steps(top["steps"], top["protocol"].peek_text(), words)
     effective_from, effective_to = _effective(top)
     document = Document(
         key=top["protocol"].key(),
         name=top["name"].words(120),
         steps=steps,
         product=top["product"].words(120),
-        jurisdiction=_matching(top["jurisdiction"], JURISDICTION, "jurisdiction_malformed", _("GB, or GB-SCT")),
+        jurisdiction=_jurisdiction(top["jurisdiction"]),
         sources=tuple(item.words(500) for item in top["sources"].items()),
         effective_from=effective_from,
         effective_to=effective_to,
         areas=_areas(top["areas"], words),
+        minimum_age=top["minimum_age"].optional_number(1, OLDEST_AGE),
+        adult_age=top["adult_age"].number(1, OLDEST_AGE, default=ADULT_AGE),
         assessment=_assessment(top["assessment"]),
         consent=_consent(top["consent"]),
-        review_after_sessions=top["review_after_sessions"].optional_number(1, 500),
         questions=_each(top["questions"], lambda item: _risk_rule(item, words), lambda rule: rule.question),
         follow_ups=_each(top["follow_ups"], lambda item: _follow_up(item, steps), lambda follow_up: follow_up.key),
         messages=_each(top["messages"], _message_rule, lambda rule: f"{rule.kind} {rule.days or ''}".strip()),
         texts=_texts(top["texts"]),
     )
     _nothing_is_asked_in_vain(top, document)
+    _a_year_is_limited_once(top, document)
     return document
 
 
 # --- steps ----------------------------------------------------------------------------------------------------------
 
 
-def _steps(value: Value, words: Vocabulary) -> tuple[Step, ...]:
+def _steps(value: Value, protocol: str, words: Vocabulary) -> tuple[Step, ...]:
     steps: list[Step] = []
     seen: dict[str, int] = {}
     if value.is_there and not value.items():
@@ -104,7 +117,7 @@ def _steps(value: Value, words: Vocabulary) -> tuple[Step, ...]:
     # Keys first: a spacing that names a later step is told so, and not that there is no such step.
     keys = [item.peek("key") for item in value.items()]
     for item in value.items():
-        step = _step(item, steps, keys, words)
+        step = _step(item, steps, keys, protocol, words)
         if step is None:
             continue
         if step.key and step.key in seen:
@@ -114,7 +127,7 @@ def _steps(value: Value, words: Vocabulary) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-def _step(value: Value, before: list[Step], keys: list[str], words: Vocabulary) -> Step | None:
+def _step(value: Value, before: list[Step], keys: list[str], protocol: str, words: Vocabulary) -> Step | None:
     top = value.fields(
         "key", "name", "kind", "sessions", "at_most", "planned_with_course", "lead_role", "phases", "spacings", "gates",
         required=["key", "name", "kind", "lead_role", "phases"],
@@ -126,16 +139,17 @@ def _step(value: Value, before: list[Step], keys: list[str], words: Vocabulary) 
     if at_most is not None and sessions > at_most:
         message = _("%(sessions)s sessions are planned, but at most %(most)s allowed. Raise “at_most” or plan fewer.")
         top["at_most"].refuse("sessions_above_at_most", message % {"sessions": sessions, "most": at_most})
+    kind = top["kind"].choice(StepKind)
     step = Step(
         key=top["key"].key(),
         name=top["name"].words(120),
-        kind=top["kind"].choice(StepKind) or StepKind.TREATMENT,
+        kind=kind or StepKind.TREATMENT,
         lead_role=top["lead_role"].key(),
         phases=tuple(_phase(item, words) for item in top["phases"].items()),
         sessions=sessions,
         at_most=at_most,
         planned_with_course=top["planned_with_course"].flag(default=True),
-        gates=_each(top["gates"], lambda item: item.choice(GATES, "gate_unknown"), str),
+        gates=_each(top["gates"], lambda item: _gate(item, kind, protocol, words), _gate_name),
     )
     _has_phases(top, step)
     _asks_for_an_assessment_that_can_be_there(top, step, before)
@@ -157,7 +171,7 @@ def _has_phases(top: dict[str, Value], step: Step) -> None:
 
 def _asks_for_an_assessment_that_can_be_there(top: dict[str, Value], step: Step, before: list[Step]) -> None:
     if step.kind is StepKind.ASSESSMENT and not any(other.kind is StepKind.ASSESSMENT for other in before):
-        for gate in NEEDS_AN_ASSESSMENT.intersection(step.gates):
+        for gate in sorted(NEEDS_AN_ASSESSMENT & {gate.name for gate in step.gates}):
             message = _("The first assessment cannot ask for an assessment. Remove the gate “%(gate)s” from this step.")
             top["gates"].refuse("assessment_asks_for_itself", message % {"gate": gate})
 
@@ -180,6 +194,81 @@ def _phase(value: Value, words: Vocabulary) -> Phase:
         top["buffer_before"].number(0, MINUTES_AT_MOST, default=0),
         top["buffer_after"].number(0, MINUTES_AT_MOST, default=0),
     )
+
+
+# --- gates ----------------------------------------------------------------------------------------------------------
+
+
+def _gate(value: Value, step: StepKind | None, protocol: str, words: Vocabulary) -> Gate | None:
+    """Read “outcome”, or “yearly_limit: {at_most: 5}”."""
+    given: Value | None = None
+    named = value
+    if value.is_group:
+        entries = value.entries() or {}
+        if len(entries) != 1:
+            value.refuse("gate_unreadable", _("Write one gate behind each “-”, such as: - yearly_limit: {at_most: 5}."))
+            return None
+        ((name, given),) = entries.items()
+        named = value.part(name)
+    name = named.choice(GATES, "gate_unknown") or ""
+    if not name:
+        return None
+    kind = GATES[name]
+    if kind.for_treatments and step not in (None, StepKind.TREATMENT):
+        message = _("The gate “%(gate)s” counts treatments. Remove it from this step: it is no treatment.")
+        value.refuse("gate_for_treatments", message % {"gate": name})
+    if given is None or not given.is_there:
+        if kind.takes:
+            example = ", ".join(f"{parameter}: {EXAMPLES[takes]}" for parameter, takes in kind.takes.items())
+            message = _("This gate needs more. Write for example: - %(gate)s: {%(example)s}.")
+            value.refuse("gate_parameters_missing", message % {"gate": name, "example": example})
+        return Gate(name)
+    if not kind.takes:
+        given.refuse(
+            "gate_takes_nothing", _("This gate takes nothing more. Write “- %(gate)s” alone.") % {"gate": name}
+        )
+        return Gate(name)
+    top = given.fields(*kind.takes, required=kind.takes)
+    if top is None:
+        return None
+    read = {parameter: _parameter(top[parameter], takes, words) for parameter, takes in kind.takes.items()}
+    parameters = {parameter: found for parameter, found in read.items() if found is not None}
+    _could_ever_be_open(given, top, parameters, protocol)
+    return Gate(name, parameters)
+
+
+def _parameter(value: Value, takes: Takes, words: Vocabulary) -> Parameter | None:
+    match takes:
+        case Takes.COUNT:
+            return value.optional_number(1, 500)
+        case Takes.AMOUNT:
+            return value.amount()
+        case Takes.DAY_OF_YEAR:
+            return value.day_of_year()
+        case Takes.PROTOCOL:
+            return value.choice(sorted(words.protocols), "protocol_unknown")
+
+
+def _could_ever_be_open(value: Value, top: dict[str, Value], given: dict[str, Parameter], protocol: str) -> None:
+    """Refuse what is well written and cannot be meant."""
+    begins, ends = given.get("from"), given.get("until")
+    if isinstance(begins, DayOfYear) and isinstance(ends, DayOfYear):
+        day_after = ends.first_on_or_after(date(2000, 1, 1)) + timedelta(days=1)
+        if DayOfYear.of(day_after) == begins:
+            value.refuse("season_is_the_whole_year", _("This pause never ends: it begins on the day after its end."))
+    if protocol and given.get("protocol") == protocol:
+        message = _("A treatment is kept apart from its own kind by a spacing. Name another protocol here.")
+        top["protocol"].refuse("apart_from_itself", message)
+    at_least = given.get("at_least")
+    if isinstance(at_least, Amount) and at_least.always_at_most(Amount(0, 0, "")):
+        top["at_least"].refuse("amount_empty", _("This is no time at all. Write a longer one, or remove the gate."))
+
+
+def _gate_name(gate: Gate) -> str:
+    """What may stand in a step's list once: the gate, and what it takes when it may be listed with other parameters."""
+    if not GATES[gate.name].repeats:
+        return gate.name
+    return f"{gate.name} {' '.join(str(value) for value in gate.parameters.values())}"
 
 
 # --- spacings -------------------------------------------------------------------------------------------------------
@@ -279,7 +368,7 @@ def _late_bands(value: Value) -> tuple[LateBand, ...]:
         if top is None:
             continue
         begins, ends = top["from"].amount(), top["until"].amount()
-        action = top["action"].choice(LateBandRow.Action.values) or ""
+        action = top["action"].choice(LateAction) or LateAction.REVIEW
         if begins is None or (ends is None and top["until"].is_there):
             continue
         if ends is not None and not _has_days(begins, ends):
@@ -314,16 +403,41 @@ def _assessment(value: Value) -> Assessment:
 
 
 def _consent(value: Value) -> Consent | None:
-    top = value.fields("at", "cooling_off", "valid_for", "texts", required=["at", "texts"]) if value.is_there else None
+    names = ("at", "scope", "cooling_off", "valid_for", "texts")
+    top = value.fields(*names, required=["at", "texts"]) if value.is_there else None
     if top is None:
         return None
     texts = _languages(top["texts"])
     return Consent(
         top["at"].choice(CONSENT_AT) or "booking",
-        top["cooling_off"].amount(),
+        _cooling_off(top["cooling_off"]),
         top["valid_for"].amount(),
+        top["scope"].choice(ConsentScope) or ConsentScope.COURSE,
         tuple(sorted((language, text.text(100_000)) for language, text in texts.items())),
     )
+
+
+def _cooling_off(value: Value) -> tuple[CoolingOff, ...]:
+    """Read an amount, or a list of amounts with the places and ages that they are for."""
+    if not value.is_list:
+        amount = value.amount()
+        return (CoolingOff(amount),) if amount is not None else ()
+    return _each(value, _wait, lambda wait: f"{wait.jurisdiction} {wait.under_age or ''}".strip() or _("everywhere"))
+
+
+def _wait(value: Value) -> CoolingOff | None:
+    top = value.fields("amount", "jurisdiction", "under_age", required=["amount"])
+    if top is None:
+        return None
+    return CoolingOff(
+        top["amount"].amount() or PLACEHOLDER,
+        _jurisdiction(top["jurisdiction"]),
+        top["under_age"].optional_number(1, OLDEST_AGE),
+    )
+
+
+def _jurisdiction(value: Value) -> str:
+    return _matching(value, JURISDICTION, "jurisdiction_malformed", _("GB, or GB-SCT"))
 
 
 def _risk_rule(value: Value, words: Vocabulary) -> RiskRule | None:
@@ -440,7 +554,7 @@ def _effective(top: dict[str, Value]) -> tuple[date | None, date | None]:
 def _nothing_is_asked_in_vain(top: dict[str, Value], document: Document) -> None:
     """Refuse a gate without what it asks, and what is written down for a gate that no step lists."""
     pairs = (("areas", "area"), ("consent", "consent"), ("questions", "answers"))
-    listed = {gate for step in document.steps for gate in step.gates}
+    listed = {gate.name for step in document.steps for gate in step.gates}
     for section, gate in pairs:
         if gate in listed and not top[section].is_there:
             message = _("A step lists the gate “%(gate)s”, but there is nothing it could ask. Add “%(section)s:”.")
@@ -448,9 +562,22 @@ def _nothing_is_asked_in_vain(top: dict[str, Value], document: Document) -> None
         if top[section].is_there and gate not in listed:
             message = _("No step lists the gate “%(gate)s”, so this would never be asked. Add it to the steps' gates.")
             top[section].refuse("rule_without_gate", message % {"gate": gate})
-    if top["assessment"].is_there and "assessment" not in listed:
-        message = _("No step lists the gate “%(gate)s”, so this would never be asked. Add it to the steps' gates.")
-        top["assessment"].refuse("rule_without_gate", message % {"gate": "assessment"})
+    for section, gate in (("assessment", "assessment"), ("adult_age", "consent")):
+        if top[section].is_there and gate not in listed:
+            message = _("No step lists the gate “%(gate)s”, so this would never be asked. Add it to the steps' gates.")
+            top[section].refuse("rule_without_gate", message % {"gate": gate})
+
+
+def _a_year_is_limited_once(top: dict[str, Value], document: Document) -> None:
+    """Refuse a limit on some of the treatments: all of them count, so it must be the same for all."""
+    limits = {
+        next((gate.parameters.get("at_most") for gate in step.gates if gate.name == "yearly_limit"), None)
+        for step in document.steps
+        if step.kind is StepKind.TREATMENT
+    }
+    if len(limits) > 1:
+        message = _("Every treatment counts in “yearly_limit”. List it with the same “at_most” in each treatment step.")
+        top["steps"].refuse("yearly_limit_differs", message)
 
 
 def _matching(value: Value, pattern: re.Pattern[str], code: str, examples: str) -> str:

@@ -20,7 +20,7 @@ from django.utils.translation import ngettext
 
 from clinic.errors import Problem, RuleBroken
 from clinic.validators import validate_one_line
-from scheduling.planner.amounts import FORMS, Amount
+from scheduling.planner.amounts import DAYS_OF_YEAR, FORMS, Amount, DayOfYear
 
 SIZE_AT_MOST = 1024 * 1024  # bytes
 DEPTH_AT_MOST = 12
@@ -53,6 +53,15 @@ class Value:
     def refuse(self, code: str, message: str) -> None:
         if len(self.problems) < PROBLEMS_AT_MOST:
             self.problems.append(Problem(code, message, self.path, {"line": self.line}))
+
+    @property
+    def is_group(self) -> bool:
+        """Whether a mapping stands here."""
+        return isinstance(self.node, yaml.MappingNode)
+
+    @property
+    def is_list(self) -> bool:
+        return isinstance(self.node, yaml.SequenceNode)
 
     @property
     def is_there(self) -> bool:
@@ -102,10 +111,14 @@ class Value:
         if len(self.node.value) > ITEMS_AT_MOST:
             self.refuse("too_many", _("At most %(most)s items can stand here.") % {"most": ITEMS_AT_MOST})
             return []
-        return [
+        found = [
             Value(f"{self.path}[{index}]", _line(node), node, self.problems)
             for index, node in enumerate(self.node.value)
         ]
+        for item in found:
+            if not item.is_there:
+                item.refuse("missing", _("Nothing stands behind this “-”. Write the item, or remove the line."))
+        return [item for item in found if item.is_there]
 
     def scalar(self) -> str | None:
         """Return the text as it stands, or None when nothing stands here or (said) when it is a list or mapping."""
@@ -180,6 +193,17 @@ class Value:
             return date.fromisoformat(text)
         except ValueError:
             self.refuse("date_unreadable", _("“%(text)s” is no date. Write it as 2027-01-31.") % {"text": text})
+            return None
+
+    def day_of_year(self) -> DayOfYear | None:
+        text = self.scalar()
+        if text is None:
+            return None
+        try:
+            return DayOfYear.parse(text)
+        except ValueError:
+            message = _("“%(text)s” is no day of the year. Write month and day, for example %(forms)s.")
+            self.refuse("day_of_year_unreadable", message % {"text": text, "forms": DAYS_OF_YEAR})
             return None
 
     def flag(self, default: bool) -> bool:

@@ -20,7 +20,17 @@ from scheduling import models as rows
 from scheduling import staffing
 from scheduling.outbox.texts import save_text
 from scheduling.planner.amounts import Amount
-from scheduling.planner.facts import Reference, Severity, StepKind
+from scheduling.planner.facts import (
+    ConsentScope,
+    CoolingOff,
+    Gate,
+    LateAction,
+    LateBand,
+    Reference,
+    Severity,
+    StepKind,
+)
+from scheduling.planner.gates import GATES
 
 from . import document as written
 from . import parsing
@@ -74,20 +84,21 @@ def shipped(key: str) -> str:
 
 def known_words() -> Vocabulary:
     """Return the words a protocol may use: those shipped, and those of this clinic, which win."""
-    return _shipped_words().joined(_stored_words())
+    return shipped_words().joined(_stored_words())
 
 
 @act
 def load_vocabulary_file(text: str | None = None) -> Vocabulary:
     """Store the words of a vocabulary file (by default the shipped one), by code, or raise ProtocolInvalid."""
-    words = _shipped_words() if text is None else parse_vocabulary(text)
+    words = shipped_words() if text is None else parse_vocabulary(text)
     _store_words(words)
     return words
 
 
 @lru_cache(maxsize=1)
-def _shipped_words() -> Vocabulary:
-    return parse_vocabulary(shipped(VOCABULARY))
+def shipped_words() -> Vocabulary:
+    """Return the words that come with Cadence."""
+    return replace(parse_vocabulary(shipped(VOCABULARY)), protocols=frozenset(shipped_keys()))
 
 
 def _stored_words() -> Vocabulary:
@@ -96,6 +107,7 @@ def _stored_words() -> Vocabulary:
         tuple(AreaWords(a.code, a.name, a.region, a.side) for a in Area.objects.all()),
         tuple(ComplicationWords(c.code, c.name, c.is_expected) for c in Complication.objects.all()),
         dict(rows.Capability.objects.values_list("code", "name")),
+        frozenset(rows.Protocol.objects.values_list("key", flat=True)),
     )
 
 
@@ -113,7 +125,7 @@ def _store_words(words: Vocabulary) -> None:
 
 def _ensure_words(document: Document) -> None:
     """Store the shipped words that the document uses and this clinic does not have yet; its own stay as they are."""
-    words, stored = _shipped_words(), _stored_words()
+    words, stored = shipped_words(), _stored_words()
     asked = {rule.question for rule in document.questions} - stored.choices.keys()
     treated = document.named_areas - stored.places.keys()
     _store_words(
@@ -129,26 +141,38 @@ def _ensure_words(document: Document) -> None:
 # --- acts -----------------------------------------------------------------------------------------------------------
 
 
-def parse(text: str) -> Document:
+def parse(text: str, beside: Vocabulary | None = None) -> Document:
     """Return what a protocol file says, or raise ProtocolInvalid with every problem, its path, line and remedy."""
-    return parsing.parse(text, known_words())
+    words = known_words()
+    return parsing.parse(text, words.joined(beside) if beside else words)
 
 
 @act
-def load(text: str, *, by: User | None, now: datetime, approve_by: User | None = None) -> rows.ProtocolVersion:
+def load(
+    text: str,
+    *,
+    by: User | None,
+    now: datetime,
+    approve_by: User | None = None,
+    beside: Vocabulary | None = None,
+) -> rows.ProtocolVersion:
     """Store a protocol file as a new draft version, and approve it when somebody stands for it.
 
-    The same content as the latest version is that version. `by` is None for files that come with Cadence or through the
-    command: then any prescriber may approve. Raise ProtocolInvalid or LoadNeedsManager; nothing is stored then.
+    `beside` holds words that are known besides those stored, such as the keys of protocols that are loaded with it.
+
+    The same content as the latest version is that version, unless it is retired. `by` is None for files that come with
+    Cadence or through the command: then any prescriber may approve. Raise ProtocolInvalid or LoadNeedsManager; nothing
+    is stored then.
     """
     if by is not None and not by.has_role(Role.MANAGER, Role.PRESCRIBER):
         message = _("Only a manager or a prescriber loads protocols. Send the file to one.")
         raise LoadNeedsManager(Problem("load_needs_manager", message))
-    document = parse(text)
+    document = parse(text, beside)
     protocol, _made = rows.Protocol.objects.get_or_create(key=document.key, defaults={"name": document.name})
     protocol = rows.Protocol.objects.select_for_update(no_key=True).get(pk=protocol.pk)
     latest = protocol.versions.order_by("-number").first()
-    if latest is not None and replace(document_of(latest), texts=()) == replace(document, texts=()):
+    is_the_same = latest is not None and replace(document_of(latest), texts=()) == replace(document, texts=())
+    if latest is not None and is_the_same and latest.state != rows.VersionState.RETIRED:
         version = latest
     else:
         rows.Protocol.objects.filter(pk=protocol.pk).update(name=document.name)
@@ -215,16 +239,23 @@ def _store(
         jurisdiction=document.jurisdiction,
         notes="\n".join(document.sources),
         consent_at=consent.at if consent else "",
-        consent_cooling_off=_amount_text(consent.cooling_off if consent else None),
+        consent_scope=consent.scope if consent else ConsentScope.COURSE,
         consent_valid_for=_amount_text(consent.valid_for if consent else None),
         assessment_valid_for=_amount_text(document.assessment.valid_for),
         assessment_cooling_off=_amount_text(document.assessment.cooling_off),
-        review_after_sessions=document.review_after_sessions,
+        minimum_age=document.minimum_age,
+        adult_age=document.adult_age,
         created_at=now,
         created_by=by,
     )
     areas = Area.objects.in_bulk(sorted(document.named_areas), field_name="code")
     version.areas.set([areas[code] for code in document.areas])
+    rows.CoolingOff.objects.bulk_create(
+        rows.CoolingOff(
+            version=version, amount=str(wait.amount), jurisdiction=wait.jurisdiction, under_age=wait.under_age
+        )
+        for wait in (consent.cooling_off if consent else ())
+    )
     _store_consent_texts(document, version)
     steps = _store_steps(document, version, areas)
     questions = Question.objects.in_bulk([rule.question for rule in document.questions], field_name="code")
@@ -299,7 +330,9 @@ def _store_steps(document: Document, version: rows.ProtocolVersion, areas: dict[
         for row, (_step, _at, phase) in zip(phase_rows, phases, strict=True)
         for need in phase.needs
     )
-    rows.StepGate.objects.bulk_create(rows.StepGate(step=row, name=name) for row, step in both for name in step.gates)
+    rows.StepGate.objects.bulk_create(
+        rows.StepGate(step=row, name=gate.name, parameters=_stored(gate)) for row, step in both for gate in step.gates
+    )
     for row, step in both:
         for spacing in step.spacings:
             _store_spacing(spacing, row, areas)
@@ -377,8 +410,16 @@ def document_of(version: rows.ProtocolVersion) -> Document:
     )
     consent = None
     if version.consent_at:
-        cooling_off, valid_for = _amount(version.consent_cooling_off), _amount(version.consent_valid_for)
-        consent = written.Consent(version.consent_at, cooling_off, valid_for, _wording(version))
+        consent = written.Consent(
+            version.consent_at,
+            tuple(
+                CoolingOff(Amount.parse(wait.amount), wait.jurisdiction, wait.under_age)
+                for wait in version.cooling_off.all()
+            ),
+            _amount(version.consent_valid_for),
+            ConsentScope(version.consent_scope),
+            _wording(version),
+        )
     return Document(
         key=version.protocol.key,
         name=version.protocol.name,
@@ -390,8 +431,9 @@ def document_of(version: rows.ProtocolVersion) -> Document:
         effective_to=version.effective_to,
         areas=_codes(version.areas.all()),
         assessment=written.Assessment(_amount(version.assessment_valid_for), _amount(version.assessment_cooling_off)),
+        minimum_age=version.minimum_age,
+        adult_age=version.adult_age,
         consent=consent,
-        review_after_sessions=version.review_after_sessions,
         questions=tuple(
             written.RiskRule(
                 rule.question.code,
@@ -450,7 +492,7 @@ def _step(step: rows.Step) -> written.Step:
         at_most=step.max_sessions,
         planned_with_course=step.planned_with_course,
         spacings=tuple(_spacing(spacing) for spacing in step.spacings.all()),
-        gates=tuple(gate.name for gate in step.gates.all()),
+        gates=tuple(Gate(gate.name, GATES[gate.name].read(gate.parameters)) for gate in step.gates.all()),
     )
 
 
@@ -466,7 +508,7 @@ def _spacing(spacing: rows.Spacing) -> written.Spacing:
         lapse=_amount(spacing.lapse),
         areas=_codes(spacing.areas.all()),
         late_bands=tuple(
-            written.LateBand(Amount.parse(band.from_amount), _amount(band.until_amount), band.action, band.note)
+            LateBand(Amount.parse(band.from_amount), _amount(band.until_amount), LateAction(band.action), band.note)
             for band in spacing.late_bands.all()
         ),
         effective_from=spacing.effective_from,
@@ -476,6 +518,11 @@ def _spacing(spacing: rows.Spacing) -> written.Spacing:
 
 def _wording(version: rows.ProtocolVersion) -> tuple[tuple[str, str], ...]:
     return tuple((text.language, text.body) for text in consent_texts_of(version))
+
+
+def _stored(gate: Gate) -> dict[str, int | str]:
+    """Return a gate's parameters as JSON: numbers, and all else as people write it."""
+    return {name: value if isinstance(value, int) else str(value) for name, value in gate.parameters.items()}
 
 
 def _codes(areas: Iterable[Area]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The words that protocols may use: questions, body areas, complications, capabilities. Read from a file, pure."""
+"""The words that protocols may use: questions, areas, complications, capabilities, each other. From files, pure."""
 
 from __future__ import annotations
 
@@ -49,6 +49,7 @@ class Vocabulary:
     areas: tuple[AreaWords, ...] = ()
     complications: tuple[ComplicationWords, ...] = ()
     capabilities: Mapping[str, str] = field(default_factory=dict)  # code -> name
+    protocols: frozenset[str] = frozenset()  # keys of protocols that there are; no file lists them
 
     def joined(self, other: Vocabulary) -> Vocabulary:
         return Vocabulary(
@@ -56,6 +57,7 @@ class Vocabulary:
             _joined(self.areas, other.areas),
             _joined(self.complications, other.complications),
             {**self.capabilities, **other.capabilities},
+            self.protocols | other.protocols,
         )
 
     @cached_property
@@ -96,6 +98,17 @@ def is_vocabulary(text: str) -> bool:
     """Whether a file is a vocabulary and no protocol: all its sections are those of a vocabulary."""
     entries = read(text).entries() or {}
     return bool(entries) and entries.keys() <= set(SECTIONS)
+
+
+def named_in(texts: Iterable[str]) -> Vocabulary:
+    """Return the keys of the protocols that files describe: files that come together may name each other."""
+    keys = set()
+    for text in texts:
+        try:
+            keys.add(read(text).peek("protocol"))
+        except ProtocolInvalid:
+            continue  # said when that file is read as a whole
+    return Vocabulary(protocols=frozenset(keys - {""}))
 
 
 def _coded(section: Value) -> list[tuple[str, Value]]:

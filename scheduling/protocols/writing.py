@@ -6,7 +6,9 @@ from typing import Any
 
 import yaml
 
-from .document import Document, LateBand, MessageRule, Phase, RiskRule, Spacing, Step
+from scheduling.planner.facts import ADULT_AGE, ConsentScope, CoolingOff, Gate, LateBand
+
+from .document import Document, MessageRule, Phase, RiskRule, Spacing, Step
 
 LINE_LENGTH = 110
 
@@ -52,6 +54,8 @@ def _top(document: Document) -> dict[str, Any]:
         "effective_from": document.effective_from,
         "effective_to": document.effective_to,
         "areas": document.areas,
+        "minimum_age": document.minimum_age,
+        "adult_age": None if document.adult_age == ADULT_AGE else document.adult_age,
         "assessment": {
             "valid_for": document.assessment.valid_for,
             "cooling_off": document.assessment.cooling_off,
@@ -59,13 +63,13 @@ def _top(document: Document) -> dict[str, Any]:
         "consent": consent
         and {
             "at": consent.at,
-            "cooling_off": consent.cooling_off,
+            "scope": None if consent.scope is ConsentScope.COURSE else consent.scope,
+            "cooling_off": _cooling_off(consent.cooling_off),
             "valid_for": consent.valid_for,
             "texts": dict(consent.texts),
         },
         "questions": [_risk_rule(rule) for rule in document.questions],
         "steps": [_step(step) for step in document.steps],
-        "review_after_sessions": document.review_after_sessions,
         "follow_ups": [
             {
                 "key": follow_up.key,
@@ -104,7 +108,7 @@ def _step(step: Step) -> dict[str, Any]:
         "lead_role": step.lead_role,
         "phases": [_phase(phase) for phase in step.phases],
         "spacings": [_spacing(spacing) for spacing in step.spacings],
-        "gates": step.gates,
+        "gates": _gates(step.gates),
     }
 
 
@@ -132,6 +136,19 @@ def _spacing(spacing: Spacing) -> dict[str, Any]:
         "effective_from": spacing.effective_from,
         "effective_to": spacing.effective_to,
     }
+
+
+def _gates(gates: tuple[Gate, ...]) -> Any:
+    """Names on one line; one below the other when some have parameters."""
+    if not any(gate.parameters for gate in gates):
+        return tuple(gate.name for gate in gates)
+    return [{gate.name: dict(gate.parameters)} if gate.parameters else gate.name for gate in gates]
+
+
+def _cooling_off(waits: tuple[CoolingOff, ...]) -> Any:
+    if len(waits) == 1 and waits[0] == CoolingOff(waits[0].amount):
+        return waits[0].amount
+    return [{"amount": wait.amount, "jurisdiction": wait.jurisdiction, "under_age": wait.under_age} for wait in waits]
 
 
 def _late_band(band: LateBand) -> dict[str, Any]:

@@ -6,11 +6,12 @@ from functools import lru_cache
 from uuid import UUID
 
 from patients.models import Area, Question
-from scheduling.models import ProtocolVersion, VersionState
+from scheduling.models import Protocol, ProtocolVersion, VersionState
 from scheduling.models import Spacing as SpacingRow
 from scheduling.models import Step as StepRow
 from scheduling.planner import facts
 from scheduling.planner.amounts import Amount
+from scheduling.planner.gates import GATES
 
 
 def protocol_facts(version: ProtocolVersion) -> facts.Protocol:
@@ -43,14 +44,20 @@ def _read_protocol(uid: UUID) -> facts.Protocol:
         ),
         consent=facts.ConsentRule(
             at=version.consent_at,
-            cooling_off=_amount(version.consent_cooling_off),
+            cooling_off=tuple(
+                facts.CoolingOff(Amount.parse(wait.amount), wait.jurisdiction, wait.under_age)
+                for wait in version.cooling_off.all()
+            ),
             valid_for=_amount(version.consent_valid_for),
+            scope=facts.ConsentScope(version.consent_scope),
         )
         if version.consent_at
         else None,
         assessment=facts.AssessmentRule(
             valid_for=_amount(version.assessment_valid_for), cooling_off=_amount(version.assessment_cooling_off)
         ),
+        minimum_age=version.minimum_age,
+        adult_age=version.adult_age,
     )
 
 
@@ -71,7 +78,7 @@ def _step(step: StepRow) -> facts.Step:
         ),
         lead_role=step.lead_role,
         spacings=tuple(_spacing(spacing) for spacing in step.spacings.all()),
-        gates=tuple(facts.Gate(gate.name, gate.parameters) for gate in step.gates.all()),
+        gates=tuple(facts.Gate(gate.name, GATES[gate.name].read(gate.parameters)) for gate in step.gates.all()),
         planned_with_course=step.planned_with_course,
     )
 
@@ -87,6 +94,14 @@ def _spacing(spacing: SpacingRow) -> facts.Spacing:
         overdue=_amount(spacing.overdue),
         lapse=_amount(spacing.lapse),
         areas=frozenset(area.code for area in spacing.areas.all()),
+        late_bands=tuple(
+            facts.LateBand(
+                Amount.parse(band.from_amount), _amount(band.until_amount), facts.LateAction(band.action), band.note
+            )
+            for band in spacing.late_bands.all()
+        ),
+        effective_from=spacing.effective_from,
+        effective_to=spacing.effective_to,
     )
 
 
@@ -95,8 +110,9 @@ def _amount(text: str) -> Amount | None:
 
 
 def subjects() -> dict[str, str]:
-    """Return words for what a gate's sentence is about: questions and areas, by code."""
+    """Return words for what a gate's sentence is about: questions, areas and protocols, by code."""
     return {
+        **dict(Protocol.objects.values_list("key", "name")),
         **dict(Area.objects.values_list("code", "name")),
         **dict(Question.objects.values_list("code", "text")),
     }

@@ -70,8 +70,8 @@ def step(key: str = "treatment", *spacings: Spacing, phases: Iterable[Phase] = (
     return Step(key=key, phases=tuple(phases) or (phase(),), spacings=spacings, **rest)
 
 
-def gated(*names: str) -> tuple[Gate, ...]:
-    return tuple(Gate(name) for name in names)
+def gated(*gates: str | Gate) -> tuple[Gate, ...]:
+    return tuple(gate if isinstance(gate, Gate) else Gate(gate) for gate in gates)
 
 
 def performed(position: int, step: Step, on: date, **rest: Any) -> SessionFacts:

@@ -5,13 +5,15 @@ from datetime import timedelta
 
 import pytest
 
-from scheduling.planner.amounts import Amount
+from scheduling.planner.amounts import Amount, DayOfYear
 from scheduling.planner.facts import (
     AnswerFacts,
     AssessmentFacts,
     AssessmentRule,
     ConsentFacts,
     ConsentRule,
+    CoolingOff,
+    Gate,
     GateAnswer,
     GateState,
     HoldFacts,
@@ -49,13 +51,22 @@ def codes(*gates, **facts):
 def test_every_gate_is_open_for_a_course_that_is_in_order():
     rules = {
         "risks": (RiskRule("pill", Severity.RELATIVE, 90),),
-        "consent": ConsentRule("booking", cooling_off=Amount.parse("7 days"), valid_for=Amount.parse("1 year")),
+        "consent": ConsentRule(
+            "booking", cooling_off=(CoolingOff(Amount.parse("7 days")),), valid_for=Amount.parse("1 year")
+        ),
         "assessment": AssessmentRule(Amount.parse("1 year"), Amount.parse("7 days")),
     }
     patient = PatientFacts(PATIENT, answers={"pill": AnswerFacts("no", day(-10))})
     first = performed(0, step(), day(-7), outcome=OutcomeFacts(OutcomeResult.OK))
+    given = {
+        "yearly_limit": {"at_most": 2},
+        "review_due": {"every": 2},
+        "season": {"from": DayOfYear(5, 1), "until": DayOfYear(9, 30)},
+        "apart": {"protocol": "laser", "at_least": Amount.parse("2 weeks")},
+    }
+    gates = [Gate(name, given.get(name, {})) for name in GATES]
 
-    assert asked(*GATES, rules=rules, patient=patient, before=(first,), areas={"left_leg"}) == []
+    assert asked(*gates, rules=rules, patient=patient, before=(first,), areas={"left_leg"}) == []
 
 
 YEAR = {"assessment": AssessmentRule(valid_for=Amount.parse("1 year"), cooling_off=Amount.parse("7 days"))}
@@ -201,7 +212,7 @@ SIGNED = ConsentFacts(informed_on=day(-30), signed_on=day(-30))
 )
 def test_consent(given, at_booking, at_visit):
     for at, expected in (("booking", at_booking), ("visit", at_visit)):
-        rule = ConsentRule(at, cooling_off=Amount.parse("14 days"), valid_for=Amount.parse("6 months"))
+        rule = ConsentRule(at, cooling_off=(CoolingOff(Amount.parse("14 days")),), valid_for=Amount.parse("6 months"))
         assert codes("consent", consent=given, rules={"consent": rule}) == expected
 
 

@@ -16,6 +16,7 @@ from scheduling.planner.facts import (
     CapabilityFacts,
     ConsentFacts,
     ConsentRule,
+    CoolingOff,
     OverrideFacts,
     Reference,
     StepKind,
@@ -231,7 +232,7 @@ def test_dates_on_which_a_gate_is_closed_are_not_used():
     first = open_session(0, step("first", gates=gated("assessment", "consent")))
     cooling = ConsentFacts(informed_on=day(0), signed_on=day(0))
     c = course(first, consent=cooling)
-    rule = ConsentRule("booking", cooling_off=Amount.parse("5 days"))
+    rule = ConsentRule("booking", cooling_off=(CoolingOff(Amount.parse("5 days")),))
 
     plan = planned(first, consent=cooling, protocol=replace(c.protocol, consent=rule))
 

@@ -29,13 +29,13 @@ from scheduling.models import (
     VersionState,
 )
 from scheduling.planner import facts, windows
-from scheduling.planner.amounts import Amount
+from scheduling.planner.amounts import Amount, DayOfYear
 from scheduling.protocols import document, reading
 from tests import build
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "protocols.md"
 NOW = datetime(2027, 1, 4, 8, 0, tzinfo=UTC)
-WORDS = protocols.parse_vocabulary(protocols.shipped("vocabulary"))
+WORDS = protocols.shipped_words()
 
 SMALL = """\
 protocol: peel
@@ -278,6 +278,62 @@ def test_late_bands_are_half_open_and_never_overlap(amounts, expected):
         assert [(one, where) for one, where, _line in problems(text)] == [(code, f"steps[0].spacings[0].{path}")]
 
 
+@pytest.mark.parametrize(
+    ("gate", "expected"),
+    [
+        ("horoscope", ("gate_unknown", "")),
+        ("horoscope: {at_most: 5}", ("gate_unknown", "")),
+        ("{}", ("gate_unreadable", "")),
+        ("{outcome: , area: }", ("gate_unreadable", "")),
+        ("[outcome]", ("not_a_text", "")),
+        ("", ("missing", "")),
+        ("yearly_limit", ("gate_parameters_missing", "")),
+        ("yearly_limit:", ("gate_parameters_missing", "")),
+        ("yearly_limit: {}", ("missing", ".yearly_limit.at_most")),
+        ("yearly_limit: 5", ("not_a_mapping", ".yearly_limit")),
+        ("yearly_limit: {at_most: five}", ("not_a_number", ".yearly_limit.at_most")),
+        ("yearly_limit: {at_most: 0}", ("number_out_of_range", ".yearly_limit.at_most")),
+        ("yearly_limit: {at_most: [5]}", ("not_a_text", ".yearly_limit.at_most")),
+        ("yearly_limit: {at_most: 5, atmost: 5}", ("field_unknown", ".yearly_limit.atmost")),
+        ("review_due: {every: 10 sessions}", ("not_a_number", ".review_due.every")),
+        ("season: {from: 05-01}", ("missing", ".season.until")),
+        ("season: {from: 1 May, until: 09-30}", ("day_of_year_unreadable", ".season.from")),
+        ("season: {from: 05-01, until: 09-31}", ("day_of_year_unreadable", ".season.until")),
+        ("season: {from: 05-01, until: 04-30}", ("season_is_the_whole_year", ".season")),
+        ("apart: {protocol: lazer_hair_removal, at_least: 2 weeks}", ("protocol_unknown", ".apart.protocol")),
+        ("apart: {protocol: peel, at_least: 2 weeks}", ("apart_from_itself", ".apart.protocol")),
+        ("apart: {protocol: hepatitis_b, at_least: 14}", ("amount_unreadable", ".apart.at_least")),
+        ("apart: {protocol: hepatitis_b, at_least: 0 days}", ("amount_empty", ".apart.at_least")),
+        ("outcome: {at_most: 5}", ("gate_takes_nothing", ".outcome")),
+    ],
+)
+def test_a_gate_is_known_and_given_what_it_takes_and_nothing_else(gate, expected):
+    text = changed("    gates: []\n", f"    gates:\n      - {gate}\n").replace("protocol: peel", "protocol: peel", 1)
+    words = dataclasses.replace(WORDS, protocols=WORDS.protocols | {"peel"})
+
+    code, path = expected
+    assert problems(text, words) == [(code, f"steps[0].gates[0]{path}", 19)]
+
+
+@pytest.mark.parametrize(
+    ("gates", "at"),
+    [
+        ("[outcome, outcome]", "gates[1]"),
+        ("[{yearly_limit: {at_most: 5}}, {yearly_limit: {at_most: 6}}]", "gates[1]"),
+        ("[{season: {from: 05-01, until: 05-02}}, {season: {from: 05-01, until: 05-02}}]", "gates[1]"),
+    ],
+)
+def test_a_gate_is_listed_once(gates, at):
+    assert problems(changed("gates: []", f"gates: {gates}")) == [("repeated", f"steps[0].{at}", 18)]
+
+
+@pytest.mark.parametrize("gate", ["yearly_limit: {at_most: 5}", "review_due: {every: 10}"])
+def test_what_counts_treatments_is_asked_of_treatments(gate):
+    text = changed("kind: treatment", "kind: follow_up").replace("gates: []", f"gates: [{{{gate}}}]")
+
+    assert problems(text) == [("gate_for_treatments", "steps[0].gates[0]", 18)]
+
+
 TWO_STEPS = SMALL + SMALL[SMALL.index("  - key") :].replace("key: peel", "key: second")
 
 
@@ -304,6 +360,23 @@ def test_a_key_stands_for_one_step():
         ("assessment: {valid_for: 1 year}", "[]", ("rule_without_gate", "assessment")),
         ("consent: {at: somewhere, texts: {en: I agree}}", "[consent]", ("choice_unknown", "consent.at")),
         ("consent: {at: visit}", "[consent]", ("missing", "consent.texts")),
+        ("consent: {at: visit, scope: visit, texts: {en: I}}", "[consent]", ("choice_unknown", "consent.scope")),
+        ("consent: {at: visit, cooling_off: a week, texts: {en: I}}", "[consent]",
+         ("amount_unreadable", "consent.cooling_off")),
+        ("consent: {at: visit, cooling_off: {amount: 1 week}, texts: {en: I}}", "[consent]",
+         ("not_a_text", "consent.cooling_off")),
+        ("consent: {at: visit, cooling_off: [{jurisdiction: AU}], texts: {en: I}}", "[consent]",
+         ("missing", "consent.cooling_off[0].amount")),
+        ("consent: {at: visit, cooling_off: [{amount: 1 day, jurisdiction: Oz}], texts: {en: I}}", "[consent]",
+         ("jurisdiction_malformed", "consent.cooling_off[0].jurisdiction")),
+        ("consent: {at: visit, cooling_off: [{amount: 1 day, under_age: child}], texts: {en: I}}", "[consent]",
+         ("not_a_number", "consent.cooling_off[0].under_age")),
+        ("consent: {at: visit, cooling_off: [{amount: 1 day}, {amount: 2 days}], texts: {en: I}}", "[consent]",
+         ("repeated", "consent.cooling_off[1]")),
+        ("minimum_age: 18 years", "[]", ("not_a_number", "minimum_age")),
+        ("minimum_age: 0", "[]", ("number_out_of_range", "minimum_age")),
+        ("adult_age: 16", "[]", ("rule_without_gate", "adult_age")),
+        ("review_after_sessions: 6", "[]", ("field_unknown", "review_after_sessions")),
         ("consent: {at: visit, texts: {English: x}}", "[consent]", ("language_malformed", "consent.texts.English")),
         ("questions: [{question: shoe_size, severity: ask, valid_days: 1}]", "[answers]",
          ("question_unknown", "questions[0].question")),
@@ -337,6 +410,15 @@ def test_what_does_not_belong_together_is_refused(addition, gates, expected):
     text = changed("gates: []", f"gates: {gates}") + addition + "\n"
 
     assert [(code, where) for code, where, _line in problems(text)] == [expected]
+
+
+def test_a_yearly_limit_is_the_same_for_every_treatment():
+    text = changed("gates: []", "gates: [{yearly_limit: {at_most: 5}}]", TWO_STEPS)
+    other = text.replace("gates: []", "gates: [{yearly_limit: {at_most: 6}}]")
+    same = text.replace("gates: []", "gates: [{yearly_limit: {at_most: 5}}]")
+
+    assert [problems(one) for one in (text, other)] == [[("yearly_limit_differs", "steps", 3)]] * 2
+    assert protocols.parse_with(same, WORDS).steps[1].gates == (facts.Gate("yearly_limit", {"at_most": 5}),)
 
 
 def test_the_first_assessment_does_not_ask_for_one():
@@ -415,7 +497,10 @@ def test_microsclerotherapy_is_what_the_issue_asks_for():
         ),
         document.Phase("Supervised walking", 20, (document.Need("supervisor", "walking_supervision"),)),
     )
-    assert treatment.gates == ("assessment", "reflux", "answers", "area", "consent", "outcome")
+    assert treatment.gates == (
+        *map(facts.Gate, ("assessment", "reflux", "answers", "area", "consent", "outcome")),
+        facts.Gate("review_due", {"every": 6}),
+    )
     assert [(step.key, step.kind.value, step.planned_with_course, step.gates) for step in (assessment, review)] == [
         ("assessment", "assessment", False, ()),
         ("final_review", "follow_up", False, ()),
@@ -455,8 +540,19 @@ def test_a_stored_version_is_exported_as_the_same_document(key):
 
 @pytest.mark.django_db
 def test_everything_the_language_can_say_survives_being_stored():
+    gates = """\
+    gates:
+      - area
+      - consent
+      - yearly_limit: {at_most: 5}
+      - review_due: {every: 10}
+      - season: {from: 05-01, until: 09-30}
+      - season: {from: 12-24, until: 01-06}
+      - apart: {protocol: laser_hair_removal, at_least: 6 months - 4 days}
+      - apart: {protocol: hepatitis_b, at_least: 2 weeks}
+"""
     text = (
-        changed("    gates: []\n", BANDS.format("8 days", "14 days", "14 days") + "    gates: [area, consent]\n")
+        changed("    gates: []\n", BANDS.format("8 days", "14 days", "14 days") + gates)
         + """\
 product: "acid: 10 %"
 jurisdiction: GB-SCT
@@ -464,8 +560,16 @@ sources: ["one # two", "three"]
 effective_from: 2027-01-01
 effective_to: 2028-12-31
 areas: [face]
-consent: {at: visit, cooling_off: 7 days, valid_for: 6 months - 4 days, texts: {en: "Yes.\\n\\n  I do.", de: Ja}}
-review_after_sessions: 4
+minimum_age: 16
+adult_age: 21
+consent:
+  at: visit
+  scope: session
+  cooling_off:
+    - {amount: 1 day}
+    - {amount: 7 days, jurisdiction: AU, under_age: 18}
+  valid_for: 6 months - 4 days
+  texts: {en: "Yes.\\n\\n  I do.", de: Ja}
 follow_ups:
   - {key: call, name: Call, after_step: peel, kind: call, after: 2 days}
   - {key: last, name: Ask, after_step: peel, kind: message, after: 1 week, give_or_take_days: 1,
@@ -485,8 +589,21 @@ messages:
     assert protocols.document_of(version) == written
     assert protocols.parse(protocols.export(version)) == written
     assert written.consent == document.Consent(
-        "visit", Amount.parse("7 days"), Amount.parse("6 months - 4 days"), (("de", "Ja"), ("en", "Yes.\n\n  I do."))
+        "visit",
+        (facts.CoolingOff(Amount.parse("1 day")), facts.CoolingOff(Amount.parse("7 days"), "AU", 18)),
+        Amount.parse("6 months - 4 days"),
+        facts.ConsentScope.SESSION,
+        (("de", "Ja"), ("en", "Yes.\n\n  I do.")),
     )
+    assert written.steps[0].gates[2:] == (
+        facts.Gate("yearly_limit", {"at_most": 5}),
+        facts.Gate("review_due", {"every": 10}),
+        facts.Gate("season", {"from": DayOfYear(5, 1), "until": DayOfYear(9, 30)}),
+        facts.Gate("season", {"from": DayOfYear(12, 24), "until": DayOfYear(1, 6)}),
+        facts.Gate("apart", {"protocol": "laser_hair_removal", "at_least": Amount.parse("6 months - 4 days")}),
+        facts.Gate("apart", {"protocol": "hepatitis_b", "at_least": Amount.parse("2 weeks")}),
+    )
+    assert roster.protocol_facts(version).steps[0].gates == written.steps[0].gates
 
 
 @pytest.mark.django_db

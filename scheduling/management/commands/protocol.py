@@ -46,7 +46,7 @@ class Command(BaseCommand):
     def _validate(self, files: Iterable[str]) -> list[tuple[str, str]]:
         """Say what is wrong with the files, words of one known to the others, and return their names and texts."""
         texts = [(name, _text(name)) for name in files]
-        words = protocols.known_words()
+        words = protocols.known_words().joined(protocols.named_in(text for _name, text in texts))
         problems = 0
         # Vocabularies first, in whatever order they were named: the protocols may use their words.
         for name, text in sorted(texts, key=lambda file: not _is_vocabulary(file[1])):
@@ -67,13 +67,14 @@ class Command(BaseCommand):
     def _import(self, files: Iterable[str], approve_by: str | None) -> None:
         approver = _person(approve_by) if approve_by else None
         texts = self._validate(files)
+        beside = protocols.named_in(text for _name, text in texts)
         for name, text in sorted(texts, key=lambda file: not _is_vocabulary(file[1])):
             try:
                 if _is_vocabulary(text):
                     protocols.load_vocabulary_file(text)
                     self.stdout.write(_("%(name)s: words stored") % {"name": name})
                 else:
-                    version = protocols.load(text, by=None, now=timezone.now(), approve_by=approver)
+                    version = protocols.load(text, by=None, now=timezone.now(), approve_by=approver, beside=beside)
                     self.stdout.write(f"{name}: {version}, {version.get_state_display()}")
             except Refusal as refusal:
                 self._show(name, refusal)
