@@ -2,7 +2,8 @@
 
 Method. For one step, date and lead only the cheapest start matters (`starts`), so a plan is a path through one layer
 per session; a node is a date and a lead. What the future still needs to know of a path is its *state*: the last date,
-the earlier dates that later spacings are counted from, and the last lead.
+the earlier dates that later spacings are counted from, the last lead, and where a calendar year may have so many
+treatments only, how many the year of the last date has.
 
 1. Backwards, `_to_go`: the least that the rest can cost from a state if changes of lead were free. It looks at dates
    from the cheapest outwards and stops when the date alone costs more than the best rest found.
@@ -19,14 +20,14 @@ resources are the lowest ids that leave a way (`Starts.uses`).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from operator import le
 from uuid import UUID
 
 from . import cost
-from .facts import CourseFacts, Moment, ResourceFacts, Roster, SessionFacts, SessionState, Slot, Spacing
-from .gates import gate_answers, refuses
+from .facts import CourseFacts, Moment, ResourceFacts, Roster, SessionFacts, SessionState, Slot, Spacing, StepKind
+from .gates import gate_answers, refuses, turning_dates, yearly_room
 from .rules import follows, may_be_early
 from .shapes import with_taken
 from .starts import Cheapest, Starts
@@ -35,7 +36,7 @@ from .windows import GONE, counted, depends_on, references, window_of
 LAST_BOUND = 1 << 40
 ENDLESS = 1 << 60
 
-Dates = tuple[int, ...]  # ordinals
+Dates = tuple[int, ...]  # ordinals; of a state, after the count of the year where there is one
 Path = tuple[int, Dates, tuple[int, ...], tuple[int, ...]]  # cost, dates, ticks, leads: compared in this order
 Leader = tuple[int, ResourceFacts, int]  # the lead's rank by id, the lead, what wishes say to it and to the date
 START: Path = (0, (), (), ())
@@ -76,6 +77,7 @@ class Stuck:
     session: SessionFacts
     first: int
     last: int
+    full: frozenset[int] = frozenset()  # dates in years that have no room for another treatment, on every path
 
 
 class Chain:
@@ -104,6 +106,12 @@ class Chain:
         outside = [s.booked for s in open_sessions if s.id not in self._inside and s.booked is not None]
         self.roster = with_taken(roster, outside)
         self.starts = Starts(self.roster, course.wishes, weights)
+        # What gates say does not depend on the times that the chain's own sessions had before.
+        self._outside = replace(
+            course, sessions=tuple(replace(s, booked=None) if s.id in self._inside else s for s in course.sessions)
+        )
+        self._limits = [_yearly_limit(session) for session in self.sessions]
+        self._is_counted = any(limit is not None for limit in self._limits)
         self.first_day = max(today, min(roster.days, default=date.max)).toordinal()
         self.last_day = max(roster.days, default=date.min).toordinal()
         known = {resource.id for resource in roster.resources} | {s.booked.lead for s in self.sessions if s.booked}
@@ -113,7 +121,8 @@ class Chain:
         self.layers = list(self._layers(stay or {}))
         befores = [(), *(layer.kept for layer in self.layers)]
         self._carried = [
-            [before.index(n) for n in layer.kept[:-1]] for before, layer in zip(befores, self.layers, strict=False)
+            [before.index(n) + self._is_counted for n in layer.kept[:-1]]
+            for before, layer in zip(befores, self.layers, strict=False)
         ]
         # Sessions of one step have the same times; but not those that have a time to keep or to leave.
         own = [layer.fixed or layer.stay or (self.moves and layer.session.booked) for layer in self.layers]
@@ -122,17 +131,19 @@ class Chain:
             number if own[number] else firsts.setdefault(session.step.key, number)
             for number, session in enumerate(self.sessions)
         ]
-        # Without a lapse or a fixed date ahead, later dates leave less: what has no plan has none when all is later.
+        # Without a lapse or a fixed date ahead, later dates (and more treatments in the year) leave less: what has no
+        # plan has none when all is later. A spacing that is in effect on some dates only may leave more.
         ends = [
             layer.fixed is not None
             or layer.stay is not None
-            or any(spacing.lapse is not None for spacing in layer.session.step.spacings)
+            or any(_may_end(spacing) for spacing in layer.session.step.spacings)
             for layer in self.layers
         ]
         self._has_no_end = [not any(ends[number:]) for number in range(len(ends))]
         self._dead: list[list[Dates]] = [[] for _ in self.layers]
         self._cut = False
         self._rest: dict[tuple[int, Dates], int] = {}
+        self._rooms: dict[tuple[int, int], int] = {}
         self._least: dict[tuple[int, int], int] = {}
         self._missed_by_date: dict[int, int] = {}
         self._missed_by_lead: dict[UUID, int] = {}
@@ -205,30 +216,35 @@ class Chain:
     def _closed_dates(self, session: SessionFacts) -> frozenset[int]:
         """Return the dates on which booking would be refused by a gate that is open on other dates.
 
-        A gate's code changes at most once as the date grows (see `gates`), so two dates with equal answers have no
-        other answer between them. What is closed on the first and on the last date is closed always: it is reported.
+        Between two dates on which gates turn a code changes at most once (see `gates`), so two such dates with equal
+        answers have no other answer between them. What is closed on every date is reported.
         """
 
         def closed(on: int) -> frozenset[tuple[str, str]]:
-            found = gate_answers(session, date.fromordinal(on), self.course, self.today)
+            found = gate_answers(session, date.fromordinal(on), self._outside, self.today)
             return frozenset((a.code, a.subject) for a in found if refuses(a, Moment.BOOK))
 
-        first, last = self.first_day, self.last_day
-        if first > last:
+        if self.first_day > self.last_day:
             return frozenset()
-        spans = [(first, closed(first), last, closed(last))]
-        always = spans[0][1] & spans[0][3]
-        dates: set[int] = set()
+        ends = date.fromordinal(self.first_day), date.fromordinal(self.last_day)
+        turns = [on.toordinal() for on in turning_dates(session, *ends, self._outside, self.today)]
+        spans = [
+            (first, closed(first), last, closed(last))
+            for first, last in zip(turns, [*(on - 1 for on in turns[1:]), self.last_day], strict=True)
+        ]
+        even: list[tuple[int, int, frozenset[tuple[str, str]]]] = []  # first and last date, and what is closed on all
         while spans:
             first, at_first, last, at_last = spans.pop()
-            if at_first == at_last or last - first <= 1:
-                dates.update(range(first, last) if at_first - always else ())
-                dates.update((last,) if at_last - always else ())
+            if at_first == at_last:
+                even.append((first, last, at_first))
+            elif last - first == 1:
+                even += [(first, first, at_first), (last, last, at_last)]
             else:
                 middle = (first + last) // 2
                 at_middle = closed(middle)
                 spans += [(first, at_first, middle, at_middle), (middle, at_middle, last, at_last)]
-        return frozenset(dates)
+        always = frozenset.intersection(*(codes for *_, codes in even))
+        return frozenset(on for first, last, codes in even if codes - always for on in range(first, last + 1))
 
     def open_dates(self, first_on: date, last_on: date) -> Iterator[tuple[date, int]]:
         """Yield the dates on which the first session of the chain could be, with what they cost whoever leads."""
@@ -310,7 +326,28 @@ class Chain:
 
     def _next(self, number: int, state: Dates, on: int) -> Dates:
         """Return the state after choosing this date in the layer: the dates that are still needed, and this one."""
-        return (*(state[at] for at in self._carried[number]), on)
+        dates = (*(state[at] for at in self._carried[number]), on)
+        if not self._is_counted:
+            return dates
+        is_treatment = self.sessions[number].step.kind is StepKind.TREATMENT
+        return (self._in_year(state, on) + is_treatment, *dates)
+
+    def _in_year(self, state: Dates, on: int) -> int:
+        """Return how many treatments of the path so far lie in the year of a date that follows."""
+        return state[0] if state and _year(state[-1]) == _year(on) else 0
+
+    def _has_room(self, number: int, state: Dates, on: int) -> bool:
+        """Whether the year of the date has room for the layer after the path so far.
+
+        A year that is full without the path is for the gate to report, or to close.
+        """
+        limit = self._limits[number]
+        if limit is None:
+            return True
+        key = (number, _year(on))
+        if key not in self._rooms:
+            self._rooms[key] = yearly_room(self.sessions[number], key[1], self._outside, limit)
+        return self._rooms[key] <= 0 or self._in_year(state, on) < self._rooms[key]
 
     def _outwards(self, number: int, state: Dates) -> Iterator[tuple[int, int]]:
         """Yield the dates that a state can go on to with what the date costs by timing, cheapest first, then earliest.
@@ -326,7 +363,8 @@ class Chain:
         only = layer.fixed or layer.stay
         if only is not None:
             on = only.on.toordinal()
-            if reach.first <= on <= reach.last and self._is_open(layer, on, reach.earliest):
+            is_lawful = reach.first <= on <= reach.last and self._is_open(layer, on, reach.earliest)
+            if is_lawful and (layer.fixed is not None or self._has_room(number, state, on)):
                 yield on, timed(on)
                 return
         if layer.fixed is not None or reach.first > reach.last:
@@ -340,7 +378,7 @@ class Chain:
                 on, earlier = earlier, earlier - 1
             else:
                 on, later = later, later + 1
-            if self._is_open(layer, on, reach.earliest):
+            if self._is_open(layer, on, reach.earliest) and self._has_room(number, state, on):
                 yield on, timed(on)
 
     def _arrive(self, number: int, on: int, entries: list[tuple[int, list[Path]]], bound: int) -> list[Path]:
@@ -387,8 +425,15 @@ class Chain:
     def _stuck(self) -> Stuck:
         """Return the last layer that any path came to."""
         number = max(number for number, _ in self._reach)
-        reaches = [reach for (reached, _), reach in self._reach.items() if reached == number]
-        return Stuck(self.layers[number].session, min(r.first for r in reaches), max(r.last for r in reaches))
+        reached = {state: reach for (at, state), reach in self._reach.items() if at == number}
+        first, last = min(r.first for r in reached.values()), max(r.last for r in reached.values())
+        full: frozenset[int] = frozenset()
+        if self._limits[number] is not None:
+            unlike = {(state[0], _year(state[-1])) if state else (): state for state in reached}.values()
+            full = frozenset(
+                on for on in range(first, last + 1) if not any(self._has_room(number, state, on) for state in unlike)
+            )
+        return Stuck(self.layers[number].session, first, last, full)
 
     # --- what is worked out once ----------------------------------------------------------------------------------
 
@@ -397,7 +442,7 @@ class Chain:
         if key not in self._reach:
             layer = self.layers[number]
             before = self.layers[number - 1] if number else None
-            known = dict(zip(before.kept, state, strict=True)) if before else {}
+            known = dict(zip(before.kept, state[self._is_counted :], strict=True)) if before else {}
             if layer.anchors is None:
                 ids = {self.sessions[n].id: date.fromordinal(known[n]) for n in layer.counted_from}
                 window = window_of(layer.session, self.course, ids)
@@ -486,6 +531,21 @@ class Chain:
             else:
                 slots.append(self.starts.slot(layer.session, on, self.starts.resources[self._ids[rank]], tick))
         return slots
+
+
+def _yearly_limit(session: SessionFacts) -> int | None:
+    """Return how many treatments a calendar year may have by the session's gates."""
+    limits = (gate.parameters["at_most"] for gate in session.step.gates if gate.name == "yearly_limit")
+    return min((limit for limit in limits if isinstance(limit, int)), default=None)
+
+
+def _may_end(spacing: Spacing) -> bool:
+    """Whether later references may leave more than earlier ones."""
+    return spacing.lapse is not None or spacing.effective_from is not None or spacing.effective_to is not None
+
+
+def _year(on: int) -> int:
+    return date.fromordinal(on).year
 
 
 def _known(reference: SessionFacts | date, ids: list[UUID]) -> date | int | None:

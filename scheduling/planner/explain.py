@@ -49,15 +49,15 @@ def why_not(chain: Chain, stuck: Stuck) -> Unplannable:
             window = windows[session.id]
             first = max(chain.first_day, window.earliest_on.toordinal() if window.earliest_on else 0)
             last = min(chain.last_day, window.lapse_on.toordinal() - 1 if window.lapse_on else chain.last_day)
-        reasons.append(
-            _reason(chain, cascades[session.step.key], layer, (first, last), is_stuck=session.id == stuck.session.id)
-        )
+        reasons.append(_reason(chain, cascades[session.step.key], layer, (first, last), stuck))
     at = next(reason for reason in reasons if reason.session == stuck.session.id)
     return Unplannable(tuple(reasons), at, tuple(_relaxations(chain, stuck)))
 
 
-def _reason(chain: Chain, cascade: Cascade, layer: Layer, dates_asked: tuple[int, int], *, is_stuck: bool) -> Reason:
+def _reason(chain: Chain, cascade: Cascade, layer: Layer, dates_asked: tuple[int, int], stuck: Stuck) -> Reason:
     session, (first, last) = layer.session, dates_asked
+    is_stuck = session.id == stuck.session.id
+    closed = layer.closed | stuck.full if is_stuck else layer.closed
     dates = dict.fromkeys(ASKED_IN_ORDER, 0)
     starts = dict.fromkeys(ASKED_IN_ORDER, 0)
     dates_left = starts_left = 0
@@ -68,7 +68,7 @@ def _reason(chain: Chain, cascade: Cascade, layer: Layer, dates_asked: tuple[int
         steps: list[tuple[str, int]]
         if not first <= on <= last:
             steps = [("outside_window", 0)]
-        elif on in layer.closed:
+        elif on in closed:
             steps = [("gate_closed", 0)]
         else:
             steps = cascade.of(day)

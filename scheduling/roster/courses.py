@@ -4,19 +4,32 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any, TypeVar
+from datetime import date
+from typing import Any, NamedTuple, TypeVar
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Prefetch, QuerySet, Value
 
 from clinic import localtime
-from patients.models import Answer, Patient
+from patients.models import Answer, Guardian, Patient
 from scheduling.models import Appointment, Assessment, Consent, Course, Hold, NamedEvent, Occupancy, Override, Session
 from scheduling.planner import facts
+from scheduling.planner.amounts import birthday
+from scheduling.planner.gates import looks_elsewhere
 
 from .days import minutes_between, wall_minute
 from .protocols import protocol_facts
 
 Row = TypeVar("Row")
+
+
+class Treatment(NamedTuple):
+    """A treatment of a patient in one of the courses."""
+
+    course: int
+    patient: int
+    protocol: str
+    on: date
+    is_performed: bool
 
 
 def course_facts(course: Course) -> facts.CourseFacts:
@@ -30,15 +43,16 @@ def courses_facts(courses: Sequence[Course]) -> dict[int, facts.CourseFacts]:
     Each course has its patient, lead, wished practitioner and version at hand (`for_facts` of its queryset), else those
     are read one by one.
     """
+    protocols = {course.pk: protocol_facts(course.version) for course in courses}
     sessions = _grouped(_sessions(courses), "course_id")
     areas = _areas(courses)
     live = live_appointments().filter(session__course__in=courses)
     booked = {appointment.session_id: slot_of(appointment) for appointment in live}
     answers = _grouped(_newest_answers(courses), "patient_id")
     assessments = _newest_assessments(courses)
-    consents = _grouped(
-        Consent.objects.filter(course__in=courses, session=None).order_by("-informed_on", "-id"), "course_id"
-    )
+    consents = _newest_consents(courses)
+    guardians = _guardians([course for course in courses if _may_be_under_age(course, protocols[course.pk])])
+    treatments = _treatments([course for course in courses if _looks_elsewhere(protocols[course.pk])])
     holds = _grouped(Hold.objects.standing().filter(course__in=courses).order_by("pk"), "course_id")
     events = _grouped(NamedEvent.objects.filter(course__in=courses), "course_id")
     overrides = _grouped(
@@ -48,10 +62,16 @@ def courses_facts(courses: Sequence[Course]) -> dict[int, facts.CourseFacts]:
     return {
         course.pk: facts.CourseFacts(
             id=course.uid,
-            protocol=(protocol := protocol_facts(course.version)),
-            patient=_patient(course.patient, answers[course.patient_id]),
+            protocol=(protocol := protocols[course.pk]),
+            patient=_patient(course.patient, answers[course.patient_id], guardians[course.patient_id]),
             sessions=tuple(
-                _session(row, steps[row.step_key], areas.get(row.id, frozenset()), booked.get(row.id))
+                _session(
+                    row,
+                    steps[row.step_key],
+                    areas=areas.get(row.id, frozenset()),
+                    booked=booked.get(row.id),
+                    consent=consents.get((course.pk, row.id)),
+                )
                 for steps in ({step.key: step for step in protocol.steps},)
                 for row in sessions[course.pk]
             ),
@@ -60,9 +80,15 @@ def courses_facts(courses: Sequence[Course]) -> dict[int, facts.CourseFacts]:
             events={event.key: event.happened_on for event in events[course.pk]},
             wishes=wishes_of(course),
             assessment=assessments.get((course.patient_id, course.version.protocol_id)),
-            consent=_consent(consents[course.pk]),
+            consent=consents.get((course.pk, None)),
             holds=tuple(facts.HoldFacts(hold.code, hold.reason, hold.lifted_by_role) for hold in holds[course.pk]),
             overrides=tuple(_override(override) for override in overrides[course.pk]),
+            elsewhere=tuple(
+                facts.TreatmentFacts(one.protocol, one.on, one.is_performed)
+                for one in treatments[course.patient_id]
+                if one.course != course.pk
+            ),
+            place="-".join(part for part in (course.site.country, course.site.subdivision) if part),
         )
         for course in courses
     }
@@ -136,6 +162,7 @@ def _sessions(courses: Collection[Course]) -> QuerySet[Session, Any]:
             "state",
             "performed_on",
             "counts",
+            "late_action",
             "outcome__result",
             "outcome__cleared_at",
             named=True,
@@ -143,7 +170,14 @@ def _sessions(courses: Collection[Course]) -> QuerySet[Session, Any]:
     )
 
 
-def _session(row: Any, step: facts.Step, areas: frozenset[str], booked: facts.Slot | None) -> facts.SessionFacts:
+def _session(
+    row: Any,
+    step: facts.Step,
+    *,
+    areas: frozenset[str],
+    booked: facts.Slot | None,
+    consent: facts.ConsentFacts | None,
+) -> facts.SessionFacts:
     return facts.SessionFacts(
         id=row.uid,
         position=row.position,
@@ -156,6 +190,8 @@ def _session(row: Any, step: facts.Step, areas: frozenset[str], booked: facts.Sl
         if row.outcome__result
         else None,
         booked=booked,
+        consent=consent,
+        late_action=row.late_action,
     )
 
 
@@ -173,7 +209,7 @@ def _areas(courses: Collection[Course]) -> dict[int, frozenset[str]]:
     return {session: frozenset(codes) for session, codes in found.items()}
 
 
-def _patient(patient: Patient, newest: Iterable[Any]) -> facts.PatientFacts:
+def _patient(patient: Patient, newest: Iterable[Any], guardians: Iterable[Guardian]) -> facts.PatientFacts:
     return facts.PatientFacts(
         id=patient.uid,
         deceased_on=patient.deceased_on,
@@ -182,7 +218,44 @@ def _patient(patient: Patient, newest: Iterable[Any]) -> facts.PatientFacts:
             answer.question__code: facts.AnswerFacts(answer.value, answer.given_on, answer.reviewed_at is not None)
             for answer in newest
         },
+        born_on=patient.born_on,
+        guardians=tuple(facts.GuardianFacts(one.from_on, one.until_on) for one in guardians),
     )
+
+
+def _may_be_under_age(course: Course, protocol: facts.Protocol) -> bool:
+    """Whether the patient was not of age when the course began. No guardian is asked for otherwise."""
+    born_on = course.patient.born_on
+    return born_on is not None and birthday(born_on, protocol.adult_age) > course.started_on
+
+
+def _guardians(courses: Collection[Course]) -> dict[int, list[Guardian]]:
+    patients = {course.patient_id for course in courses}
+    return _grouped(Guardian.objects.filter(patient__in=patients).order_by("pk") if patients else (), "patient_id")
+
+
+def _looks_elsewhere(protocol: facts.Protocol) -> bool:
+    return any(looks_elsewhere(step.gates) for step in protocol.steps)
+
+
+def _treatments(courses: Collection[Course]) -> dict[int, list[Treatment]]:
+    """Return every treatment of the courses' patients that is performed or booked, in whatever course."""
+    found: dict[int, list[Treatment]] = defaultdict(list)
+    patients = {course.patient_id for course in courses}
+    if not patients:
+        return found
+    performed = Session.objects.filter(
+        course__patient__in=patients, step__kind=facts.StepKind.TREATMENT, performed_on__isnull=False
+    ).values_list("course_id", "course__patient_id", "course__version__protocol__key", "performed_on", Value(True))
+    booked = (
+        Appointment.objects.live()
+        .filter(patient__in=patients, session__step__kind=facts.StepKind.TREATMENT)
+        .values_list("session__course_id", "patient_id", "session__course__version__protocol__key", "on", Value(False))
+    )
+    for row in performed.union(booked, all=True).order_by("performed_on"):
+        treatment = Treatment(*row)
+        found[treatment.patient].append(treatment)
+    return found
 
 
 def _newest_answers(courses: Collection[Course]) -> QuerySet[Answer, Any]:
@@ -212,11 +285,19 @@ def _newest_assessments(courses: Sequence[Course]) -> dict[tuple[int, int], fact
     }
 
 
-def _consent(newest_first: list[Consent]) -> facts.ConsentFacts | None:
-    if not newest_first:
-        return None
-    newest = newest_first[0]
-    return facts.ConsentFacts(newest.informed_on, newest.signed_on, newest.withdrawn_on, newest.expires_on)
+def _newest_consents(courses: Collection[Course]) -> dict[tuple[int, int | None], facts.ConsentFacts]:
+    """Return consents by course and session (None: for the whole course)."""
+    newest = (
+        Consent.objects.filter(course__in=courses)
+        .order_by("course_id", "session_id", "-informed_on", "-id")
+        .distinct("course_id", "session_id")
+    )
+    return {
+        (row.course_id, row.session_id): facts.ConsentFacts(
+            row.informed_on, row.signed_on, row.withdrawn_on, row.expires_on, row.given_by_guardian_id is not None
+        )
+        for row in newest
+    }
 
 
 def _override(override: Override) -> facts.OverrideFacts:

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from scheduling.planner.amounts import Amount
+from scheduling.planner.amounts import Amount, DayOfYear
 from scheduling.planner.facts import (
     AssessmentFacts,
     CapabilityFacts,
@@ -17,6 +17,7 @@ from scheduling.planner.facts import (
     Day,
     Gate,
     Need,
+    Parameter,
     PatientFacts,
     Phase,
     Protocol,
@@ -32,6 +33,7 @@ from scheduling.planner.facts import (
     StepKind,
     Use,
 )
+from scheduling.planner.gates import GATES, Takes
 from scheduling.planner.shapes import stretches_of
 
 MONDAY = date(2027, 3, 1)
@@ -74,6 +76,17 @@ def gated(*gates: str | Gate) -> tuple[Gate, ...]:
     return tuple(gate if isinstance(gate, Gate) else Gate(gate) for gate in gates)
 
 
+def sample(name: str) -> Gate:
+    """A gate of that name, given what it takes: so that whatever is new in GATES is asked too."""
+    values: dict[str, Parameter] = {
+        Takes.COUNT: 2,
+        Takes.AMOUNT: Amount.parse("6 days"),
+        Takes.DAY_OF_YEAR: DayOfYear(3, 10),
+        Takes.PROTOCOL: "laser",
+    }
+    return Gate(name, {parameter: values[takes] for parameter, takes in GATES[name].takes.items()})
+
+
 def performed(position: int, step: Step, on: date, **rest: Any) -> SessionFacts:
     return SessionFacts(session_id(position), position, step, state=SessionState.PERFORMED, performed_on=on, **rest)
 
@@ -109,10 +122,11 @@ def roster(
     hours: Mapping[UUID, int] | int = minutes(NINE, NOON),
     off: Iterable[tuple[UUID, date]] = (),
     closed: Mapping[date, str] | None = None,
+    since: date = MONDAY,
     **rest: Any,
 ) -> Roster:
     """A site open every day; everybody is on duty from nine to noon, but for those `off`."""
-    span = [day(number) for number in range(days)]
+    span = [since + timedelta(days=number) for number in range(days)]
     resources, off = tuple(resources), set(off)
     by_resource = hours if isinstance(hours, Mapping) else {r.id: hours for r in resources}
     return Roster(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import calendar
 from collections.abc import Sequence
 from datetime import date, timedelta
+from typing import Any
 from uuid import UUID
 
 from scheduling.planner.amounts import Amount
@@ -50,6 +51,7 @@ def wrong_dates(slots: Sequence[Slot], course: CourseFacts) -> list[str]:
     for slot in slots:
         session = sessions[slot.session]
         wrong += [f"{session.position}: {text}" for text in _spacing(slot, session, course, on_date)]
+        wrong += [f"{session.position}: {text}" for text in _calendar(slot, session, course, on_date)]
         for other in course.sessions:
             if other.position < session.position and other.id in on_date:
                 before = on_date[other.id]
@@ -151,7 +153,7 @@ def _spacing(slot: Slot, session: SessionFacts, course: CourseFacts, on_date: di
         else:
             last = [s for s in before if _is_reference(s, spacing, session)]
             start = on_date.get(last[-1].id) if last else None
-        if start is None:
+        if start is None or not (spacing.effective_from or start) <= start <= (spacing.effective_to or start):
             continue
         allowed = any(
             o.rule == "before_minimum" and o.session in (None, session.id) and slot.on <= o.expires_on
@@ -172,6 +174,31 @@ def _is_reference(before: SessionFacts, spacing: Spacing, session: SessionFacts)
         return True
     shared = spacing.areas & (session.areas or spacing.areas) & (before.areas or spacing.areas)
     return before.step.kind is StepKind.TREATMENT and bool(shared)
+
+
+def _calendar(slot: Slot, session: SessionFacts, course: CourseFacts, on_date: dict[UUID, date]) -> list[str]:
+    """What gates by calendar year, season and distance say to the date."""
+    wrong = []
+    for gate in session.step.gates:
+        said: dict[str, Any] = dict(gate.parameters)
+        if gate.name == "yearly_limit":
+            ours = [on_date[s.id] for s in course.sessions if s.id in on_date and s.step.kind is StepKind.TREATMENT]
+            others = [treatment.on for treatment in course.elsewhere if treatment.protocol == course.protocol.key]
+            if [on.year for on in (*ours, *others)].count(slot.on.year) > said["at_most"]:
+                wrong.append("too many in a year")
+        elif gate.name == "season":
+            for year in (slot.on.year - 1, slot.on.year):
+                day = date(year, said["from"].month, said["from"].day)
+                while day != slot.on and (day.month, day.day) != (said["until"].month, said["until"].day):
+                    day += timedelta(days=1)
+                if day == slot.on:
+                    wrong.append("in the pause")
+        elif gate.name == "apart":
+            for treatment in course.elsewhere:
+                early, late = sorted((treatment.on, slot.on))
+                if treatment.protocol == said["protocol"] and late < added(early, said["at_least"]):
+                    wrong.append("too near another treatment")
+    return wrong
 
 
 def added(start: date, amount: Amount) -> date:

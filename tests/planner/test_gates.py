@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 
@@ -12,11 +12,15 @@ from scheduling.planner.facts import (
     AssessmentRule,
     ConsentFacts,
     ConsentRule,
+    ConsentScope,
     CoolingOff,
     Gate,
     GateAnswer,
     GateState,
+    GuardianFacts,
     HoldFacts,
+    LateAction,
+    LateBand,
     Moment,
     OutcomeFacts,
     OutcomeResult,
@@ -25,11 +29,25 @@ from scheduling.planner.facts import (
     Protocol,
     Reflux,
     RiskRule,
+    SessionState,
     Severity,
     StepKind,
+    TreatmentFacts,
 )
 from scheduling.planner.gates import GATES, gate_answers, refuses
-from tests.planner.build import PATIENT, booked, course, day, gated, open_session, performed, session_id, step
+from tests.planner.build import (
+    PATIENT,
+    booked,
+    course,
+    day,
+    gated,
+    open_session,
+    performed,
+    sample,
+    session_id,
+    spacing,
+    step,
+)
 
 TODAY = day(0)
 VISIT = day(20)
@@ -58,13 +76,7 @@ def test_every_gate_is_open_for_a_course_that_is_in_order():
     }
     patient = PatientFacts(PATIENT, answers={"pill": AnswerFacts("no", day(-10))})
     first = performed(0, step(), day(-7), outcome=OutcomeFacts(OutcomeResult.OK))
-    given = {
-        "yearly_limit": {"at_most": 2},
-        "review_due": {"every": 2},
-        "season": {"from": DayOfYear(5, 1), "until": DayOfYear(9, 30)},
-        "apart": {"protocol": "laser", "at_least": Amount.parse("2 weeks")},
-    }
-    gates = [Gate(name, given.get(name, {})) for name in GATES]
+    gates = map(sample, GATES)
 
     assert asked(*gates, rules=rules, patient=patient, before=(first,), areas={"left_leg"}) == []
 
@@ -320,3 +332,355 @@ def test_what_refuses_at_which_moment(state, moments):
 
 def test_protocols_say_what_is_asked():
     assert Protocol("p", 1, ()).consent is None
+
+
+# --- gates by count, calendar and distance ----------------------------------------------------------------------------
+
+FIVE_A_YEAR = Gate("yearly_limit", {"at_most": 5})
+MICRO = "micro"  # the protocol of these courses
+
+
+def elsewhere(*treatments, protocol=MICRO):
+    """Treatments in other courses: day numbers, and whether performed."""
+    return tuple(TreatmentFacts(protocol, day(number), performed) for number, performed in treatments)
+
+
+def test_a_year_has_room_for_so_many_treatments_performed_or_booked_in_this_course_or_others():
+    before = (performed(0, step(), day(-30)), booked(open_session(1, step()), day(5)))
+    others = elsewhere((-59, True), (-60, True), (300, False), (306, True))  # 1 January to 31 December 2027 count: two
+
+    four = asked(FIVE_A_YEAR, before=before, elsewhere=others)
+    five = asked(FIVE_A_YEAR, before=before, elsewhere=(*others, *elsewhere((-1, True))))
+    none_here = asked(
+        FIVE_A_YEAR, before=before, elsewhere=elsewhere((1, True), (2, True), (3, True), protocol="laser")
+    )
+
+    full = [GateAnswer("yearly_limit_reached", CLOSED, opens_on=date(2028, 1, 1))]
+    assert (four, five, none_here) == ([], full, [])
+    assert asked(FIVE_A_YEAR, before=before, elsewhere=(*others, *elsewhere((-1, True))), on=date(2028, 1, 1)) == []
+
+
+def test_assessments_and_sessions_that_are_gone_take_no_room():
+    before = (
+        performed(0, step("a", kind=StepKind.ASSESSMENT), day(-7)),
+        replace(booked(open_session(1, step()), day(5)), state=SessionState.DROPPED),
+    )
+
+    assert asked(Gate("yearly_limit", {"at_most": 1}), before=before) == []
+
+
+def test_in_a_year_that_is_over_full_a_visit_that_is_booked_stands_before_later_ones():
+    limited = step(gates=(Gate("yearly_limit", {"at_most": 1}),))
+    first, second = (booked(open_session(at, limited), day(10 * at)) for at in range(2))
+    c = course(first, second)
+
+    assert [gate_answers(s, s.booked.on, c, TODAY) for s in (first, second)] == [
+        [],
+        [GateAnswer("yearly_limit_reached", CLOSED, opens_on=date(2028, 1, 1))],
+    ]
+    # Moved, it must find room beside the other.
+    assert [answer.code for answer in gate_answers(first, day(3), c, TODAY)] == ["yearly_limit_reached"]
+
+
+def test_dates_assumed_for_other_sessions_take_room():
+    limited = step(gates=(Gate("yearly_limit", {"at_most": 1}),))
+    first, second = open_session(0, limited), open_session(1, limited)
+
+    assert gate_answers(second, VISIT, course(first, second), TODAY, {first.id: day(7)}) == [
+        GateAnswer("yearly_limit_reached", CLOSED, opens_on=date(2028, 1, 1))
+    ]
+
+
+EVERY_TWO = Gate("review_due", {"every": 2})
+
+
+def pending(code, *changes_on):
+    return [GateAnswer(code, PENDING, changes_on=changes_on)]
+
+
+@pytest.mark.parametrize(
+    ("before", "others", "expected"),
+    [
+        ((), (), []),
+        ((performed(0, step(), day(-20)),), (), []),
+        ((performed(0, step(), day(-31)), performed(1, step(), day(-30))), (), []),  # one before the assessment
+        ((performed(0, step(), day(-30)), performed(1, step(), day(-20))), (), [GateAnswer("review_due", CLOSED)]),
+        ((performed(0, step(), day(-20)),), elsewhere((-25, True)), [GateAnswer("review_due", CLOSED)]),
+        ((performed(0, step(), day(-20)),), elsewhere((-25, False), (-40, True)), []),
+        ((performed(0, step(), day(-20)), open_session(1, step())), (), pending("review_due")),
+        ((performed(0, step(), day(-20)), booked(open_session(1, step()), day(3))), (), pending("review_due", day(3))),
+        (
+            tuple(booked(open_session(at, step()), day(3 * at)) for at in range(3)),
+            (),
+            pending("review_due", day(3)),  # known when the second has taken place
+        ),
+        ((performed(0, step(kind=StepKind.FOLLOW_UP), day(-20)), performed(1, step(), day(-10))), (), []),
+    ],
+)
+def test_a_new_assessment_comes_after_so_many_treatments(before, others, expected):
+    assert asked(EVERY_TWO, before=before, elsewhere=others) == expected
+
+
+def test_without_any_assessment_every_treatment_counts_for_the_review():
+    before = tuple(performed(at, step(), day(-400 + at)) for at in range(2))
+
+    assert asked(EVERY_TWO, before=before, assessment=None) == [GateAnswer("review_due", CLOSED)]
+
+
+@pytest.mark.parametrize(
+    ("begins", "ends", "on", "opens_on"),
+    [
+        ("05-01", "09-30", date(2027, 4, 30), None),
+        ("05-01", "09-30", date(2027, 5, 1), date(2027, 10, 1)),
+        ("05-01", "09-30", date(2027, 9, 30), date(2027, 10, 1)),
+        ("05-01", "09-30", date(2027, 10, 1), None),
+        ("11-15", "02-29", date(2027, 11, 14), None),
+        ("11-15", "02-29", date(2027, 11, 15), date(2028, 3, 1)),
+        ("11-15", "02-29", date(2028, 2, 29), date(2028, 3, 1)),
+        ("11-15", "02-29", date(2028, 12, 31), date(2029, 3, 1)),
+        ("11-15", "02-29", date(2029, 2, 28), date(2029, 3, 1)),
+        ("11-15", "02-29", date(2029, 3, 1), None),
+    ],
+)
+def test_season(begins, ends, on, opens_on):
+    pause = Gate("season", {"from": DayOfYear.parse(begins), "until": DayOfYear.parse(ends)})
+
+    found = asked(pause, on=on)
+
+    assert found == ([] if opens_on is None else [GateAnswer("season_closed", CLOSED, opens_on=opens_on)])
+
+
+def test_a_step_may_have_two_pauses():
+    gates = [Gate("season", {"from": DayOfYear(3, at), "until": DayOfYear(3, at)}) for at in (20, 22)]
+
+    assert [len(asked(*gates, on=day(number))) for number in (18, 19, 20, 21, 22)] == [0, 1, 0, 1, 0]
+
+
+APART = Gate("apart", {"protocol": "laser", "at_least": Amount.parse("1 month")})
+
+
+@pytest.mark.parametrize(
+    ("others", "on", "opens_on"),
+    [
+        ([], VISIT, None),
+        ([date(2027, 2, 28)], date(2027, 3, 27), date(2027, 3, 28)),
+        ([date(2027, 2, 28)], date(2027, 3, 28), None),
+        ([date(2027, 3, 31)], date(2027, 3, 1), date(2027, 5, 1)),  # 31 March + 1 month
+        ([date(2027, 3, 31)], date(2027, 2, 28), None),  # 28 March is before the other
+        ([date(2027, 5, 1)], date(2027, 4, 1), None),
+        ([date(2027, 5, 1)], date(2027, 4, 2), date(2027, 6, 1)),
+        ([date(2027, 3, 10), date(2027, 4, 20)], date(2027, 3, 12), date(2027, 5, 20)),  # no time between the two
+        ([date(2027, 3, 10), date(2027, 5, 12)], date(2027, 3, 12), date(2027, 4, 10)),
+    ],
+)
+def test_apart_from_another_treatment_before_and_after_it(others, on, opens_on):
+    treatments = tuple(TreatmentFacts("laser", other, performed=True) for other in others)
+
+    found = asked(APART, on=on, elsewhere=treatments)
+
+    assert found == (
+        []
+        if opens_on is None
+        else [GateAnswer("too_near_other_treatment", CLOSED, "laser", opens_on=opens_on, override="prescriber")]
+    )
+
+
+def test_apart_asks_for_the_other_protocol_alone_booked_or_performed():
+    assert asked(APART, elsewhere=elsewhere((19, True), (21, False))) == []
+    assert [a.code for a in asked(APART, elsewhere=elsewhere((21, False), protocol="laser"))] == [
+        "too_near_other_treatment"
+    ]
+
+
+# --- age and guardians ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("born_on", "expected"),
+    [
+        (None, [GateAnswer("birth_date_missing", CLOSED)]),
+        (date(2009, 3, 21), []),
+        (date(2009, 3, 22), [GateAnswer("too_young", CLOSED, opens_on=date(2027, 3, 22))]),
+        (date(2012, 2, 29), [GateAnswer("too_young", CLOSED, opens_on=date(2030, 3, 1))]),
+    ],
+)
+def test_a_minimum_age_is_always_asked(born_on, expected):
+    patient = PatientFacts(PATIENT, born_on=born_on)
+
+    assert asked(patient=patient, rules={"minimum_age": 18}) == expected
+    assert asked(patient=patient) == []
+
+
+CHILD = date(2010, 3, 22)
+
+
+@pytest.mark.parametrize(
+    ("born_on", "guardians", "by_guardian", "expected"),
+    [
+        (None, (), False, []),
+        (date(2009, 3, 21), (), False, []),  # of age on the day of the visit
+        (CHILD, (), False, ["guardian_missing", "guardian_consent_missing"]),
+        (CHILD, (GuardianFacts(),), False, ["guardian_consent_missing"]),
+        (CHILD, (GuardianFacts(),), True, []),
+        (CHILD, (GuardianFacts(until_on=VISIT),), True, []),
+        (CHILD, (GuardianFacts(until_on=day(19)),), True, ["guardian_missing"]),
+        (CHILD, (GuardianFacts(until_on=day(19)), GuardianFacts(VISIT)), True, []),
+        (CHILD, (GuardianFacts(from_on=day(21)),), True, ["guardian_missing"]),
+    ],
+)
+def test_a_guardian_consents_for_who_is_under_age(born_on, guardians, by_guardian, expected):
+    patient = PatientFacts(PATIENT, born_on=born_on, guardians=guardians)
+
+    found = codes("consent", patient=patient, consent=replace(SIGNED, by_guardian=by_guardian))
+
+    assert found == [(code, "closed") for code in expected]
+
+
+def test_the_age_of_consent_is_the_protocols():
+    patient = PatientFacts(PATIENT, born_on=date(2009, 3, 21))
+
+    assert codes("consent", patient=patient, consent=None, rules={"adult_age": 21}) == [
+        ("consent_missing", "closed"),
+        ("guardian_missing", "closed"),
+    ]
+
+
+def test_a_consent_for_each_session_is_asked_of_the_session():
+    rules = {"consent": ConsentRule("booking", scope=ConsentScope.SESSION)}
+    session = open_session(0, step(gates=gated("consent")))
+
+    def found(own, for_the_course):
+        c = course(replace(session, consent=own), consent=for_the_course)
+        c = replace(c, protocol=replace(c.protocol, **rules))
+        return [answer.code for answer in gate_answers(c.sessions[0], VISIT, c, TODAY)]
+
+    assert (found(None, SIGNED), found(SIGNED, None)) == (["consent_missing"], [])
+
+
+@pytest.mark.parametrize(
+    ("place", "born_on", "expected"),
+    [
+        ("GB", None, day(6)),  # informed on day 5, and one day everywhere
+        ("AU", date(1990, 1, 1), day(6)),
+        ("AU", date(2012, 1, 1), day(12)),
+        ("AU", None, day(12)),  # not known: not of age
+        ("AU-NSW", date(2012, 1, 1), day(19)),
+        ("AU-VIC", date(2012, 1, 1), day(12)),
+        ("AUX", date(2012, 1, 1), day(6)),
+        ("AU", date(2009, 3, 10), day(9)),  # of age on 10 March, day 9
+    ],
+)
+def test_the_longest_time_to_think_that_applies_counts(place, born_on, expected):
+    waits = (
+        CoolingOff(Amount.parse("1 day")),
+        CoolingOff(Amount.parse("7 days"), "AU", 18),
+        CoolingOff(Amount.parse("14 days"), "AU-NSW", 18),
+    )
+    told = ConsentFacts(day(5), signed_on=day(5), by_guardian=True)
+    patient = PatientFacts(PATIENT, born_on=born_on, guardians=(GuardianFacts(),))
+    facts = {"patient": patient, "place": place, "consent": told, "rules": {"consent": ConsentRule("booking", waits)}}
+
+    assert asked("consent", on=expected, **facts) == []
+    assert asked("consent", on=expected - timedelta(days=1), **facts) == [
+        GateAnswer("consent_cooling_off", CLOSED, opens_on=expected)
+    ]
+
+
+# --- late bands -------------------------------------------------------------------------------------------------------
+
+WEEKLY = replace(
+    spacing(minimum="1 week", target="1 week"),
+    late_bands=tuple(
+        LateBand(Amount.parse(begins), Amount.parse(ends) if ends else None, action)
+        for begins, ends, action in [
+            ("8 days", "14 days", LateAction.SHORTEN),
+            ("14 days", "21 days", LateAction.REPEAT_STEP),
+            ("21 days", "28 days", LateAction.RESTART),
+            ("28 days", None, LateAction.REVIEW),
+        ]
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("number", "decided", "assessed_on", "expected"),
+    [
+        (7, "", day(-30), []),
+        (13, "", day(-30), []),
+        (14, "", day(-30), ["late_repeat_step"]),
+        (14, "shorten", day(-30), ["late_repeat_step"]),
+        (20, "repeat_step", day(-30), []),
+        (20, "restart", day(-30), []),
+        (21, "repeat_step", day(-30), ["late_restart"]),
+        (21, "restart", day(-30), []),
+        (28, "review", day(-30), ["late_review"]),
+        (28, "", day(27), ["late_review"]),
+        (28, "", day(28), []),
+        (400, "", day(27), ["late_review"]),
+    ],
+)
+def test_late_bands_hold_the_session_until_what_they_ask_for_is_done(number, decided, assessed_on, expected):
+    dose = step("dose", WEEKLY)
+    second = open_session(1, dose, late_action=decided)
+    c = course(performed(0, dose, day(0)), second, assessment=AssessmentFacts(assessed_on, suitable=True))
+
+    assert gate_answers(second, day(number), c, TODAY) == [
+        GateAnswer(code, CLOSED, override="prescriber") for code in expected
+    ]
+
+
+def test_a_band_is_not_counted_from_what_is_only_booked():
+    dose = step("dose", WEEKLY)
+    first, second = booked(open_session(0, dose), day(0)), open_session(1, dose)
+
+    assert gate_answers(second, day(40), course(first, second), TODAY) == []
+
+
+# --- the list of gates ------------------------------------------------------------------------------------------------
+
+
+def test_every_gate_tells_its_codes_and_each_code_has_its_gate():
+    assert {name: [code.code for code in kind.codes] for name, kind in GATES.items()} == {
+        "assessment": [
+            "assessment_missing",
+            "assessment_expired",
+            "assessment_unsuitable",
+            "assessment_cooling_off",
+        ],
+        "reflux": ["reflux_not_checked", "reflux_untreated", "reflux_treated_recently"],
+        "answers": [
+            "answer_missing",
+            "answer_expired",
+            "answer_due_again",
+            "risk_absolute",
+            "risk_relative",
+            "risk_ask",
+        ],
+        "area": ["area_not_allowed"],
+        "consent": [
+            "consent_withdrawn",
+            "consent_missing",
+            "consent_expired",
+            "consent_cooling_off",
+            "guardian_missing",
+            "guardian_consent_missing",
+        ],
+        "outcome": ["outcome_missing", "outcome_stop", "outcome_review", "outcome_awaited"],
+        "yearly_limit": ["yearly_limit_reached"],
+        "review_due": ["review_due"],
+        "season": ["season_closed"],
+        "apart": ["too_near_other_treatment"],
+        "late": ["late_review", "late_repeat_step", "late_restart"],
+        "age": ["too_young", "birth_date_missing"],
+        "hold": ["course_on_hold"],
+        "patient_active": ["patient_deceased", "patient_merged"],
+    }
+    assert [name for name, kind in GATES.items() if kind.always] == ["late", "age", "hold", "patient_active"]
+
+
+@pytest.mark.parametrize("name", GATES)
+def test_what_a_gate_takes_is_read_back_as_it_is_stored(name):
+    given = sample(name).parameters
+    stored = {parameter: value if isinstance(value, int) else str(value) for parameter, value in given.items()}
+
+    assert GATES[name].read(stored) == given

@@ -19,8 +19,8 @@ from scheduling.planner.facts import (
     AssessmentRule,
     ConsentFacts,
     ConsentRule,
+    CoolingOff,
     CourseFacts,
-    Gate,
     HoldFacts,
     OutcomeFacts,
     OutcomeResult,
@@ -36,8 +36,9 @@ from scheduling.planner.facts import (
     Spacing,
     Step,
     StepKind,
+    TreatmentFacts,
 )
-from scheduling.planner.gates import ALWAYS_ASKED, GATES
+from scheduling.planner.gates import GATES
 from scheduling.planner.rules import violations
 from scheduling.planner.search import alternatives, free_times, repair
 from scheduling.planner.windows import windows_of
@@ -54,6 +55,7 @@ from tests.planner.build import (
     open_session,
     performed,
     roster,
+    sample,
     spacing,
     step,
 )
@@ -228,7 +230,7 @@ def test_no_repair_leaves_a_visit_outside_its_window(situation):
 DATES = st.integers(-60, 30).map(day)
 PILL = RiskRule("pill", Severity.RELATIVE, 14)
 LUMP = RiskRule("lump", Severity.ASK, 3)
-ASKED = [name for name in GATES if name not in ALWAYS_ASKED]
+ASKED = [name for name, kind in GATES.items() if not kind.always]
 
 
 @st.composite
@@ -236,7 +238,7 @@ def asked_courses(draw) -> tuple[CourseFacts, str]:
     """A course of which anything may be known or not, and a gate that its steps do not list."""
     added = draw(st.sampled_from(ASKED))
     listed = draw(st.sets(st.sampled_from([name for name in ASKED if name != added])))
-    gates = tuple(Gate(name) for name in ASKED if name in listed)
+    gates = tuple(sample(name) for name in ASKED if name in listed)
     outcomes = st.sampled_from([None, *(OutcomeFacts(result) for result in OutcomeResult)])
     first = performed(0, step("first"), day(-9), outcome=draw(outcomes))
     weekly = step("next", spacing(minimum="7 days", target="10 days"), gates=gates)
@@ -265,13 +267,20 @@ def asked_courses(draw) -> tuple[CourseFacts, str]:
         "assessment": assessment,
         "consent": consent,
         "overrides": tuple(overrides),
+        "elsewhere": tuple(
+            draw(
+                st.lists(
+                    st.builds(TreatmentFacts, st.sampled_from(["laser", "micro"]), DATES, st.booleans()), max_size=3
+                )
+            )
+        ),
         "holds": (HoldFacts("bad_answer", "", "clinician"),) if draw(st.booleans()) else (),
     }
     made = course(*sessions, **facts)
     rules = {
         "risks": (PILL, LUMP),
         "areas": frozenset({"left_leg"}),
-        "consent": ConsentRule(draw(st.sampled_from(["booking", "visit"])), Amount.parse("7 days")),
+        "consent": ConsentRule(draw(st.sampled_from(["booking", "visit"])), (CoolingOff(Amount.parse("7 days")),)),
         "assessment": AssessmentRule(Amount.parse("1 month"), Amount.parse("3 days")),
     }
     return replace(made, protocol=replace(made.protocol, **rules)), added
@@ -280,7 +289,7 @@ def asked_courses(draw) -> tuple[CourseFacts, str]:
 def with_gate(facts: CourseFacts, name: str) -> CourseFacts:
     """The course as it would be if every step that is left listed this gate too."""
     sessions = tuple(
-        s if s.performed_on else replace(s, step=replace(s.step, gates=(*s.step.gates, Gate(name))))
+        s if s.performed_on else replace(s, step=replace(s.step, gates=(*s.step.gates, sample(name))))
         for s in facts.sessions
     )
     return replace(facts, sessions=sessions)

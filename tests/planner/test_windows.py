@@ -2,11 +2,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date, timedelta
+from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from scheduling.planner.facts import Reference, SessionState, StepKind, Window
-from scheduling.planner.windows import depends_on, window_of, windows_of
+from scheduling.planner.amounts import Amount
+from scheduling.planner.facts import Late, LateAction, LateBand, Reference, SessionState, StepKind, Window
+from scheduling.planner.windows import depends_on, late_band_of, window_of, windows_of
 from tests.planner.build import booked, course, open_session, performed, session_id, spacing, step
 
 FIRST = step("first")
@@ -193,3 +197,112 @@ def test_a_window_depends_on_the_dates_it_is_counted_from():
 def test_nothing_is_known_of_a_course_that_has_nothing():
     assert windows_of(course()) == {}
     assert windows_of(course(open_session(0, FIRST))) == {session_id(0): Window()}
+
+
+# --- rules that change, and late bands --------------------------------------------------------------------------------
+
+CHANGE = date(2016, 12, 16)
+OLD = replace(spacing(minimum="24 weeks"), effective_to=CHANGE - timedelta(days=1))
+NEW = replace(spacing(minimum="5 months"), effective_from=CHANGE)
+
+
+@pytest.mark.parametrize(
+    ("on", "earliest_on"),
+    [
+        (date(2016, 12, 15), date(2017, 6, 1)),  # 24 weeks
+        (date(2016, 12, 16), date(2017, 5, 16)),
+        (date(2016, 12, 17), date(2017, 5, 17)),
+    ],
+)
+def test_a_spacing_applies_to_references_while_it_is_in_effect(on, earliest_on):
+    assert window_after(performed(0, FIRST, on), step("next", OLD, NEW)) == Window(earliest_on=earliest_on)
+
+
+def test_a_spacing_that_is_not_in_effect_leaves_no_doubt_either():
+    not_yet = replace(spacing(Reference.STEP, "first", minimum="1 year"), effective_from=date(2030, 1, 1))
+    third = step("third", spacing(minimum="1 week"), not_yet)
+    visit = booked(open_session(0, FIRST), ON)
+    second, last = performed(1, FIRST, ON), open_session(2, third)
+
+    assert window_of(last, course(visit, second, last)) == Window(earliest_on=ON + timedelta(weeks=1))
+
+
+def banded(*bands, **rest):
+    made = tuple(
+        LateBand(Amount.parse(a), Amount.parse(b) if b else None, action, note) for a, b, action, note in bands
+    )
+    return replace(spacing(**({"minimum": "1 week"} | rest)), late_bands=made)
+
+
+SCIT = banded(
+    ("8 days", "14 days", LateAction.REPEAT_STEP, ""),
+    ("14 days", "21 days", LateAction.SHORTEN, "a quarter less"),
+    ("28 days", None, LateAction.RESTART, ""),
+)
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        (0, None),
+        (7, None),
+        (8, (LateAction.REPEAT_STEP, "", 8, 13)),
+        (13, (LateAction.REPEAT_STEP, "", 8, 13)),
+        (14, (LateAction.SHORTEN, "a quarter less", 14, 20)),
+        (20, (LateAction.SHORTEN, "a quarter less", 14, 20)),
+        (21, None),  # the bands leave a gap
+        (28, (LateAction.RESTART, "", 28, None)),
+        (4000, (LateAction.RESTART, "", 28, None)),
+    ],
+)
+def test_the_band_of_a_date_and_its_first_and_last_day(number, expected):
+    first, second = performed(0, FIRST, ON), open_session(1, step("next", SCIT))
+
+    found = late_band_of(second, ON + timedelta(days=number), course(first, second))
+
+    if expected is None:
+        assert found is None
+    else:
+        action, note, begins, ends = expected
+        last_on = None if ends is None else ON + timedelta(days=ends)
+        assert found == Late(action, note, ON + timedelta(days=begins), last_on)
+
+
+def test_the_strictest_band_of_several_spacings_counts():
+    mild = banded(("2 weeks", None, LateAction.BOOK_ANYWAY, "mild"))
+    strict = replace(
+        banded(("20 days", "40 days", LateAction.REVIEW, "strict")), reference=Reference.EVENT, reference_key="surgery"
+    )
+    first, second = performed(0, FIRST, ON), open_session(1, step("next", mild, strict))
+    c = course(first, second, events={"surgery": ON})
+
+    found = [late_band_of(second, ON + timedelta(days=number), c) for number in (13, 19, 20, 40)]
+
+    assert [late and late.note for late in found] == [None, "mild", "strict", "mild"]
+
+
+def test_no_band_counts_from_a_session_that_is_only_booked_or_from_a_rule_not_in_effect():
+    second = open_session(1, step("next", SCIT))
+    outdated = open_session(1, step("next", replace(SCIT, effective_to=ON - timedelta(days=1))))
+    on = ON + timedelta(days=10)
+
+    assert late_band_of(second, on, course(booked(open_session(0, FIRST), ON), second)) is None
+    assert late_band_of(outdated, on, course(performed(0, FIRST, ON), outdated)) is None
+
+
+@given(st.dates(ON, ON + timedelta(days=60)), st.lists(st.integers(0, 40), min_size=2, max_size=6, unique=True))
+def test_every_date_lies_in_the_one_band_that_begins_last_before_it(on, days):
+    edges = sorted(days)
+    actions = list(LateAction)
+    bands = [
+        (f"{begins} days", f"{ends} days", actions[at % len(actions)], str(begins))
+        for at, (begins, ends) in enumerate(pairwise(edges))
+    ]
+    second = open_session(1, step("next", banded(*bands)))
+
+    found = late_band_of(second, on, course(performed(0, FIRST, ON), second))
+
+    past = (on - ON).days
+    before = [begins for begins in edges if begins <= past]
+    expected = str(before[-1]) if before and past < edges[-1] else None
+    assert (found and found.note) == expected
