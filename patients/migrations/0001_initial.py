@@ -261,6 +261,7 @@ class Migration(migrations.Migration):
             name="Guardian",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("uid", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
                 (
                     "name",
                     models.CharField(

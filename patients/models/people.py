@@ -151,6 +151,7 @@ class Phone(models.Model):
 class Guardian(models.Model):
     """Who decides for a minor, or for someone who cannot."""
 
+    uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     patient = models.ForeignKey(Patient, models.CASCADE, related_name="guardians")
     name = models.CharField(_("name"), max_length=200, validators=[validate_one_line])
     relationship = models.CharField(_("relationship"), max_length=60, blank=True)

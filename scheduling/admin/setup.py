@@ -337,7 +337,7 @@ def _minute(visit: Appointment) -> int:
 
 @admin.register(ProtocolVersion)
 class ProtocolVersionAdmin(ReadOnlyAdmin):
-    """How treatments are given: to read, and to approve. Versions are loaded from files, never edited."""
+    """How treatments are given: to read, approve and retire. Versions are loaded from files, never edited."""
 
     list_display = ("title", "state_shown", "effective", "product", "in_use")
     list_display_links = ("title",)
@@ -345,8 +345,11 @@ class ProtocolVersionAdmin(ReadOnlyAdmin):
     list_select_related = ("protocol",)
 
     def get_urls(self) -> list[Any]:
-        view = self.admin_site.admin_view(self.approve)
-        return [path("<uuid:uid>/approve/", view, name="scheduling_protocolversion_approve"), *super().get_urls()]
+        pages = {"approve": self.approve, "retire": self.retire}
+        return [
+            path(f"<uuid:uid>/{word}/", self.admin_site.admin_view(view), name=f"scheduling_protocolversion_{word}")
+            for word, view in pages.items()
+        ] + super().get_urls()
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).annotate(courses_in_use=Count("courses", filter=Q(courses__state="open")))
@@ -384,21 +387,35 @@ class ProtocolVersionAdmin(ReadOnlyAdmin):
             "version": whole,
             "in_force": in_force(whole),
             "may_approve": whole.state == VersionState.DRAFT and has_role(request, self.right.change),
+            "may_retire": whole.state != VersionState.RETIRED and has_role(request, self.right.change),
             "source": protocols.export(whole),
         }
         return TemplateResponse(request, "scheduling/protocol.html", context)
 
     def approve(self, request: HttpRequest, uid: Any) -> HttpResponse:
         """Approve a version, in the person's own name."""
+        version = self._posted(request, uid)
+        note = request.POST.get("note", "")
+        if carried_out(request, lambda: protocols.approve(version, by=person(request), now=timezone.now(), note=note)):
+            messages.success(request, _("The protocol is approved. Courses can be started by it."))
+        return HttpResponseRedirect(page_of(version))
+
+    def retire(self, request: HttpRequest, uid: Any) -> HttpResponse:
+        """Retire a version, in the person's own name and with their reason."""
+        version = self._posted(request, uid)
+        why = request.POST.get("reason", "")
+        if carried_out(request, lambda: protocols.retire(version, by=person(request), now=timezone.now(), reason=why)):
+            messages.success(request, _("The protocol is retired. Courses that run by it go on."))
+        return HttpResponseRedirect(page_of(version))
+
+    def _posted(self, request: HttpRequest, uid: Any) -> ProtocolVersion:
+        """Return the version that a person with the right decides about."""
         version = ProtocolVersion.objects.select_related("protocol").filter(uid=uid).first()
         if version is None or request.method != "POST":
             raise Http404
         if not has_role(request, self.right.change):
             raise PermissionDenied
-        note = request.POST.get("note", "")
-        if carried_out(request, lambda: protocols.approve(version, by=person(request), now=timezone.now(), note=note)):
-            messages.success(request, _("The protocol is approved. Courses can be started by it."))
-        return HttpResponseRedirect(page_of(version))
+        return version
 
 
 def in_force(version: ProtocolVersion) -> str:

@@ -50,6 +50,7 @@ AMOUNTS = ("floor", "minimum", "target", "overdue", "lapse")
 AFTER_THE_SESSION = frozenset({MessageKind.AFTERCARE, MessageKind.FINISHED})
 NEEDS_AN_ASSESSMENT = frozenset({"assessment", "reflux"})
 OLDEST_AGE = 120
+SESSIONS_AT_MOST = 500
 EXAMPLES = {Takes.COUNT: "5", Takes.AMOUNT: "2 weeks", Takes.DAY_OF_YEAR: "05-01", Takes.PROTOCOL: "hepatitis_b"}
 CONSENT_AT = ("booking", "visit")
 LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,6})?")
@@ -134,8 +135,8 @@ def _step(value: Value, before: list[Step], keys: list[str], protocol: str, word
     )  # fmt: skip
     if top is None:
         return None
-    sessions = top["sessions"].number(1, 500, default=1)
-    at_most = top["at_most"].optional_number(1, 500)
+    sessions = top["sessions"].number(1, SESSIONS_AT_MOST, default=1)
+    at_most = top["at_most"].optional_number(1, SESSIONS_AT_MOST)
     if at_most is not None and sessions > at_most:
         message = _("%(sessions)s sessions are planned, but at most %(most)s allowed. Raise “at_most” or plan fewer.")
         top["at_most"].refuse("sessions_above_at_most", message % {"sessions": sessions, "most": at_most})
@@ -240,7 +241,7 @@ def _gate(value: Value, step: StepKind | None, protocol: str, words: Vocabulary)
 def _parameter(value: Value, takes: Takes, words: Vocabulary) -> Parameter | None:
     match takes:
         case Takes.COUNT:
-            return value.optional_number(1, 500)
+            return value.optional_number(1, SESSIONS_AT_MOST)
         case Takes.AMOUNT:
             return value.amount()
         case Takes.DAY_OF_YEAR:
@@ -323,7 +324,6 @@ def _in_order(top: dict[str, Value], amounts: dict[str, Amount | None]) -> None:
 def _reference(value: Value, step: Step, before: list[Step], keys: list[str]) -> tuple[Reference, str]:
     """Read “previous”, “step KEY”, “event KEY” or “last KIND”."""
     word, _space, key = (value.scalar() or "previous").partition(" ")
-    key = key.strip()
     match word:
         case "previous" if not key:
             if not before and not _repeats(step):

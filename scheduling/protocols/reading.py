@@ -27,6 +27,7 @@ DEPTH_AT_MOST = 12
 ITEMS_AT_MOST = 500
 PROBLEMS_AT_MOST = 200  # a person mends these first; what is no protocol at all must not keep us busy
 KEY = re.compile(r"[a-z][a-z0-9_-]{0,49}")
+ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 YES, NO = frozenset({"yes", "true"}), frozenset({"no", "false"})
 NULL = "tag:yaml.org,2002:null"
 
@@ -65,7 +66,9 @@ class Value:
 
     @property
     def is_there(self) -> bool:
-        return self.node is not None and self.node.tag != NULL
+        """Whether something stands here: not null, and no text without a letter."""
+        is_blank = isinstance(self.node, yaml.ScalarNode) and (self.node.tag == NULL or not self.node.value.strip())
+        return self.node is not None and not is_blank
 
     def fields(self, *names: str, required: Collection[str] = ()) -> dict[str, Value] | None:
         """Return a value for each of the names (some with nothing there), or None when this is no mapping at all."""
@@ -127,7 +130,7 @@ class Value:
         if not isinstance(self.node, yaml.ScalarNode):
             self.refuse("not_a_text", _("Write a single value here, not a list or a group."))
             return None
-        return str(self.node.value).strip()
+        return str(self.node.value)
 
     def words(self, most: int) -> str:
         """Return one line of text, "" when there is none."""
@@ -140,7 +143,7 @@ class Value:
 
     def text(self, most: int) -> str:
         """Return text that may have several lines, without blank ends."""
-        text = self.scalar() or ""
+        text = (self.scalar() or "").strip()
         if len(text) > most:
             message = ngettext("Shorten this to %(most)s character.", "Shorten this to %(most)s characters.", most)
             self.refuse("too_long", message % {"most": most})
@@ -190,7 +193,7 @@ class Value:
         if text is None:
             return None
         try:
-            return date.fromisoformat(text)
+            return date.fromisoformat(text if ISO_DATE.fullmatch(text) else "")
         except ValueError:
             self.refuse("date_unreadable", _("“%(text)s” is no date. Write it as 2027-01-31.") % {"text": text})
             return None

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from clinic.acts import act
 from clinic.audit import written_by
-from clinic.errors import Conflict, NotAllowed, Problem
+from clinic.errors import Conflict, NotAllowed, Problem, RuleBroken
 from clinic.models import Role, User
 from patients import records
 from patients.models import Area, Complication, Question
@@ -64,6 +64,22 @@ class ApprovedByItsAuthor(NotAllowed):
 class ApprovalNeedsPrescriber(NotAllowed):
     code = "approval_needs_prescriber"
     title = "A prescriber must approve this version."
+
+
+class AlreadyRetired(Conflict):
+    code = "already_retired"
+    title = "This version is retired already."
+
+
+class RetirementNeedsPrescriber(NotAllowed):
+    code = "retirement_needs_prescriber"
+    title = "A prescriber must retire this version."
+
+
+class RetirementNeedsReason(RuleBroken):
+    """Whoever reads the version later must be told why it is not used any more."""
+
+    code = "retirement_needs_reason"
 
 
 # --- files that are shipped -----------------------------------------------------------------------------------------
@@ -203,6 +219,30 @@ def approve(version: rows.ProtocolVersion, *, by: User, now: datetime, note: str
     version.state = rows.VersionState.APPROVED
     with written_by(by):
         version.save(update_fields=["state"])
+    return version
+
+
+@act
+def retire(version: rows.ProtocolVersion, *, by: User, now: datetime, reason: str) -> rows.ProtocolVersion:
+    """Let no course be started by a version any more; those that run go on. A draft is put aside the same way.
+
+    Raise RetirementNeedsPrescriber, RetirementNeedsReason or AlreadyRetired.
+    """
+    if not by.has_role(Role.PRESCRIBER):
+        message = _("Only a prescriber retires a version. Ask one.")
+        raise RetirementNeedsPrescriber(Problem("retirement_needs_prescriber", message))
+    reason = " ".join(reason.split())
+    if not reason:
+        message = _("Say why this version is not to be used any more.")
+        raise RetirementNeedsReason(Problem("retirement_needs_reason", message, "reason"))
+    version = rows.ProtocolVersion.objects.select_for_update(no_key=True, of=("self",)).get(pk=version.pk)
+    if version.state == rows.VersionState.RETIRED:
+        message = _("This version is retired already. Load the file again to use it as a new version.")
+        raise AlreadyRetired(Problem("already_retired", message))
+    version.state = rows.VersionState.RETIRED
+    version.retired_at, version.retired_by, version.retire_reason = now, by, reason
+    with written_by(by):
+        version.save(update_fields=["state", "retired_at", "retired_by", "retire_reason"])
     return version
 
 
@@ -405,7 +445,7 @@ def document_of(version: rows.ProtocolVersion) -> Document:
     """Return a stored version as the document it came from, in a constant number of queries."""
     version = (
         rows.ProtocolVersion.objects.whole()
-        .prefetch_related("steps__spacings__late_bands", "protocol__consent_texts", "protocol__message_texts")
+        .prefetch_related("protocol__consent_texts", "protocol__message_texts")
         .get(pk=version.pk)
     )
     consent = None

@@ -36,8 +36,14 @@ def write(document: Document, heading: str = "") -> str:
     """Return the YAML of a document; the heading's lines become comments."""
     comment = "".join(f"# {line}".rstrip() + "\n" for line in heading.splitlines())
     return comment + yaml.dump(
-        _without_blanks(_top(document)), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=LINE_LENGTH
+        as_written(document), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=LINE_LENGTH
     )
+
+
+def as_written(document: Document) -> dict[str, Any]:
+    """Return a document as the tree of its file: plain texts and numbers, what is blank left out."""
+    tree: dict[str, Any] = _without_blanks(_top(document))
+    return tree
 
 
 def _top(document: Document) -> dict[str, Any]:

@@ -200,6 +200,20 @@ def test_a_draft_is_approved_in_the_name_of_a_prescriber(clinic, signed_in, mana
     )
 
 
+def test_a_version_is_retired_with_a_reason(clinic, signed_in, manager):
+    address = f"/admin/scheduling/protocolversion/{clinic.version.uid}"
+    prescriber = signed_in(user=clinic.prescriber)
+
+    assert "Retire in my name" not in words(manager.get(f"{address}/change/"))
+    assert manager.post(f"{address}/retire/", {"reason": "Old"}).status_code == 403
+    refused = words(prescriber.post(f"{address}/retire/", {"reason": " "}, follow=True))
+    page = words(prescriber.post(f"{address}/retire/", {"reason": "Recalled."}, follow=True))
+
+    assert "Say why this version is not to be used any more." in refused
+    assert ("Recalled." in page, "Retire in my name" in page) == (True, False)
+    assert ProtocolVersion.objects.get(pk=clinic.version.pk).state == "retired"
+
+
 # --- accounts ---------------------------------------------------------------------------------------------------------
 
 

@@ -9,9 +9,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from clinic.models import Role
-from scheduling import roster, visits
-from scheduling.models import Absence, Appointment, Closure, Course, ExtraOpening, Hours
+from patients import records
+from patients.models import Patient
+from scheduling import booking, protocols, roster, visits, wording
+from scheduling.models import Absence, Appointment, Closure, Consent, Course, ExtraOpening, Hours, ProtocolVersion
 from scheduling.planner import facts, ticks
+from scheduling.planner.gates import gate_answers
 from tests import build
 
 pytestmark = pytest.mark.django_db
@@ -245,3 +248,107 @@ def test_nothing_is_locked_twice_and_the_course_comes_back_fresh(clinic):
     assert roster.lock(course).billing_reference == "B-1"
     assert Appointment.objects.count() == 0
     assert clinic.receptionist.has_role(Role.RECEPTION)
+
+
+# --- what gates look at beyond the course -----------------------------------------------------------------------------
+
+ELSEWHERE = """\
+protocol: skin_check
+name: Skin check
+consent: {at: booking, scope: session, texts: {en: I agree}}
+steps:
+  - key: check
+    name: Check
+    kind: treatment
+    sessions: 2
+    lead_role: clinician
+    phases: [{name: Check, minutes: 10, needs: {clinician: sclerotherapy}}]
+    gates:
+      - consent
+      - apart: {protocol: microsclerotherapy, at_least: 2 weeks}
+"""
+
+
+@pytest.fixture
+def skin_check(clinic):
+    """A protocol that keeps away from microsclerotherapy, and asks for a consent for each session."""
+    return protocols.load(ELSEWHERE, by=None, now=clinic.now, approve_by=clinic.prescriber)
+
+
+def start(clinic: build.Clinic, version: ProtocolVersion, patient: Patient) -> Course:
+    return booking.start_course(patient, version, clinic.site, by=clinic.receptionist, now=clinic.now)
+
+
+def test_treatments_of_the_patients_other_courses_are_facts(clinic, skin_check):
+    other = clinic.booked_course()
+    clinic.booked_course(build.patient(email=""))  # somebody else's are not
+    first, *later = build.visits_of(other)
+    clinic.now = first.during.lower
+    clinic.perform(first.session)
+    course = start(clinic, skin_check, other.patient)
+
+    found = roster.course_facts(Course.objects.for_facts().get(pk=course.pk))
+
+    assert found.elsewhere == (
+        facts.TreatmentFacts("microsclerotherapy", first.on, performed=True),
+        *(facts.TreatmentFacts("microsclerotherapy", visit.on, performed=False) for visit in later),
+    )
+    assert roster.course_facts(other).elsewhere == ()  # its own treatments are sessions of it
+
+
+def test_a_booking_too_near_another_treatment_is_refused_and_says_from_when_it_can_be(clinic, skin_check):
+    other = clinic.booked_course()
+    visit = build.visits_of(other)[0]
+    course = roster.course_facts(start(clinic, skin_check, other.patient))
+
+    found = [answer for answer in gate_answers(course.sessions[0], visit.on, course, MONDAY) if answer.override]
+
+    [problem] = wording.gate_problems(found, course.sessions[0].id, roster.subjects())
+    assert (problem.code, problem.details["opens_on"]) == (
+        "too_near_other_treatment",
+        (visit.on + timedelta(weeks=2)).isoformat(),
+    )
+    assert problem.message.startswith(
+        "This is too near to another treatment of the patient: Microsclerotherapy of the legs. Possible from"
+    )
+
+
+def test_a_consent_for_a_session_is_a_fact_of_that_session(clinic, skin_check):
+    course = start(clinic, skin_check, build.patient())
+    _first, second = build.sessions_of(course)
+    clinic.consent(course, session=second)
+
+    found = roster.course_facts(course)
+
+    assert found.consent is None
+    assert [session.consent for session in found.sessions] == [None, facts.ConsentFacts(MONDAY, MONDAY)]
+    assert found.protocol.consent == facts.ConsentRule("booking", scope=facts.ConsentScope.SESSION)
+
+
+def test_a_child_has_a_birth_date_and_guardians(clinic):
+    ida = records.GuardianDetails(name="Ida Berg", from_on=date(2020, 1, 1))
+    child = clinic.course(build.patient(born_on=date(2012, 5, 17), guardians=[ida]))
+    clinic.consent(child)
+    Consent.objects.update(given_by_guardian=child.patient.guardians.get())
+    grown_up = clinic.course(build.patient(guardians=[ida]))
+
+    found, other = roster.course_facts(child), roster.course_facts(grown_up)
+
+    assert (found.patient.born_on, found.patient.guardians, found.place) == (
+        date(2012, 5, 17),
+        (facts.GuardianFacts(date(2020, 1, 1)),),
+        "GB",
+    )
+    assert found.consent == facts.ConsentFacts(MONDAY, MONDAY, by_guardian=True)
+    assert other.patient.guardians == ()  # nobody asks for them
+
+
+def test_what_a_clinician_decided_for_a_late_session_and_where_the_site_is(clinic):
+    course = clinic.course()
+    course.sessions.filter(position=2).update(late_action="restart")
+    clinic.site.__class__.objects.filter(pk=clinic.site.pk).update(country="AU", subdivision="NSW")
+
+    found = roster.course_facts(Course.objects.for_facts().get(pk=course.pk))
+
+    assert [session.late_action for session in found.sessions] == ["", "restart", "", "", ""]
+    assert found.place == "AU-NSW"

@@ -1,4 +1,4 @@
-"""`manage.py protocol`: validate, import, export and list protocol files. How to write one: docs/protocols.md."""
+"""`manage.py protocol`: all that is done with protocol files and versions. How to write one: docs/protocols.md."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ from scheduling.models import ProtocolVersion
 
 
 class Command(BaseCommand):
-    help = "Validate, import, export and list protocols. FILE is a path, or the key of a protocol that is shipped."
+    help = (
+        "Validate, import, export, compare, retire and list protocols. FILE is a path, or the key of a protocol that is"
+        " shipped."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         words = parser.add_subparsers(dest="word", required=True)
@@ -30,6 +33,15 @@ class Command(BaseCommand):
         export = words.add_parser("export", help="write a version as the file that reads back as the same")
         export.add_argument("key", metavar="KEY")
         export.add_argument("--version", dest="number", type=int, metavar="N", help="the latest unless said")
+        diff = words.add_parser("diff", help="say in words what differs between two files or stored versions")
+        for name in ("before", "after"):
+            diff.add_argument(name, metavar="FILE|KEY:N", help="a file, or a stored version such as hepatitis_b:2")
+        retire = words.add_parser("retire", help="let no course be started by a version any more; running ones go on")
+        retire.add_argument("key", metavar="KEY")
+        retire.add_argument("--version", dest="number", type=int, required=True, metavar="N")
+        retire.add_argument("--by", required=True, metavar="EMAIL", help="a prescriber")
+        retire.add_argument("--reason", required=True)
+        words.add_parser("schema", help="the JSON Schema of protocol files, for editors that check while one types")
         words.add_parser("list", help="what there is, newest version first")
 
     def handle(self, *, word: str, **options: Any) -> None:
@@ -40,6 +52,12 @@ class Command(BaseCommand):
                 self._import(options["files"], options["approve_by"])
             case "export":
                 self._export(options["key"], options["number"])
+            case "diff":
+                self._diff(options["before"], options["after"])
+            case "retire":
+                self._retire(options["key"], options["number"], by=options["by"], reason=options["reason"])
+            case "schema":
+                self.stdout.write(protocols.schema_text(), ending="")
             case _:
                 self._list()
 
@@ -81,11 +99,32 @@ class Command(BaseCommand):
                 raise CommandError(_("%(name)s was not stored") % {"name": name}) from None
 
     def _export(self, key: str, number: int | None) -> None:
-        versions = ProtocolVersion.objects.filter(protocol__key=key).order_by("-number")
-        version = (versions if number is None else versions.filter(number=number)).first()
-        if version is None:
-            raise CommandError(_("There is no such protocol or version. See: manage.py protocol list"))
-        self.stdout.write(protocols.export(version), ending="")
+        self.stdout.write(protocols.export(_version(key, number)), ending="")
+
+    def _diff(self, before: str, after: str) -> None:
+        one, other = self._document(before), self._document(after)
+        for difference in protocols.differences(one, other):
+            self.stdout.write(str(difference))
+
+    def _document(self, name: str) -> protocols.Document:
+        """Return what a file, a shipped protocol or a stored version (KEY:N) says."""
+        key, _colon, number = name.rpartition(":")
+        if key and number.isdecimal() and not Path(name).exists():
+            return protocols.document_of(_version(key, int(number)))
+        try:
+            return protocols.parse(_text(name))
+        except protocols.ProtocolInvalid as refusal:
+            self._show(name, refusal)
+            raise CommandError(_("%(name)s is not in order, so it cannot be compared.") % {"name": name}) from None
+
+    def _retire(self, key: str, number: int, *, by: str, reason: str) -> None:
+        version = _version(key, number)
+        try:
+            protocols.retire(version, by=_person(by), now=timezone.now(), reason=reason)
+        except Refusal as refusal:
+            self._show(str(version), refusal)
+            raise CommandError(_("%(name)s was not retired") % {"name": version}) from None
+        self.stdout.write(_("%(name)s is retired. Courses that run by it go on.") % {"name": version})
 
     def _list(self) -> None:
         for version in ProtocolVersion.objects.select_related("protocol").order_by("protocol__key", "-number"):
@@ -112,6 +151,14 @@ def _text(name: str) -> str:
         raise CommandError(f"{name}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise CommandError(_("%(name)s is no text in UTF-8. Save it as plain text.") % {"name": name}) from None
+
+
+def _version(key: str, number: int | None) -> ProtocolVersion:
+    versions = ProtocolVersion.objects.filter(protocol__key=key).select_related("protocol").order_by("-number")
+    version = (versions if number is None else versions.filter(number=number)).first()
+    if version is None:
+        raise CommandError(_("There is no such protocol or version. See: manage.py protocol list"))
+    return version
 
 
 def _is_vocabulary(text: str) -> bool:
