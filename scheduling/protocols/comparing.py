@@ -34,7 +34,7 @@ LONG = 120  # characters; a longer text is worded anew, and not shown
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One thing that differs: where, and what stood and stands there (None: nothing)."""
+    """One thing that differs: where, and what stood and stands there (None: it was, or is, not there)."""
 
     part: str  # the part of the file: steps, questions, messages, ...
     where: tuple[str, ...]
@@ -44,9 +44,11 @@ class Difference:
     def __str__(self) -> str:
         place = ", ".join(self.where)
         if self.before is None:
-            return _("%(place)s: new, %(what)s") % {"place": place, "what": self.after}
+            sentence = _("%(place)s: new, %(what)s") if self.after else _("%(place)s: new")
+            return sentence % {"place": place, "what": self.after}
         if self.after is None:
-            return _("%(place)s: gone, it was %(what)s") % {"place": place, "what": self.before}
+            sentence = _("%(place)s: gone, it was %(what)s") if self.before else _("%(place)s: gone")
+            return sentence % {"place": place, "what": self.before}
         if max(len(self.before), len(self.after)) > LONG or "\n" in self.before + self.after:
             return _("%(place)s: worded anew") % {"place": place}
         return _("%(place)s: %(before)s becomes %(after)s") % {
@@ -93,9 +95,9 @@ def _items(name: str, before: Sequence[Any], after: Sequence[Any], where: tuple[
     for item in dict.fromkeys([*old, *new]):
         called = (*above, str(LISTS[name][1]) % {"name": item})
         if item not in new:
-            yield called, _shown(old[item]), None
+            yield called, _beyond_its_name(name, old[item]), None
         elif item not in old:
-            yield called, None, _shown(new[item])
+            yield called, None, _beyond_its_name(name, new[item])
         else:
             yield from _between("", old[item], new[item], called)
     stayed = [item for item in new if item in old]
@@ -124,6 +126,10 @@ def _gate(item: Any) -> dict[str, Any]:
         return {"gate": item}
     ((gate, takes),) = item.items()
     return {"gate": f"{gate} {_shown(takes)}"} if GATES[gate].repeats else {"gate": gate, **takes}
+
+
+def _beyond_its_name(name: str, group: dict[str, Any]) -> str:
+    return _shown({key: part for key, part in group.items() if key not in LISTS[name][0]}) or ""
 
 
 def _is_list(value: Any) -> bool:

@@ -136,3 +136,63 @@ def test_versions_are_listed_and_exported(files):
     assert "minutes: 25" in run("export", "magnets")
     assert run("export", "magnets", "--version", "1").startswith("# Magnets: version 1, draft.\nprotocol: magnets\n")
     assert "minutes: 20" in run("export", "magnets", "--version", "1")
+
+
+def test_files_that_are_imported_together_may_name_each_other(tmp_path):
+    names = ("magnets", "needles")
+    for name, other in (names, reversed(names)):
+        apart = f"gates: [answers, {{apart: {{protocol: {other}, at_least: 2 weeks}}}}]"
+        text = MAGNETS.replace("protocol: magnets", f"protocol: {name}").replace("metal_implant", "pregnancy")
+        (tmp_path / f"{name}.yaml").write_text(text.replace("gates: [answers]", apart))
+
+    run("import", *(tmp_path / f"{name}.yaml" for name in names))
+    magnets = tmp_path / "magnets.yaml"
+    magnets.write_text(magnets.read_text().replace("needles", "noodles"))
+    with pytest.raises(CommandError):
+        call_command("protocol", "validate", str(magnets), stderr=StringIO())
+
+    assert list(ProtocolVersion.objects.order_by("id").values_list("protocol__key", flat=True)) == list(names)
+
+
+def test_the_difference_between_versions_and_files_is_told_in_words(files, tmp_path):
+    run("import", *files)
+    changed = tmp_path / "changed.yaml"
+    text = MAGNETS.replace("minutes: 20", "minutes: 25").replace("valid_days: 7", "valid_days: 14")
+    changed.write_text(
+        text.replace("name: Magnets", "name: Strong magnets").replace(
+            "gates: [answers]",
+            "spacings: [{from: previous, minimum: 1 week}]\n    at_most: 3\n    gates: [answers, outcome]",
+        )
+        + "messages: [{kind: reminder, days_before: 2}]\n"
+    )
+
+    assert run("diff", "magnets:1", changed) == (
+        "name: Magnets becomes Strong magnets\n"
+        "question metal_implant, valid_days: 7 becomes 14\n"
+        "step session, phase Session, minutes: 20 becomes 25\n"
+        "step session, gate outcome: new\n"
+        "step session, at_most: new, 3\n"
+        "step session, spacing from previous: new, minimum 1 week\n"
+        "message reminder, 2: new\n"
+    )
+    assert run("diff", files[0], "magnets:1") == "They say the same.\n"
+
+
+def test_a_version_is_retired_by_a_prescriber_who_says_why(files):
+    prescriber = build.user(Role.PRESCRIBER, at=build.site())
+    run("import", *files, "--approve-by", prescriber.email)
+    said = StringIO()
+
+    with pytest.raises(CommandError, match="was not retired"):
+        call_command(
+            "protocol", "retire", "magnets", "--version", "1", "--by", prescriber.email, "--reason", " ", stderr=said
+        )
+    told = run("retire", "magnets", "--version", 1, "--by", prescriber.email, "--reason", "Too strong")
+
+    assert "[retirement_needs_reason]" in said.getvalue()
+    assert told == "Magnets · v1 is retired. Courses that run by it go on.\n"
+    assert list(ProtocolVersion.objects.values_list("state", "retire_reason")) == [("retired", "Too strong")]
+
+
+def test_the_schema_is_printed():
+    assert run("schema") == protocols.schema_text()

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from clinic.errors import NotAllowed
 from clinic.models import Role
 from patients.models import Area, Question
-from scheduling import protocols, roster
+from scheduling import booking, protocols, roster
 from scheduling.models import (
     Capability,
     ConsentText,
@@ -516,6 +516,108 @@ def test_microsclerotherapy_is_what_the_issue_asks_for():
     ]
 
 
+# --- what must never be stored ----------------------------------------------------------------------------------------
+
+FIRST_OF_TWO = "steps[0].spacings[0]"
+MALFORMED = {
+    "a cycle of two": (
+        changed("from: previous", "from: step second", TWO_STEPS),
+        "step_not_earlier",
+        f"{FIRST_OF_TWO}.from",
+    ),
+    "a step counted from itself": (
+        changed("    sessions: 4\n    at_most: 6\n", "").replace("from: previous", "from: step peel"),
+        "step_unknown",
+        f"{FIRST_OF_TWO}.from",
+    ),
+    "a follow-up of itself": (
+        SMALL + "follow_ups: [{key: call, name: Call, after_step: call, kind: call, after: 2 days}]\n",
+        "step_unknown",
+        "follow_ups[0].after_step",
+    ),
+    "an unknown step": (changed("from: previous", "from: step primer"), "step_unknown", f"{FIRST_OF_TWO}.from"),
+    "an unknown capability": (
+        changed("treatment_room}", "moon}"),
+        "capability_unknown",
+        "steps[0].phases[0].needs.room",
+    ),
+    "an unknown protocol": (
+        changed("gates: []", "gates: [{apart: {protocol: moon, at_least: 1 day}}]"),
+        "protocol_unknown",
+        "steps[0].gates[0].apart.protocol",
+    ),
+    "minimum above target": (
+        changed("minimum: 2 weeks", "minimum: 4 weeks"),
+        "spacing_out_of_order",
+        f"{FIRST_OF_TWO}.minimum",
+    ),
+    "bands that overlap": (
+        changed("    gates: []\n", BANDS.format("8 days", "15 days", "14 days") + "    gates: []\n"),
+        "late_bands_overlap",
+        f"{FIRST_OF_TWO}.late_bands[1]",
+    ),
+    "months for a device": (changed("minutes: 30", "minutes: 1 month"), "not_a_number", "steps[0].phases[0].minutes"),
+    "months around a device": (
+        changed("minutes: 30", "minutes: 30\n        buffer_after: 2 months"),
+        "not_a_number",
+        "steps[0].phases[0].buffer_after",
+    ),
+    "months as UCUM has them": (
+        changed("minimum: 2 weeks", "minimum: 1 mo"),
+        "amount_unreadable",
+        f"{FIRST_OF_TWO}.minimum",
+    ),
+    "minutes between sessions": (
+        changed("minimum: 2 weeks", "minimum: 90 minutes"),
+        "amount_unreadable",
+        f"{FIRST_OF_TWO}.minimum",
+    ),
+    "half a month": (
+        changed("minimum: 2 weeks", "minimum: 0.5 months"),
+        "amount_unreadable",
+        f"{FIRST_OF_TWO}.minimum",
+    ),
+    "time taken off a month": (
+        changed("minimum: 2 weeks", "minimum: 1 month - 2 months"),
+        "amount_unreadable",
+        f"{FIRST_OF_TWO}.minimum",
+    ),
+    "an unknown gate": (changed("gates: []", "gates: [horoscope]"), "gate_unknown", "steps[0].gates[0]"),
+    "a parameter nobody knows": (
+        changed("gates: []", "gates: [{yearly_limit: {at_most: 5, per: month}}]"),
+        "field_unknown",
+        "steps[0].gates[0].yearly_limit.per",
+    ),
+    "a parameter left out": (
+        changed("gates: []", "gates: [{review_due: {}}]"),
+        "missing",
+        "steps[0].gates[0].review_due.every",
+    ),
+    "no key": (changed("protocol: peel", "protocol: ''"), "missing", "protocol"),
+    "a date without its lines": (
+        changed("from: previous", "from: previous\n        effective_from: 20270101"),
+        "date_unreadable",
+        f"{FIRST_OF_TWO}.effective_from",
+    ),
+}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("text", "code", "path"), MALFORMED.values(), ids=MALFORMED)
+def test_a_malformed_protocol_is_refused_with_path_line_and_remedy_and_not_stored(text, code, path):
+    with pytest.raises(protocols.ProtocolInvalid) as refused:
+        protocols.load(text, by=None, now=NOW)
+
+    found = {problem.code: problem for problem in refused.value.problems}
+    assert (found[code].where, found[code].details["line"] > 0, found[code].message.count(".") > 0) == (
+        path,
+        True,
+        True,
+    )
+    assert not Protocol.objects.exists()
+    assert not Capability.objects.exists()
+
+
 # --- rows -------------------------------------------------------------------------------------------------------------
 
 
@@ -671,6 +773,55 @@ def test_a_draft_whose_author_would_approve_it_is_not_stored_either():
         protocols.load(SMALL, by=both, now=NOW, approve_by=both)
 
     assert not ProtocolVersion.objects.exists()
+
+
+@pytest.mark.django_db
+def test_a_retired_version_starts_no_course_and_those_that_run_go_on(clinic):
+    running = clinic.cleared_course()
+
+    retired = protocols.retire(clinic.version, by=clinic.prescriber, now=clinic.now, reason="A newer label\ncame out.")
+
+    assert (retired.state, retired.retired_at, retired.retired_by, retired.retire_reason) == (
+        VersionState.RETIRED,
+        clinic.now,
+        clinic.prescriber,
+        "A newer label came out.",
+    )
+    with pytest.raises(booking.NotStartable) as refused:
+        clinic.course()
+    assert [problem.code for problem in refused.value.problems] == ["protocol_not_usable"]
+    assert len(clinic.book(running)) == 3
+
+
+@pytest.mark.django_db
+def test_a_version_is_retired_once_by_a_prescriber_who_says_why(prescriber, manager):
+    version = protocols.load(SMALL, by=None, now=NOW, approve_by=prescriber)
+
+    with pytest.raises(protocols.RetirementNeedsPrescriber) as unfit:
+        protocols.retire(version, by=manager, now=NOW, reason="Old")
+    with pytest.raises(protocols.RetirementNeedsReason) as dumb:
+        protocols.retire(version, by=prescriber, now=NOW, reason=" \n")
+    protocols.retire(version, by=prescriber, now=NOW, reason="Old")
+    with pytest.raises(protocols.AlreadyRetired) as again:
+        protocols.retire(version, by=prescriber, now=NOW, reason="Old")
+    with pytest.raises(protocols.NotADraft):
+        protocols.approve(version, by=prescriber, now=NOW)
+
+    assert [refused.value.problems[0].code for refused in (unfit, dumb, again)] == [
+        "retirement_needs_prescriber",
+        "retirement_needs_reason",
+        "already_retired",
+    ]
+
+
+@pytest.mark.django_db
+def test_loading_what_was_retired_makes_a_new_version(prescriber):
+    first = protocols.load(SMALL, by=None, now=NOW, approve_by=prescriber)
+    protocols.retire(first, by=prescriber, now=NOW, reason="By mistake")
+
+    again = protocols.load(SMALL, by=None, now=NOW)
+
+    assert (again.number, again.state) == (2, VersionState.DRAFT)
 
 
 @pytest.mark.django_db

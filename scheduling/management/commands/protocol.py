@@ -103,8 +103,8 @@ class Command(BaseCommand):
 
     def _diff(self, before: str, after: str) -> None:
         one, other = self._document(before), self._document(after)
-        for difference in protocols.differences(one, other):
-            self.stdout.write(str(difference))
+        found = protocols.differences(one, other)
+        self.stdout.write("\n".join(map(str, found)) or _("They say the same."))
 
     def _document(self, name: str) -> protocols.Document:
         """Return what a file, a shipped protocol or a stored version (KEY:N) says."""
