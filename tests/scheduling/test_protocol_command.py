@@ -196,3 +196,14 @@ def test_a_version_is_retired_by_a_prescriber_who_says_why(files):
 
 def test_the_schema_is_printed():
     assert run("schema") == protocols.schema_text()
+
+
+def test_the_words_that_a_file_may_use_are_shown_those_of_the_clinic_too(files):
+    run("import", *files)
+
+    said = run("words").splitlines()
+
+    assert "  metal_implant                Do you have a metal implant?" in said
+    assert "  face: nose                   Nose" in said
+    assert "  magnets" in said
+    assert said[0] == "Questions"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from datetime import UTC, date, datetime
 from pathlib import Path
+from textwrap import dedent, indent
 from uuid import uuid4
 
 import pytest
@@ -30,6 +32,7 @@ from scheduling.models import (
 )
 from scheduling.planner import facts, windows
 from scheduling.planner.amounts import Amount, DayOfYear
+from scheduling.planner.gates import GATES
 from scheduling.protocols import document, reading
 from tests import build
 
@@ -1010,3 +1013,31 @@ def test_the_examples_in_the_docs_are_in_order_and_the_long_one_is_the_file_that
         "skin_type": ("light", "medium", "dark"),
     }
     assert whole == protocols.shipped("microsclerotherapy")
+
+
+def test_the_docs_name_every_gate_and_every_late_action():
+    told = DOCS.read_text("utf-8")
+
+    listed = [name for name, kind in GATES.items() if not kind.always]
+    assert [name for name in (*listed, *facts.LateAction) if f"`{name}" not in told] == []
+
+
+def test_the_pieces_of_files_in_the_docs_are_in_order():
+    """Pieces that are indented in the docs: put where they belong, they are read."""
+    told = DOCS.read_text("utf-8")
+    pieces = [
+        dedent(block)
+        for block in re.findall(r"(?:^    [^\n]*\n)+", told, re.MULTILINE)
+        if block.lstrip().startswith(("spacings:", "gates:", "cooling_off:"))
+    ]
+    spacings, gates, cooling_off = (next(p for p in pieces if p.startswith(w)) for w in ("spac", "gates", "cool"))
+    consent = "consent:\n  at: visit\n  texts: {en: I agree}\n" + indent(cooling_off, "  ")
+    text = changed("    gates: []\n", indent(gates, "    ").replace("- outcome", "- consent"))
+    text = text[: text.index("    spacings:")] + indent(spacings, "    ") + text[text.index("    gates:") :] + consent
+
+    found = protocols.parse_with(text, WORDS)
+
+    assert [band.action for band in found.steps[0].spacings[0].late_bands] == ["repeat_step", "shorten", "review"]
+    assert [gate.name for gate in found.steps[0].gates] == ["assessment", "consent", "yearly_limit"]
+    assert found.consent is not None
+    assert [wait.under_age for wait in found.consent.cooling_off] == [None, 18]

@@ -9,6 +9,8 @@ import pytest
 
 from scheduling import planner, wording
 from scheduling.planner.explain import ASKED_IN_ORDER
+from scheduling.planner.facts import LateAction, Severity
+from scheduling.planner.gates import GATES
 from scheduling.planner.rules import RULES
 
 
@@ -26,11 +28,19 @@ def codes_of(module: str, *functions: str) -> set[str]:
 
 
 def test_every_gate_and_rule_has_a_sentence():
-    gates = codes_of("gates", "_closed", "_until_the_visit", "GateAnswer")
+    gates = {code.code for kind in GATES.values() for code in kind.codes}
     rules = codes_of("rules", "_broken", "Violation") | {rule.__name__ for rule in RULES} - {"gate_closed"}
 
-    assert len(gates) > 15
-    assert gates | rules | {"risk_absolute", "risk_relative", "risk_ask"} <= wording.SENTENCES.keys()
+    assert gates | rules <= wording.SENTENCES.keys()
+
+
+def test_gates_answer_with_the_codes_that_they_have_entered_and_no_others():
+    entered = {code.code for kind in GATES.values() for code in kind.codes}
+    written = codes_of("gates", "_closed", "_until_the_visit", "GateAnswer")
+    made = {f"risk_{severity}" for severity in Severity}
+    made |= {f"late_{action}" for action in (LateAction.REVIEW, LateAction.REPEAT_STEP, LateAction.RESTART)}
+
+    assert written | made == entered
 
 
 def test_every_reason_and_way_out_has_a_sentence():

@@ -41,6 +41,7 @@ class Command(BaseCommand):
         retire.add_argument("--version", dest="number", type=int, required=True, metavar="N")
         retire.add_argument("--by", required=True, metavar="EMAIL", help="a prescriber")
         retire.add_argument("--reason", required=True)
+        words.add_parser("words", help="the questions, areas, capabilities and protocols that a file may name")
         words.add_parser("schema", help="the JSON Schema of protocol files, for editors that check while one types")
         words.add_parser("list", help="what there is, newest version first")
 
@@ -56,6 +57,8 @@ class Command(BaseCommand):
                 self._diff(options["before"], options["after"])
             case "retire":
                 self._retire(options["key"], options["number"], by=options["by"], reason=options["reason"])
+            case "words":
+                self._words()
             case "schema":
                 self.stdout.write(protocols.schema_text(), ending="")
             case _:
@@ -125,6 +128,19 @@ class Command(BaseCommand):
             self._show(str(version), refusal)
             raise CommandError(_("%(name)s was not retired") % {"name": version}) from None
         self.stdout.write(_("%(name)s is retired. Courses that run by it go on.") % {"name": version})
+
+    def _words(self) -> None:
+        words = protocols.known_words()
+        for title, entries in (
+            (_("Questions"), {question.code: question.text for question in words.questions}),
+            (_("Areas (region: area)"), {f"{area.region}: {area.code}": area.name for area in words.areas}),
+            (_("Complications"), {complication.code: complication.name for complication in words.complications}),
+            (_("Capabilities"), words.capabilities),
+            (_("Protocols"), dict.fromkeys(words.protocols, "")),
+        ):
+            self.stdout.write(f"{title}\n")
+            for code, name in sorted(entries.items()):
+                self.stdout.write(f"  {code:28} {name}".rstrip())
 
     def _list(self) -> None:
         for version in ProtocolVersion.objects.select_related("protocol").order_by("protocol__key", "-number"):
