@@ -386,18 +386,17 @@ def apart(asked: Asked) -> list[GateAnswer]:
 def late(asked: Asked) -> list[GateAnswer]:
     """What the step's late bands ask for on that date is done: a new assessment, or a clinician's decision.
 
-    A decision to go further than the band asks for is one. Bands that only say how the session changes refuse nothing.
+    A decision that goes further than the band asks for is one, but for a review: that is a new assessment, whoever asks
+    for it. Bands that only say how the session changes refuse nothing.
     """
-    band = late_band_of(asked.session, asked.on, asked.course)
-    match band.action if band else None:
-        case LateAction.REVIEW:
-            done = asked.course.assessment
-            is_done = bool(band and done and done.assessed_on >= band.first_on)
-        case LateAction.REPEAT_STEP | LateAction.RESTART:
-            is_done = bool(band and is_as_strict(asked.session.late_action, band.action))
-        case _:
-            return []
-    return [] if is_done or band is None else [_closed(f"late_{band.action}", override=PRESCRIBER)]
+    band, decided = late_band_of(asked.session, asked.on, asked.course), asked.session.late_action
+    if band is None or band.action in (LateAction.BOOK_ANYWAY, LateAction.SHORTEN):
+        return []
+    if LateAction.REVIEW in (band.action, decided):
+        done = asked.course.assessment
+        is_done = done is not None and done.assessed_on >= band.first_on
+        return [] if is_done else [_closed("late_review", override=PRESCRIBER)]
+    return [] if is_as_strict(decided, band.action) else [_closed(f"late_{band.action}", override=PRESCRIBER)]
 
 
 @gate(Code("too_young"), Code("birth_date_missing"), always=True)

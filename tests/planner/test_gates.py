@@ -613,6 +613,8 @@ WEEKLY = replace(
         (20, "restart", day(-30), []),
         (21, "repeat_step", day(-30), ["late_restart"]),
         (21, "restart", day(-30), []),
+        (21, "review", day(20), ["late_review"]),
+        (21, "review", day(21), []),
         (28, "review", day(-30), ["late_review"]),
         (28, "", day(27), ["late_review"]),
         (28, "", day(28), []),

@@ -530,7 +530,7 @@ MALFORMED = {
     ),
     "a step counted from itself": (
         changed("    sessions: 4\n    at_most: 6\n", "").replace("from: previous", "from: step peel"),
-        "step_unknown",
+        "step_not_earlier",
         f"{FIRST_OF_TWO}.from",
     ),
     "a follow-up of itself": (
