@@ -37,6 +37,8 @@ STAFF = {
     "consulting_room": "room",
 }
 NUMBERS = itertools.count(1)
+# By the ends of their capability codes; whatever else is needed is a person.
+NOT_PEOPLE = {"room": ("_room", "_area", "_place", "_cubicle", "_chair"), "device": ("_laser", "_kit")}
 
 
 def site(name: str = "", zone: str = "Europe/London", **fields: Any) -> Site:
@@ -119,7 +121,7 @@ def staff_for(version: ProtocolVersion, at: Site, *, leads: int = 2, others: int
             for need in phase.needs.all():
                 code, is_lead = need.capability.code, need.role == step.lead_role
                 if code not in capable:
-                    kind = "room" if "room" in code else "device" if "laser" in code else "practitioner"
+                    kind = next((kind for kind, ends in NOT_PEOPLE.items() if code.endswith(ends)), "practitioner")
                     capable[code] = [
                         resource(code, at=at, kind=kind, name=f"{code.replace('_', ' ')} {number}")
                         for number in range(1, (leads if is_lead else others) + 1)
