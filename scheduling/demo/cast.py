@@ -12,8 +12,7 @@ from itertools import cycle, product
 from patients.models import Patient
 
 from . import stories
-from .desk import LASER, VACCINE, VEINS
-from .place import BERLIN, LONDON
+from .place import BERLIN, LASER, LONDON, VACCINE, VEINS
 from .stories import Story, Teller
 
 OF_AGE = timedelta(days=18 * 365.25)

@@ -17,10 +17,9 @@ from scheduling import booking, intake, protocols, roster, visits
 from scheduling.models import Appointment, Consent, Course, ProtocolVersion, Session, SessionState
 from scheduling.planner import facts, search
 
-from .place import BERLIN, LONDON, Place
+from .place import BERLIN, LASER, LONDON, VACCINE, VEINS, Place
 from .post import Post
 
-VEINS, LASER, VACCINE = "microsclerotherapy", "laser_hair_removal", "hepatitis_b"
 # How far a plan looks: enough for the protocol, and less to search than the site's whole booking horizon.
 HORIZON_DAYS = {VEINS: 160, LASER: 330, VACCINE: 280}
 PRODUCTS = {

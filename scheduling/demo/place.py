@@ -15,6 +15,7 @@ from scheduling.models import Closure, ProtocolVersion, Resource
 from scheduling.staffing import Grant, ResourceDetails, WeeklyHours
 
 LONDON, BERLIN = "London", "Berlin"
+VEINS, LASER, VACCINE = TREATMENTS = "microsclerotherapy", "laser_hair_removal", "hepatitis_b"
 OLDEST_DAYS = 420  # nothing in the demo is older
 ONE_DAY = timedelta(days=1)
 
@@ -236,7 +237,7 @@ def make(password: str, *, now: datetime) -> Place:
     outbox.load_texts(now=then)
     versions = {
         key: protocols.load(protocols.shipped(key), by=None, now=then, approve_by=users["prescriber"])
-        for key in protocols.shipped_keys()
+        for key in TREATMENTS
     }
     practitioners = _staff_and_rooms(sites, users, now=now, then=then)
     place = Place(now, sites, users, practitioners, versions)

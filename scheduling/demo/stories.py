@@ -16,7 +16,8 @@ from scheduling.models import Appointment, AppointmentState, CancelReason, Conse
 from scheduling.models.appointments import AskedBy
 from scheduling.planner import facts
 
-from .desk import VACCINE, VEINS, Desk, sessions_left, visits_left, with_all
+from .desk import Desk, sessions_left, visits_left, with_all
+from .place import VACCINE, VEINS
 
 Story = Generator[datetime, datetime, None]
 Teller = Callable[[Desk, Patient], Story]

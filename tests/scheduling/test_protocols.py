@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from textwrap import dedent, indent
-from uuid import uuid4
 
 import pytest
 from django.db import connection
@@ -30,7 +29,7 @@ from scheduling.models import (
     Spacing,
     VersionState,
 )
-from scheduling.planner import facts, windows
+from scheduling.planner import facts
 from scheduling.planner.amounts import Amount, DayOfYear
 from scheduling.planner.gates import GATES
 from scheduling.protocols import document, reading
@@ -503,6 +502,7 @@ def test_microsclerotherapy_is_what_the_issue_asks_for():
     assert treatment.gates == (
         *map(facts.Gate, ("assessment", "reflux", "answers", "area", "consent", "outcome")),
         facts.Gate("review_due", {"every": 6}),
+        facts.Gate("apart", {"protocol": "laser_hair_removal", "at_least": Amount.parse("2 weeks")}),
     )
     assert [(step.key, step.kind.value, step.planned_with_course, step.gates) for step in (assessment, review)] == [
         ("assessment", "assessment", False, ()),
@@ -918,96 +918,11 @@ def test_reading_a_version_takes_the_same_number_of_queries_for_one_step_and_for
     assert counts[0] == counts[1]
 
 
-# --- what the planner makes of them -----------------------------------------------------------------------------------
-
-
-def course_of(version: ProtocolVersion, dates: dict[str, list[str]], areas: dict[str, list[str]] | None = None):
-    """Return course facts with sessions of each step, performed on the dates; a blank date is a session left."""
-    protocol = roster.protocol_facts(version)
-    sessions, position = [], 0
-    for step in protocol.steps:
-        for at, on in enumerate(dates.get(step.key, [])):
-            position += 1
-            sessions.append(
-                facts.SessionFacts(
-                    id=uuid4(),
-                    position=position,
-                    step=step,
-                    state=facts.SessionState.PERFORMED if on else facts.SessionState.OPEN,
-                    performed_on=date.fromisoformat(on) if on else None,
-                    areas=frozenset(areas[step.key][at].split() if areas and step.key in areas else ()),
-                )
-            )
-    return facts.CourseFacts(
-        id=uuid4(),
-        protocol=protocol,
-        patient=facts.PatientFacts(id=uuid4()),
-        sessions=tuple(sessions),
-        started_on=date(2027, 1, 4),
-    )
-
-
-def window(course: facts.CourseFacts) -> dict[str, object]:
-    """Return the dates of the window of the first session left, blanks left out."""
-    session = next(one for one in course.sessions if one.state is facts.SessionState.OPEN)
-    found = dataclasses.asdict(windows.window_of(session, course))
-    return {name: str(day) for name, day in found.items() if isinstance(day, date)}
-
-
-@pytest.mark.django_db
-def test_the_first_injection_waits_for_no_four_weeks_after_the_assessment_and_the_next_does():
-    version = protocols.load(protocols.shipped("microsclerotherapy"), by=None, now=NOW)
-
-    first = window(course_of(version, {"assessment": ["2027-01-04"], "treatment": [""]}))
-    second = window(course_of(version, {"assessment": ["2027-01-04"], "treatment": ["2027-01-11", ""]}))
-    review = window(course_of(version, {"treatment": ["2027-01-11"], "final_review": [""]}))
-
-    assert first == {}
-    assert second == {
-        "floor_on": "2027-01-18",
-        "earliest_on": "2027-02-08",
-        "target_on": "2027-02-11",
-        "overdue_on": "2027-04-05",
-    }
-    assert review == {"earliest_on": "2027-03-08", "target_on": "2027-03-22", "overdue_on": "2027-04-19"}
-
-
-@pytest.mark.django_db
-def test_both_spacings_of_the_third_dose_hold():
-    version = protocols.load(protocols.shipped("hepatitis_b"), by=None, now=NOW)
-
-    early = window(course_of(version, {"dose_1": ["2027-01-04"], "dose_2": ["2027-02-01"], "dose_3": [""]}))
-    late = window(course_of(version, {"dose_1": ["2027-01-04"], "dose_2": ["2027-06-07"], "dose_3": [""]}))
-
-    assert early["earliest_on"] == "2027-04-26"  # 16 weeks after the first
-    assert late["earliest_on"] == "2027-08-02"  # 8 weeks after the second
-    assert early["target_on"] == "2027-07-04"
-
-
-@pytest.mark.django_db
-def test_laser_waits_longer_for_legs_than_for_the_face():
-    version = protocols.load(protocols.shipped("laser_hair_removal"), by=None, now=NOW)
-
-    def earliest(areas: str) -> object:
-        dates = {"patch_test": ["2027-01-04"], "treatment": ["2027-01-11", ""]}
-        return window(course_of(version, dates, {"treatment": [areas, areas]}))["earliest_on"]
-
-    first = window(course_of(version, {"patch_test": ["2027-01-04"], "treatment": [""]}))
-
-    assert first["earliest_on"] == "2027-01-07"
-    assert [earliest(areas) for areas in ("cheeks", "back", "left_thigh", "cheeks left_thigh")] == [
-        "2027-02-08",
-        "2027-02-22",
-        "2027-03-08",
-        "2027-03-08",
-    ]
-
-
 def test_the_examples_in_the_docs_are_in_order_and_the_long_one_is_the_file_that_is_shipped():
     blocks = [block.split("```")[0] for block in DOCS.read_text("utf-8").split("```yaml\n")[1:]]
     small, words, whole = blocks
 
-    assert protocols.parse_with(small, WORDS).key == "superficial_peel"
+    assert protocols.parse_with(small, WORDS).key == "fruit_acid_peel"
     assert protocols.parse_vocabulary(words).choices == {
         "metal_implant": ("no", "yes"),
         "skin_type": ("light", "medium", "dark"),

@@ -43,7 +43,7 @@ class Command(BaseCommand):
         retire.add_argument("--reason", required=True)
         words.add_parser("words", help="the questions, areas, capabilities and protocols that a file may name")
         words.add_parser("schema", help="the JSON Schema of protocol files, for editors that check while one types")
-        words.add_parser("list", help="what there is, newest version first")
+        words.add_parser("list", help="what there is, newest version first, and what is shipped and not loaded yet")
 
     def handle(self, *, word: str, **options: Any) -> None:
         match word:
@@ -143,12 +143,19 @@ class Command(BaseCommand):
                 self.stdout.write(f"  {code:28} {name}".rstrip())
 
     def _list(self) -> None:
+        stored = set()
         for version in ProtocolVersion.objects.select_related("protocol").order_by("protocol__key", "-number"):
+            stored.add(version.protocol.key)
             span = f"{version.effective_from or ''} – {version.effective_to or ''}".strip(" –")
             state = str(version.get_state_display())
             self.stdout.write(
                 f"{version.protocol.key:24} v{version.number:<3} {state:9} {span:24} {version.protocol.name}"
             )
+        words = protocols.shipped_words()
+        for key in protocols.shipped_keys():
+            if key not in stored:
+                name = protocols.parse_with(protocols.shipped(key), words).name
+                self.stdout.write(f"{key:24} {'':4} {_('shipped'):9} {'':24} {name}")
 
     def _show(self, name: str, refusal: Refusal) -> None:
         for problem in refusal.problems:
