@@ -137,7 +137,8 @@ def histories(draw) -> tuple[CourseFacts, CourseFacts]:
     event_on = draw(st.dates(date(2026, 10, 1), date(2027, 6, 30)))
     later = timedelta(days=draw(st.integers(1, 90)))
     moved = draw(st.sampled_from([*dated, None]))
-    before = course(*sessions, events={"varicose_treatment": event_on})
+    assessment = AssessmentFacts(date(2026, 9, 1), suitable=True)  # before anything that could lapse
+    before = course(*sessions, events={"varicose_treatment": event_on}, assessment=assessment)
     if moved is None:
         return before, replace(before, events={"varicose_treatment": event_on + later})
     session = sessions[moved]
