@@ -5,7 +5,7 @@ The only writer of outcomes and follow-up tasks.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -22,6 +22,7 @@ from . import booking, holds, outbox, replanning, roster, wording
 from .models import (
     Appointment,
     AppointmentState,
+    Assessment,
     CancelReason,
     Course,
     CourseState,
@@ -223,7 +224,9 @@ def miss(appointment: Appointment, *, by: User | None, now: datetime) -> tuple[A
 def perform(session: Session, what: Performed, *, by: User | None, now: datetime) -> PerformResult:
     """Record that a session took place, with its outcome if there is one; return a proposal for visits it pushes out.
 
-    Windows and gates are not asked: what happened, happened. Refused are a date to come and a session not open.
+    Windows and gates are not asked: what happened, happened. Refused are a date to come and a session not open. A
+    session that came too soon does not count, and another of its step is opened right after it; where the step's cap
+    forbids that, the course goes on hold until a clinician decides.
     """
     rights.require(by, session.course.site, *rights.CLINICAL)
     course = roster.lock(session.course)
@@ -232,7 +235,7 @@ def perform(session: Session, what: Performed, *, by: User | None, now: datetime
     uses = _booked_uses(session)
     if what.lead is not None:
         uses[session.step.lead_role] = what.lead
-    booking.record_performed(
+    not_replaced = booking.record_performed(
         session,
         performed_on=what.performed_on,
         performed_at=performed_at,
@@ -246,13 +249,58 @@ def perform(session: Session, what: Performed, *, by: User | None, now: datetime
     if what.outcome is not None:
         _write_outcome(session, what.outcome, by=by, now=now)
     _promise_follow_ups(session)
+    _hold_not_replaced(course, not_replaced, by=by, now=now)
     after = roster.course_facts(course)
     booking.refresh_windows(course, after)
     outbox.promise_aftercare(session, now=now)
-    if all(one.state is not facts.SessionState.OPEN for one in after.sessions):
+    if not not_replaced and all(one.state is not facts.SessionState.OPEN for one in after.sessions):
         booking.close_course(course, reason="", by=by, now=now, completed=True)
     outbox.reconcile(course, now=now)
     return PerformResult(session, replanning.examine(course, after, reason="performed", by=by, now=now))
+
+
+@act
+def correct_performed(
+    session: Session,
+    *,
+    performed_on: date,
+    at_time: time | None = None,
+    reason: str,
+    by: User | None,
+    now: datetime,
+) -> PerformResult:
+    """Correct when a performed session took place; the whole history is judged anew, and the rest looked at again.
+
+    The date of an assessment is its record's own, and is corrected there.
+    """
+    rights.require(by, session.course.site, *rights.CLINICAL)
+    course = roster.lock(session.course)
+    session = course.sessions.select_related("step").get(pk=session.pk)
+    if session.state != SessionState.PERFORMED:
+        raise booking.NotPossibleNow(
+            Problem("session_not_performed", _("Only a performed session has a date to correct."), str(session.uid))
+        )
+    problems = []
+    if not reason.strip():
+        problems.append(Problem("reason_missing", _("Say what was wrong."), "reason"))
+    if Assessment.objects.filter(session=session, error_at=None).exists():
+        problems.append(
+            Problem("date_is_the_assessments", _("Record the assessment anew with its right date."), str(session.uid))
+        )
+    if problems:
+        raise RuleBroken(*problems)
+    performed_at = _when_performed(course, Performed(performed_on, at_time), now)
+    not_replaced = booking.correct_performed(
+        session, performed_on=performed_on, performed_at=performed_at, reason=reason.strip(), by=by, now=now
+    )
+    _move_follow_ups(session)
+    _hold_not_replaced(course, not_replaced, by=by, now=now)
+    _settle(course, not_replaced, reason=reason.strip(), by=by, now=now)
+    after = roster.course_facts(course)
+    booking.refresh_windows(course, after)
+    outbox.promise_aftercare(session, now=now)
+    outbox.reconcile(course, now=now)
+    return PerformResult(session, replanning.examine(course, after, reason="corrected", by=by, now=now))
 
 
 @act
@@ -325,6 +373,7 @@ def end_courses_of(patient: Patient, *, reason: str, by: User | None, now: datet
 EVER = datetime.min.replace(tzinfo=UTC)  # before any visit
 REVIEW_HOLD = "outcome_review"
 STOP_HOLD = "outcome_stop"
+NOT_REPLACED_HOLD = "session_not_replaced"
 
 
 def _same(one: facts.Slot, other: facts.Slot) -> bool:
@@ -431,6 +480,34 @@ def _hold_after(session: Session, result: str, *, by: User | None, now: datetime
     holds.place(course, code=code, reason=reason, lifted_by_role=role, by=by, now=now)
 
 
+def _hold_not_replaced(course: Course, not_replaced: Sequence[Session], *, by: User | None, now: datetime) -> None:
+    """Hold a course in which a session does not count and the protocol allows no other, until a clinician decides."""
+    if not_replaced and not course.holds.filter(code=NOT_REPLACED_HOLD, lifted_at=None).exists():
+        reason = _("A session came too soon and does not count, and the protocol allows no other. A clinician decides.")
+        holds.place(course, code=NOT_REPLACED_HOLD, reason=reason, lifted_by_role=Role.CLINICIAN, by=by, now=now)
+
+
+def _settle(course: Course, not_replaced: Sequence[Session], *, reason: str, by: User | None, now: datetime) -> None:
+    """Open a completed course again for a session to come, or complete one that has none left."""
+    has_more = course.sessions.filter(state=SessionState.OPEN).exists()
+    if course.state == CourseState.COMPLETED and (has_more or not_replaced):
+        booking.reopen(course, reason=reason, by=by, now=now)
+    elif course.state == CourseState.OPEN and not has_more and not not_replaced:
+        booking.close_course(course, reason="", by=by, now=now, completed=True)
+
+
+def _move_follow_ups(session: Session) -> None:
+    """Count the calls that are still to be made from the date on which the session really took place."""
+    if session.performed_on is None:
+        return
+    for task in FollowUpTask.objects.filter(session=session, done_at=None, cancelled_at=None).select_related(
+        "follow_up"
+    ):
+        due_on = Amount.parse(task.follow_up.after).after(session.performed_on)
+        until_on = due_on + timedelta(days=task.follow_up.tolerance_days)
+        FollowUpTask.objects.filter(pk=task.pk).update(due_on=due_on, until_on=until_on)
+
+
 def _promise_follow_ups(session: Session) -> None:
     """Write the tasks that a person has to do some time after this session; messages are the outbox's."""
     on = session.performed_on
@@ -510,6 +587,7 @@ __all__ = [
     "book",
     "cancel",
     "clear_review",
+    "correct_performed",
     "end_course",
     "end_courses_of",
     "free_times",

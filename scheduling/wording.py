@@ -13,7 +13,9 @@ from clinic import localtime
 from clinic.errors import Problem
 from clinic.models import Role, Site
 
+from .models import LateBand
 from .planner import explain, facts
+from .planner.evaluation import Evaluation
 
 SENTENCES = {
     # gates
@@ -88,6 +90,28 @@ SENTENCES = {
     "spacing": gettext_lazy("No free date has the right distance from the session before."),
 }
 
+# What a performed session is worth. The dates are those that decided.
+VERDICTS = {
+    "performed_before_floor": gettext_lazy("It does not count: it would have from %(floor)s on."),
+    "performed_in_grace": gettext_lazy("It counts: in time from %(minimum)s on."),
+    "performed_in_time": gettext_lazy("It counts."),
+    "performed_in_late_band": gettext_lazy("It counts. From %(band)s on the protocol says: %(action)s."),
+    "performed_overdue": gettext_lazy("It counts: overdue from %(overdue)s on."),
+    "performed_after_lapse": gettext_lazy("It counts: a new assessment was due from %(lapse)s on."),
+    "nothing_to_count_from": gettext_lazy("Nothing before it to count from."),
+}
+
+# Codes that are kept as the reason for which a session does not count, or is as it is. Other reasons are words.
+REASONS = {
+    "too_soon": gettext_lazy("it came too soon"),
+    "restarted": gettext_lazy("the series began again"),
+    "not_needed": gettext_lazy("the session before it counts after all"),
+    "not_in_version": gettext_lazy("the protocol's new version does not have it"),
+    "in_version": gettext_lazy("the protocol's new version has it"),
+    "assessed_before": gettext_lazy("assessed before the course began"),
+    "course_completed": gettext_lazy("the course was completed"),
+}
+
 # The rules of an explanation speak of many dates at once.
 NO_PLAN = SENTENCES | {
     "off_duty": gettext_lazy("Nobody who could do it is working, or no room is open."),
@@ -125,6 +149,32 @@ def sentence(
     if override:
         words.append(_("Only a %(role)s may override this.") % {"role": str(Role(override).label).lower()})
     return " ".join(words)
+
+
+def evaluation(judged: Evaluation) -> str:
+    """Return what a performed session is worth, and the date that decided it."""
+    dates = {
+        "floor": judged.floor_on,
+        "minimum": judged.minimum_on,
+        "overdue": judged.overdue_on,
+        "lapse": judged.lapse_on,
+        "band": judged.band and judged.band.first_on,
+    }
+    said = {name: _day(on) for name, on in dates.items() if on}
+    if judged.band:
+        said["action"] = late_action(judged.band)
+    return str(VERDICTS[judged.code]) % said
+
+
+def late_action(band: facts.Late) -> str:
+    """Return what a late band asks for, with the protocol's note."""
+    words = str(LateBand.Action(band.action).label)
+    return f"{words} ({band.note})" if band.note else words
+
+
+def reason(stored: str) -> str:
+    """Return a stored reason in words: a code of ours, or what a person wrote."""
+    return str(REASONS.get(stored, stored))
 
 
 def problems(broken: Iterable[facts.Violation], names: Mapping[str, str] | None = None) -> list[Problem]:

@@ -5,7 +5,7 @@ A series is booked whole or not at all. The rules are asked again under the lock
 database all the same.
 """
 
-from .courses import NotStartable, close_course, set_wishes, start_course, write_event
+from .courses import NotStartable, close_course, follow_version, set_wishes, start_course, write_event
 from .places import place, release_expired_reservations, replace_time
 from .plans import (
     WEIGHTS,
@@ -20,12 +20,29 @@ from .plans import (
     with_booked,
     with_booked_pinned,
 )
+from .series import (
+    GONE,
+    CapReached,
+    correct_performed,
+    has_room,
+    judge,
+    open_session,
+    place_of_another,
+    position_of_another,
+    record_performed,
+    refuse_beyond_cap,
+    reopen,
+    set_counts,
+    set_late_action,
+)
 from .slots import PlanUnreadable, resources_of, slot_as_data, slots_from, when_as_data
-from .states import NotPossibleNow, change_appointment, finish_visit, record_performed
+from .states import NotPossibleNow, change_appointment, change_session, finish_visit, note, refuse_unless_open
 from .windows import refresh_windows
 
 __all__ = [
+    "GONE",
     "WEIGHTS",
+    "CapReached",
     "NoPlan",
     "NotBookable",
     "NotPossibleNow",
@@ -34,17 +51,31 @@ __all__ = [
     "already_booked",
     "book_course",
     "change_appointment",
+    "change_session",
     "close_course",
+    "correct_performed",
     "finish_visit",
+    "follow_version",
+    "has_room",
     "is_to_plan",
+    "judge",
     "names_in",
+    "note",
+    "open_session",
     "place",
+    "place_of_another",
+    "position_of_another",
     "propose_course",
     "record_performed",
     "refresh_windows",
+    "refuse_beyond_cap",
+    "refuse_unless_open",
     "release_expired_reservations",
+    "reopen",
     "replace_time",
     "resources_of",
+    "set_counts",
+    "set_late_action",
     "set_wishes",
     "slot_as_data",
     "slots_from",

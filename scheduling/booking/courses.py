@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, time
 from typing import Any
 
@@ -25,10 +25,12 @@ from scheduling.models import (
     ResourceKind,
     Session,
     SessionState,
+    Step,
 )
 from scheduling.planner import facts, gates
 
-from .states import change_session, note, record_performed, refuse_unless_open
+from .series import record_performed
+from .states import change_session, note, refuse_unless_open
 from .windows import refresh_windows
 
 
@@ -176,6 +178,31 @@ def write_event(
         defaults={"happened_on": happened_on, "note": note, "recorded_at": now, "recorded_by": by},
     )
     return event
+
+
+def follow_version(
+    course: Course, version: ProtocolVersion, steps: Mapping[int, Step], *, reason: str, by: User | None, now: datetime
+) -> Course:
+    """Give a course another version, and its open sessions (by primary key) the steps of that one.
+
+    A primitive of `versions.move`. What was performed keeps the step by which it was done.
+    """
+    before = course.version
+    rows = list(Session.objects.filter(pk__in=steps))
+    for row in rows:
+        row.step = steps[row.pk]
+    Session.objects.bulk_update(rows, ["step"])
+    Course.objects.filter(pk=course.pk).update(version=version, revision=F("revision") + 1)
+    note(
+        course,
+        from_state=course.state,
+        to_state=course.state,
+        reason=reason,
+        details={"version": {"from": before.number, "to": version.number}},
+        by=by,
+        now=now,
+    )
+    return Course.objects.for_facts().get(pk=course.pk)
 
 
 @act

@@ -5,8 +5,8 @@ Primitives: the acts call these inside their own transaction, under their own lo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from datetime import date, datetime
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from django.db.models import F
@@ -14,17 +14,14 @@ from django.utils.translation import gettext as _
 
 from clinic.errors import Conflict, Problem
 from clinic.models import User
-from patients.models import Area
 from scheduling.models import (
     Appointment,
     AppointmentState,
     Course,
     CourseState,
     Occupancy,
-    Resource,
     Session,
     SessionState,
-    SessionUse,
     StateChange,
 )
 from scheduling.models.appointments import LIVE
@@ -96,36 +93,6 @@ def change_session(
         )
     note(session.course, session, from_state=SessionState.OPEN, to_state=to_state, reason=reason, by=by, now=now)
     session.refresh_from_db(fields=["state", *fields])
-
-
-def record_performed(
-    session: Session,
-    *,
-    performed_on: date,
-    performed_at: datetime | None,
-    by: User | None,
-    now: datetime,
-    reason: str = "",
-    minutes: int | None = None,
-    treated_areas: Iterable[Area] | None = None,
-    uses: Mapping[str, Resource] | None = None,
-) -> None:
-    """Record that an open session took place. Never refuses the truth about when."""
-    change_session(
-        session,
-        SessionState.PERFORMED,
-        reason=reason,
-        by=by,
-        now=now,
-        performed_on=performed_on,
-        performed_at=performed_at,
-        performed_minutes=minutes,
-        state_reason="",
-    )
-    session.treated_areas.set(session.planned_areas.all() if treated_areas is None else treated_areas)
-    SessionUse.objects.bulk_create(
-        [SessionUse(session=session, role=role, resource=resource) for role, resource in (uses or {}).items()]
-    )
 
 
 def finish_visit(session: Session, *, by: User | None, now: datetime) -> Appointment | None:

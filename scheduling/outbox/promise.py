@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -32,6 +33,7 @@ from scheduling.models import (
     MessageKind,
     MessageState,
     MessageVisit,
+    ProtocolVersion,
     Session,
     SessionState,
     Step,
@@ -64,7 +66,8 @@ COURSE_KINDS = (
     MessageKind.OVERDUE,
     MessageKind.OFFER,
 )
-VISIT_KINDS = (MessageKind.PREPARATION, MessageKind.REMINDER, MessageKind.CALL_US)
+RULED_KINDS = (MessageKind.PREPARATION, MessageKind.REMINDER)  # on the days that the version says
+VISIT_KINDS = (*RULED_KINDS, MessageKind.CALL_US)
 WAITING = (MessageState.PENDING, MessageState.PARKED)
 
 
@@ -126,6 +129,34 @@ def reconcile(course: Course, *, now: datetime) -> None:
     if changed:
         fields = ("state", "state_reason", "next_try_at", "content", "attempts", "due_at", "expires_at")
         Message.objects.bulk_update(changed, fields)
+
+
+def foreseen(
+    course: Course, version: ProtocolVersion, *, without: Collection[Session] = (), now: datetime
+) -> tuple[list[Message], list[Message]]:
+    """Return which visit messages would be promised, and which withdrawn, if the course followed another version.
+
+    Writes nothing. The sessions `without` would have no visit any more.
+    """
+    visits = (
+        Appointment.objects.filter(session__course=course, state=AppointmentState.BOOKED)
+        .exclude(session__in=without)
+        .select_related("site", "session")
+        .order_by("pk")
+    )
+    as_moved = copy(course)
+    as_moved.version = version
+    drafts = [draft.message for draft in _visit_messages(as_moved, list(visits), now)]
+    wanted = {message.dedupe_key: message for message in drafts if message.kind in RULED_KINDS}
+    rows = (
+        Message.objects.filter(course=course, kind__in=RULED_KINDS).select_related("session").order_by("due_at", "pk")
+    )
+    known = {message.dedupe_key: message for message in rows}
+    waiting = {key for key, message in known.items() if message.state in WAITING}
+    again = {key for key, message in known.items() if message.state == MessageState.DROPPED}
+    promised = [m for key, m in wanted.items() if m.due_at > now and (key not in known or key in again)]
+    withdrawn = [known[key] for key in known if key in waiting and key not in wanted]
+    return promised, withdrawn
 
 
 @transaction.atomic(savepoint=False)
@@ -279,7 +310,10 @@ def _drop_unwanted(messages: Sequence[Message], live: Sequence[Appointment]) -> 
 
 @transaction.atomic(savepoint=False)
 def promise_aftercare(session: Session, *, now: datetime) -> None:
-    """Promise what follows a performed session: advice at once, the check some days later, and the farewell."""
+    """Promise what follows a performed session: advice at once, the check some days later, and the farewell.
+
+    Asked again after the session's date was corrected, it moves what still waits to its new day.
+    """
     course, performed_on = session.course, session.performed_on
     if performed_on is None:
         return
@@ -301,7 +335,8 @@ def promise_aftercare(session: Session, *, now: datetime) -> None:
         if due_at > now:
             key = f"finished:{course.uid}"
             drafts.append(_draft(MessageKind.FINISHED, key, course, session, due_at, due_at + CHECK_EXPIRES, now))
-    _insert(drafts)
+    if len(drafts) != _insert(drafts):
+        _shift({draft.message.dedupe_key: draft.message for draft in drafts})
 
 
 def _checks(
@@ -474,6 +509,16 @@ def _insert(drafts: Sequence[Draft]) -> int:
         for appointment, before in draft.visits
     )
     return len(pks)
+
+
+def _shift(wanted: Mapping[str, Message]) -> None:
+    """Give messages that wait already the day on which they are wanted now; advice that is due at once stays."""
+    waiting = Message.objects.filter(dedupe_key__in=wanted, state__in=WAITING, dotted_at=None, content=None)
+    for message in waiting.exclude(kind=MessageKind.AFTERCARE):
+        fresh = wanted[message.dedupe_key]
+        Message.objects.filter(pk=message.pk, state__in=WAITING, dotted_at=None, content=None).update(
+            due_at=fresh.due_at, expires_at=fresh.expires_at
+        )
 
 
 def _fresh(appointments: Sequence[Appointment]) -> list[Appointment]:

@@ -161,7 +161,7 @@ def _why_not_about_the_course(message: Message, situation: Situation) -> str:
             return "hold_lifted"
         case MessageKind.CHECK | MessageKind.FINISHED if course.pk in situation.stopped:
             return "course_stopped"
-        case MessageKind.FINISHED if course.pk in situation.going_on:
+        case MessageKind.FINISHED if course.state == CourseState.OPEN or course.pk in situation.going_on:
             return "course_goes_on"
     if message.kind in INVITES:
         return _why_not_invited(message, situation)

@@ -31,7 +31,7 @@ from .gates import gate_answers, refuses, turning_dates, yearly_room
 from .rules import follows, may_be_early
 from .shapes import with_taken
 from .starts import Cheapest, Starts
-from .windows import GONE, assessed_on_of, counted, depends_on, references, window_of
+from .windows import GONE, counted, depends_on, references, window_of
 
 LAST_BOUND = 1 << 40
 ENDLESS = 1 << 60
@@ -450,7 +450,6 @@ class Chain:
                 window = counted(
                     [(s, date.fromordinal(known[a]) if isinstance(a, int) else a) for s, a in layer.anchors],
                     layer.is_certain,
-                    assessed_on=assessed_on_of(self.course),
                 )
             earliest = window.earliest_on.toordinal() if window.earliest_on else 0
             lawful = earliest

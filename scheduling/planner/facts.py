@@ -220,6 +220,7 @@ class SessionFacts:
     areas: frozenset[str] = frozenset()  # treated when performed, else planned
     performed_on: date | None = None
     counts: bool = True
+    restarted: bool = False  # the series began again after it: it does not count, whatever its date
     outcome: OutcomeFacts | None = None
     booked: Slot | None = None  # the live appointment, in the planner's own shape
     consent: ConsentFacts | None = None  # the newest one for this session alone

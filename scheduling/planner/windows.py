@@ -33,8 +33,7 @@ def window_of(session: SessionFacts, course: CourseFacts, dates: Mapping[UUID, d
     A reference counts from its performed date, else from the assumed date, else from the booked one, else from its own
     projected target (then earliest). Not performed makes the window provisional. A spacing whose reference does not
     exist (no such session, an event not known) or cannot be projected adds nothing: holding the session back for it is
-    a gate's duty. Nor does one whose reference lies outside the dates on which it is in effect. An assessment made when
-    the lapse was reached, or later, lets the course go on: that lapse says no more.
+    a gate's duty. Nor does one whose reference lies outside the dates on which it is in effect.
     """
     anchors = [
         (spacing, anchor, performed)
@@ -42,11 +41,7 @@ def window_of(session: SessionFacts, course: CourseFacts, dates: Mapping[UUID, d
         for anchor, performed in (_date_of(reference, course, dates),)
         if anchor is None or spacing.is_in_effect(anchor)
     ]
-    return counted(
-        [(spacing, anchor) for spacing, anchor, _ in anchors],
-        all(performed for *_, performed in anchors),
-        assessed_on=assessed_on_of(course),
-    )
+    return counted([(spacing, anchor) for spacing, anchor, _ in anchors], all(performed for *_, performed in anchors))
 
 
 def windows_of(course: CourseFacts) -> dict[UUID, Window]:
@@ -102,9 +97,7 @@ def depends_on(session: SessionFacts, course: CourseFacts, free: frozenset[UUID]
     return found
 
 
-def counted(
-    anchors: list[tuple[Spacing, date | None]], performed: bool = True, *, assessed_on: date | None = None
-) -> Window:
+def counted(anchors: list[tuple[Spacing, date | None]], performed: bool = True) -> Window:
     """Return the window that spacings give, each counted from its date; see `window_of` for the rules."""
     floor_on = earliest_on = target_on = overdue_on = lapse_on = None
     tolerance = 0
@@ -120,18 +113,13 @@ def counted(
             tolerance = min(tolerance, spacing.tolerance_days) if is_tie else spacing.tolerance_days
             target_on = target
         overdue_on = _latest(overdue_on, after(spacing.overdue, anchor))
-        lapse = after(spacing.lapse, anchor)
-        if lapse is not None and (assessed_on is None or assessed_on < lapse):
+        if spacing.lapse is not None:
+            lapse = spacing.lapse.after(anchor)
             lapse_on = lapse if lapse_on is None else min(lapse, lapse_on)
     if earliest_on is not None:
         target_on = target_on and max(target_on, earliest_on)
         overdue_on = overdue_on and max(overdue_on, earliest_on + timedelta(days=1))
     return Window(floor_on, earliest_on, target_on, overdue_on, lapse_on, tolerance, provisional=not performed)
-
-
-def assessed_on_of(course: CourseFacts) -> date | None:
-    """Return when the course was last assessed: a lapse that was reached by then says no more."""
-    return course.assessment.assessed_on if course.assessment else None
 
 
 def late_band_of(session: SessionFacts, on: date, course: CourseFacts) -> Late | None:

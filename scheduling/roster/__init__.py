@@ -4,7 +4,7 @@ The only bridge between the ORM and the planner: units and zones change here. Ho
 when read; busy time comes from standing occupancies, at a cost that grows with the span asked for, not with history.
 """
 
-from .courses import course_facts, courses_facts, live_appointments, slot_of, wishes_of
+from .courses import course_facts, courses_facts, history, live_appointments, slot_of, wishes_of
 from .days import today
 from .duty import is_on
 from .locks import lock, lock_resources
@@ -14,6 +14,7 @@ from .times import load, load_site
 __all__ = [
     "course_facts",
     "courses_facts",
+    "history",
     "is_on",
     "live_appointments",
     "load",

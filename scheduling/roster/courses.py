@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, NamedTuple, TypeVar
 
@@ -14,10 +14,11 @@ from patients.models import Answer, Guardian, Patient
 from scheduling.models import Appointment, Assessment, Consent, Course, Hold, NamedEvent, Occupancy, Override, Session
 from scheduling.planner import facts
 from scheduling.planner.amounts import birthday
+from scheduling.planner.evaluation import RESTARTED
 from scheduling.planner.gates import looks_elsewhere
 
 from .days import minutes_between, wall_minute
-from .protocols import protocol_facts
+from .protocols import protocols_facts
 
 Row = TypeVar("Row")
 
@@ -43,16 +44,17 @@ def courses_facts(courses: Sequence[Course]) -> dict[int, facts.CourseFacts]:
     Each course has its patient, lead, wished practitioner and version at hand (`for_facts` of its queryset), else those
     are read one by one.
     """
-    protocols = {course.pk: protocol_facts(course.version) for course in courses}
     sessions = _grouped(_sessions(courses), "course_id")
+    protocols = protocols_facts([course.version for course in courses], _versions_in(sessions))
+    steps = {(version, step.key): step for version, protocol in protocols.items() for step in protocol.steps}
     areas = _areas(courses)
     live = live_appointments().filter(session__course__in=courses)
     booked = {appointment.session_id: slot_of(appointment) for appointment in live}
     answers = _grouped(_newest_answers(courses), "patient_id")
     assessments = _newest_assessments(courses)
     consents = _newest_consents(courses)
-    guardians = _guardians([course for course in courses if _may_be_under_age(course, protocols[course.pk])])
-    treatments = _treatments([course for course in courses if _looks_elsewhere(protocols[course.pk])])
+    guardians = _guardians([course for course in courses if _may_be_under_age(course, protocols[course.version_id])])
+    treatments = _treatments([course for course in courses if _looks_elsewhere(protocols[course.version_id])])
     holds = _grouped(Hold.objects.standing().filter(course__in=courses).order_by("pk"), "course_id")
     events = _grouped(NamedEvent.objects.filter(course__in=courses), "course_id")
     overrides = _grouped(
@@ -62,18 +64,18 @@ def courses_facts(courses: Sequence[Course]) -> dict[int, facts.CourseFacts]:
     return {
         course.pk: facts.CourseFacts(
             id=course.uid,
-            protocol=(protocol := protocols[course.pk]),
+            protocol=protocols[course.version_id],
             patient=_patient(course.patient, answers[course.patient_id], guardians[course.patient_id]),
             sessions=tuple(
                 _session(
                     row,
-                    steps[row.step_key],
+                    step,
                     areas=areas.get(row.id, frozenset()),
                     booked=booked.get(row.id),
                     consent=consents.get((course.pk, row.id)),
                 )
-                for steps in ({step.key: step for step in protocol.steps},)
                 for row in sessions[course.pk]
+                for step in (steps[row.step__version_id, row.step_key],)
             ),
             started_on=course.started_on,
             lead=course.lead.uid if course.lead else None,
@@ -92,6 +94,31 @@ def courses_facts(courses: Sequence[Course]) -> dict[int, facts.CourseFacts]:
         )
         for course in courses
     }
+
+
+def history(course: Course) -> facts.CourseFacts:
+    """Return a course with nothing but its sessions and events: what its history is judged by, in few statements."""
+    rows = list(_sessions([course]))
+    protocols = protocols_facts([course.version], _versions_in({course.pk: rows}))
+    steps = {(version, step.key): step for version, protocol in protocols.items() for step in protocol.steps}
+    areas = _areas([course])
+    return facts.CourseFacts(
+        id=course.uid,
+        protocol=protocols[course.version_id],
+        patient=facts.PatientFacts(course.uid),  # nobody asks who it is
+        sessions=tuple(
+            _session(
+                row,
+                steps[row.step__version_id, row.step_key],
+                areas=areas.get(row.id, frozenset()),
+                booked=None,
+                consent=None,
+            )
+            for row in rows
+        ),
+        started_on=course.started_on,
+        events=dict(NamedEvent.objects.filter(course=course).values_list("key", "happened_on")),
+    )
 
 
 def _grouped(rows: Iterable[Row], key: str) -> dict[int, list[Row]]:
@@ -162,12 +189,19 @@ def _sessions(courses: Collection[Course]) -> QuerySet[Session, Any]:
             "state",
             "performed_on",
             "counts",
+            "counts_reason",
             "late_action",
+            "step__version_id",
             "outcome__result",
             "outcome__cleared_at",
             named=True,
         )
     )
+
+
+def _versions_in(sessions: Mapping[int, Iterable[Any]]) -> set[int]:
+    """Return the versions of which there are steps: what was performed before a course moved keeps its own."""
+    return {row.step__version_id for rows in sessions.values() for row in rows}
 
 
 def _session(
@@ -192,6 +226,7 @@ def _session(
         booked=booked,
         consent=consent,
         late_action=row.late_action,
+        restarted=row.counts_reason == RESTARTED,
     )
 
 

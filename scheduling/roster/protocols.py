@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from functools import lru_cache
 from uuid import UUID
 
@@ -19,6 +20,14 @@ def protocol_facts(version: ProtocolVersion) -> facts.Protocol:
     if version.state == VersionState.DRAFT:
         return _read_protocol(version.uid)
     return _remembered_protocol(version.uid)
+
+
+def protocols_facts(at_hand: Iterable[ProtocolVersion], others: Collection[int] = ()) -> dict[int, facts.Protocol]:
+    """Return what versions ask for, by primary key: those at hand, and others that are read first, all at once."""
+    versions = {version.pk: version for version in at_hand}
+    if missing := set(others) - versions.keys():
+        versions |= {version.pk: version for version in ProtocolVersion.objects.filter(pk__in=missing)}
+    return {pk: protocol_facts(version) for pk, version in versions.items()}
 
 
 @lru_cache(maxsize=256)

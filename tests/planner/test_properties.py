@@ -137,8 +137,7 @@ def histories(draw) -> tuple[CourseFacts, CourseFacts]:
     event_on = draw(st.dates(date(2026, 10, 1), date(2027, 6, 30)))
     later = timedelta(days=draw(st.integers(1, 90)))
     moved = draw(st.sampled_from([*dated, None]))
-    assessment = AssessmentFacts(date(2026, 9, 1), suitable=True)  # before anything that could lapse
-    before = course(*sessions, events={"varicose_treatment": event_on}, assessment=assessment)
+    before = course(*sessions, events={"varicose_treatment": event_on})
     if moved is None:
         return before, replace(before, events={"varicose_treatment": event_on + later})
     session = sessions[moved]

@@ -37,10 +37,10 @@ def moved(clinic: build.Clinic, visit: Appointment, **changes: str) -> tuple[App
 
 def test_an_act_reads_the_course_once_and_hands_on_what_it_knows(clinic):
     def reads(act: Callable[[], object]) -> int:
-        """How often the course's facts were read: only they look at named events in these acts."""
+        """How often the course's facts were read: only they look at overrides in these acts."""
         with CaptureQueriesContext(connection) as queries:
             act()
-        return sum('FROM "scheduling_namedevent"' in query["sql"] for query in queries)
+        return sum('FROM "scheduling_override"' in query["sql"] for query in queries)
 
     def visit(number: int) -> Appointment:
         return build.visits_of(course)[number]
