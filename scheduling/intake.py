@@ -32,6 +32,7 @@ from .models import (
     SessionState,
 )
 from .planner import facts
+from .planner.gates import GATES, PRESCRIBER
 
 
 class ConsentNotOpen(Conflict):
@@ -343,9 +344,10 @@ def override(
     return given
 
 
-OVERRIDABLE = frozenset(
-    {"before_minimum", "risk_relative"}
-)  # what a prescriber may silence; the planner names the role
+# What a prescriber may silence: a rule, and each gate's codes that name the role.
+OVERRIDABLE = frozenset({"before_minimum"}) | {
+    code.code for kind in GATES.values() for code in kind.codes if code.override == PRESCRIBER
+}
 
 
 def _overridable_subjects(course: Course, rule: str) -> set[str]:

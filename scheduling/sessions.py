@@ -1,0 +1,241 @@
+"""What becomes of a course's sessions beside visits: one more, one given up, and what is done when one comes late."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+
+from django.utils.translation import gettext as _
+
+from clinic import rights
+from clinic.acts import act
+from clinic.errors import Conflict, Problem, RuleBroken
+from clinic.models import User
+
+from . import booking, intake, outbox, replanning, roster, visits
+from .models import Appointment, CancelReason, Course, CourseState, LateBand, Proposal, Session, SessionState, Step
+from .models.appointments import AskedBy
+from .planner import facts
+from .planner.evaluation import RESTARTED
+from .planner.windows import is_as_strict, late_band_of, references
+
+
+class NotLate(Conflict):
+    """There is nothing to decide: the protocol has no late band for the session on that date."""
+
+    code = "not_late"
+
+
+@act
+def add_session(
+    course: Course, step_key: str, *, reason: str, by: User | None, now: datetime
+) -> tuple[Session, Proposal | None]:
+    """Open one more session of a step, after the last of its kind; raise CapReached beyond what the protocol allows.
+
+    A course that was completed is open again by it, unless the patient has another one of the protocol by now.
+    """
+    rights.require(by, course.site, *rights.CLINICAL)
+    course = roster.lock(course)
+    step = course.version.steps.filter(key=step_key).first()
+    problems = [] if step else [Problem("step_unknown", _("The course's protocol has no such step."), "step")]
+    if not reason.strip():
+        problems.append(Problem("reason_missing", _("Say why another session is needed."), "reason"))
+    if problems or step is None:
+        raise RuleBroken(*problems)
+    _refuse_unless_it_may_go_on(course)
+    booking.refuse_beyond_cap(course, step)
+    if course.state == CourseState.COMPLETED:
+        booking.reopen(course, reason=reason.strip(), by=by, now=now)
+    session = booking.open_session(
+        course,
+        step,
+        booking.position_of_another(course, step),
+        areas=course.areas.all(),
+        reason=reason.strip(),
+        by=by,
+        now=now,
+    )
+    return session, _look_again(course, reason="session_added", by=by, now=now)
+
+
+@act
+def skip_session(session: Session, *, reason: str, by: User | None, now: datetime) -> tuple[Session, Proposal | None]:
+    """Give up an open session, as a clinician; its visit is cancelled with it. With the last one the course is over."""
+    rights.require(by, session.course.site, *rights.CLINICAL)
+    if not reason.strip():
+        raise RuleBroken(Problem("reason_missing", _("Say why the session is left out."), "reason"))
+    course = roster.lock(session.course)
+    booking.refuse_unless_open(course)
+    visit = Appointment.objects.live().filter(session=session).select_related("session__course", "site").first()
+    booking.change_session(session, SessionState.SKIPPED, reason=reason.strip(), by=by, now=now)
+    if visit is not None:
+        visits.cancel(visit, reason=CancelReason.CLINICAL, asked_by=AskedBy.CLINIC, by=by, now=now)
+    if not course.sessions.filter(state=SessionState.OPEN).exists():
+        booking.close_course(course, reason="", by=by, now=now, completed=True)
+    return session, _look_again(course, reason="session_skipped", by=by, now=now)
+
+
+@act
+def act_on_lateness(
+    session: Session, action: str, *, reason: str, on: date | None = None, by: User | None, now: datetime
+) -> tuple[Session, Proposal | None]:
+    """Decide what is done with a session that comes late: what its late band names, or a prescriber's other choice.
+
+    `on` is the date on which it is to take place: that of its visit, else today, unless said. `repeat_step` opens one
+    more session of the step from which it is counted, before it; `restart` sets aside what was performed of the series
+    and opens what the protocol plans; `shorten` and `book_anyway` only record the decision. A milder choice than the
+    band's is an override of its gate until the band ends. A `review` instead of these two waits for a new assessment;
+    where the band asks for one, that assessment is all there is to record.
+    """
+    rights.require(by, session.course.site, *rights.CLINICAL)
+    course = roster.lock(session.course)
+    booking.refuse_unless_open(course)
+    session = Session.objects.select_related("course__site", "course__version", "step").get(pk=session.pk)
+    as_it_stands = roster.course_facts(course)
+    known = next(one for one in as_it_stands.sessions if one.id == session.uid)
+    if known.state is not facts.SessionState.OPEN:
+        raise booking.NotPossibleNow(
+            Problem("session_not_open", _("This session is not open any more."), str(session.uid))
+        )
+    today = roster.today(course.site, now)
+    on = on or (known.booked.on if known.booked else today)
+    band = late_band_of(known, on, as_it_stands)
+    if band is None:
+        raise NotLate(Problem("not_late", _("The protocol sees nothing late in this session then."), str(session.uid)))
+    if problems := _against_decision(action, band, reason):
+        raise RuleBroken(*problems)
+    if action != band.action:
+        rights.require(by, course.site, *rights.PRESCRIBING)
+    reason = reason.strip()
+    _note_decision(session, action, band, on, reason=reason, by=by, now=now)
+    if action == facts.LateAction.REPEAT_STEP:
+        _repeat(session, known, band, as_it_stands, reason=reason, by=by, now=now)
+    elif action == facts.LateAction.RESTART:
+        _restart(course, session, reason=reason, by=by, now=now)
+    _write_decision(course, session, action, on)
+    if not is_as_strict(action, band.action) and band.action in REFUSING:
+        until_on = band.last_on or today + timedelta(days=course.site.booking_horizon_days)
+        intake.override(
+            course, session=session, rule=f"late_{band.action}", reason=reason, expires_on=until_on, by=by, now=now
+        )
+    session.refresh_from_db()
+    return session, _look_again(course, reason="late", by=by, now=now)
+
+
+# Bands with these actions close the gate `late` until a person decides; the others only say how the session changes.
+REFUSING = (facts.LateAction.REPEAT_STEP, facts.LateAction.RESTART, facts.LateAction.REVIEW)
+
+
+def _refuse_unless_it_may_go_on(course: Course) -> None:
+    if course.state == CourseState.ENDED:
+        booking.refuse_unless_open(course)
+    others = Course.objects.open().filter(patient=course.patient_id, version__protocol=course.version.protocol_id)
+    if course.state == CourseState.COMPLETED and others.exists():
+        raise booking.NotPossibleNow(
+            Problem(
+                "course_already_open",
+                _("The patient has an open course of this protocol. Add the session there."),
+                str(course.uid),
+            )
+        )
+
+
+def _against_decision(action: str, band: facts.Late, reason: str) -> list[Problem]:
+    problems = []
+    may_review_instead = band.action in (facts.LateAction.REPEAT_STEP, facts.LateAction.RESTART)
+    if action == facts.LateAction.REVIEW and not may_review_instead:
+        problems.append(Problem("review_is_an_assessment", _("Record a new assessment: that is the review."), "action"))
+    elif action not in LateBand.Action.values:
+        problems.append(Problem("action_unknown", _("Choose what is done from the list."), "action"))
+    if not reason.strip():
+        problems.append(Problem("reason_missing", _("Say why."), "reason"))
+    return problems
+
+
+def _note_decision(
+    session: Session, action: str, band: facts.Late, on: date, *, reason: str, by: User | None, now: datetime
+) -> None:
+    booking.note(
+        session.course,
+        session,
+        from_state=session.state,
+        to_state=session.state,
+        reason=reason,
+        details={"late": {"action": action, "band": band.action, "on": on.isoformat()}},
+        by=by,
+        now=now,
+    )
+
+
+def _repeat(
+    session: Session,
+    known: facts.SessionFacts,
+    band: facts.Late,
+    course: facts.CourseFacts,
+    *,
+    reason: str,
+    by: User | None,
+    now: datetime,
+) -> None:
+    """Open one more session of the step that the late one is counted from, before it."""
+    reference = _reference_of(known, band, course)
+    step = reference and session.course.version.steps.filter(key=reference.step.key).first()
+    if not step:
+        raise RuleBroken(
+            Problem("nothing_to_repeat", _("What it is counted from is no step of this protocol."), "action")
+        )
+    booking.refuse_beyond_cap(session.course, step)
+    areas = list(session.planned_areas.all())
+    booking.open_session(session.course, step, session.position, areas=areas, reason=reason, by=by, now=now)
+
+
+def _reference_of(
+    session: facts.SessionFacts, late: facts.Late, course: facts.CourseFacts
+) -> facts.SessionFacts | None:
+    """Return the performed session from which a late band is counted; None for a named event."""
+    for spacing, reference in references(session, course):
+        if isinstance(reference, facts.SessionFacts) and (performed_on := reference.performed_on):
+            begins = {(band.action, band.begins.after(performed_on)) for band in spacing.late_bands}
+            if (late.action, late.first_on) in begins:
+                return reference
+    return None
+
+
+def _restart(course: Course, session: Session, *, reason: str, by: User | None, now: datetime) -> None:
+    """Set aside what was performed of the series, and open what is missing of as many as the protocol plans.
+
+    The series is every session of the late one's kind.
+    """
+    of_its_kind = course.sessions.filter(step__kind=session.step.kind).select_related("course", "step")
+    for performed in of_its_kind.filter(state=SessionState.PERFORMED).exclude(counts_reason=RESTARTED):
+        booking.set_counts(performed, counts=False, reason=RESTARTED, by=by, now=now)
+    areas = list(session.planned_areas.all())
+    for step in Step.objects.filter(version=course.version, kind=session.step.kind).order_by("position"):
+        left = course.sessions.filter(step_key=step.key, state=SessionState.OPEN).count()
+        for _missing in range(step.sessions - left):
+            position = booking.position_of_another(course, step)
+            booking.open_session(course, step, position, areas=areas, reason=reason, by=by, now=now)
+
+
+def _write_decision(course: Course, session: Session, action: str, on: date) -> None:
+    """Write the decision to the session, if it is late still, and to those that now come late in its place."""
+    as_it_stands = roster.course_facts(course)
+    late = {
+        one.id
+        for one in as_it_stands.sessions
+        if one.state is facts.SessionState.OPEN and late_band_of(one, on, as_it_stands) is not None
+    }
+    for row in course.sessions.filter(uid__in=late, position__lte=_position(session)):
+        booking.set_late_action(row, action)
+
+
+def _position(session: Session) -> int:
+    return Session.objects.values_list("position", flat=True).get(pk=session.pk)
+
+
+def _look_again(course: Course, *, reason: str, by: User | None, now: datetime) -> Proposal | None:
+    booking.refresh_windows(course)
+    outbox.reconcile(course, now=now)
+    return replanning.examine(course, reason=reason, by=by, now=now)
+
+
+__all__ = ["NotLate", "act_on_lateness", "add_session", "skip_session"]
