@@ -361,6 +361,7 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "ENUM_NAME_OVERRIDES": {
         "AppointmentStateEnum": "scheduling.models.AppointmentState",
+        "LateActionEnum": "scheduling.models.LateBand.Action",
         "CourseStateEnum": "scheduling.models.CourseState",
         "SessionStateEnum": "scheduling.models.SessionState",
         "ProposalStateEnum": "scheduling.models.proposals.ProposalState",

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from clinic.api import NotFound
 from patients.models import Area, Patient
-from scheduling import booking, holds, intake, roster, visits
+from scheduling import booking, holds, intake, roster, sessions, versions, visits
 from scheduling.models import (
     Consent,
     ConsentText,
@@ -65,6 +65,9 @@ class CourseEndpoint(Endpoint):
         "events": "record_event",
         "holds": "hold",
         "overrides": "override",
+        "add_session": "change_sessions",
+        "preview_version": "move_version",
+        "move_version": "move_version",
         "end": "end_course",
     }
 
@@ -236,6 +239,50 @@ class CourseEndpoint(Endpoint):
             return intake.override(course, **said, by=self.user, now=now)
 
         return self._act(give, status=201)
+
+    @extend_schema(
+        summary="Open one more session of a step",
+        tags=["courses"],
+        request=inputs.AddSessionInput,
+        responses={201: outputs.CourseOutput},
+    )
+    def add_session(self, request: Request, **_uid: Any) -> Response:
+        given = inputs.AddSessionInput.checked(request.data)
+        return self._act(
+            lambda course, now: sessions.add_session(
+                course, given["step"], reason=given["reason"], by=self.user, now=now
+            ),
+            status=201,
+        )
+
+    @extend_schema(
+        summary="What moving the course to another version of its protocol would change; writes nothing",
+        tags=["courses"],
+        request=inputs.VersionInput,
+        responses=outputs.VersionPreviewOutput,
+    )
+    def preview_version(self, request: Request, **_uid: Any) -> Response:
+        given = inputs.VersionInput.checked(request.data)
+        course: Course = self.get_object()
+        version = named(ProtocolVersion.objects.select_related("protocol"), "protocol", uid=given["protocol"])
+        found = versions.preview(course, version, now=timezone.now())
+        self.was_read("view", "scheduling.course", [course.patient.uid], course.uid)
+        return Response(outputs.VersionPreviewOutput(shown.version_preview(found)).data)
+
+    @extend_schema(
+        summary="Move the course to another version, as it was previewed",
+        tags=["courses"],
+        request=inputs.MoveVersionInput,
+        responses=outputs.CourseOutput,
+    )
+    def move_version(self, request: Request, **_uid: Any) -> Response:
+        given = inputs.MoveVersionInput.checked(request.data)
+        version = named(ProtocolVersion.objects.select_related("protocol"), "protocol", uid=given["protocol"])
+        return self._act(
+            lambda course, now: versions.move(
+                course, version, stamp=given["stamp"], reason=given["reason"], by=self.user, now=now
+            )
+        )
 
     @extend_schema(
         summary="End the course: visits are cancelled, open sessions dropped",

@@ -16,7 +16,7 @@ from rest_framework.response import Response
 from clinic.api import InvalidInput, roles_of
 from clinic.errors import Conflict, Problem
 from clinic.models import Site
-from scheduling import booking, roster, visits, worklists
+from scheduling import booking, roster, sessions, visits, worklists
 from scheduling.models import Appointment, AppointmentState, Occupancy, Outcome, Resource, Session
 from scheduling.planner.windows import windows_of
 
@@ -133,6 +133,9 @@ class SessionEndpoint(Endpoint):
         "perform": "perform",
         "outcome": "perform",
         "clear_review": "clear_review",
+        "correct": "perform",
+        "skip": "change_sessions",
+        "late": "change_sessions",
     }
 
     def get_queryset(self) -> QuerySet[Session]:
@@ -252,6 +255,36 @@ class SessionEndpoint(Endpoint):
             return visits.clear_review(reviewed, note=given["note"], by=self.user, now=now)
 
         return self._act(clear)
+
+    @extend_schema(
+        summary="Correct when a performed session took place; history is judged anew",
+        tags=["sessions"],
+        request=inputs.CorrectInput,
+        responses=outputs.SessionChanged,
+    )
+    def correct(self, request: Request, **_uid: Any) -> Response:
+        given = inputs.CorrectInput.checked(request.data)
+        return self._act(lambda session, now: visits.correct_performed(session, **given, by=self.user, now=now))
+
+    @extend_schema(
+        summary="Give up a session; its visit is cancelled with it",
+        tags=["sessions"],
+        request=inputs.SkipInput,
+        responses=outputs.SessionChanged,
+    )
+    def skip(self, request: Request, **_uid: Any) -> Response:
+        given = inputs.SkipInput.checked(request.data)
+        return self._act(lambda session, now: sessions.skip_session(session, **given, by=self.user, now=now))
+
+    @extend_schema(
+        summary="Decide what is done with a session that comes late",
+        tags=["sessions"],
+        request=inputs.LateInput,
+        responses=outputs.SessionChanged,
+    )
+    def late(self, request: Request, **_uid: Any) -> Response:
+        given = inputs.LateInput.checked(request.data)
+        return self._act(lambda session, now: sessions.act_on_lateness(session, **given, by=self.user, now=now))
 
 
 def _shows(session: Session) -> Shows:

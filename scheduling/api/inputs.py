@@ -20,7 +20,7 @@ from clinic.models import Role
 from clinic.validators import validate_one_line
 from clinic.wellformed import FURTHEST_YEAR
 from patients.models import Answer
-from scheduling.models import Assessment, CancelReason, Outcome
+from scheduling.models import Assessment, CancelReason, LateBand, Outcome
 from scheduling.models.appointments import AskedBy
 
 LONGEST_LIST = 200
@@ -348,6 +348,36 @@ class LiftInput(Input):
 
 
 class EndInput(Input):
+    reason = Line(max_length=300)
+
+
+class AddSessionInput(Input):
+    step = Line(max_length=50, help_text="a step's key, as the course's protocol lists them")
+    reason = Line(max_length=300)
+
+
+class SkipInput(Input):
+    reason = Line(max_length=300)
+
+
+class CorrectInput(Input):
+    performed_on = Day()
+    at_time = Clock(required=False, default=None, allow_null=True)
+    reason = Line(max_length=300)
+
+
+class LateInput(Input):
+    action = serializers.ChoiceField(LateBand.Action.choices)
+    reason = Line(max_length=300)
+    on = Day(required=False, default=None, allow_null=True, help_text="when it is to take place")
+
+
+class VersionInput(Input):
+    protocol = Uid(help_text="the uid of a version of the course's protocol")
+
+
+class MoveVersionInput(VersionInput):
+    stamp = Line(max_length=64, help_text="of the preview that was looked at")
     reason = Line(max_length=300)
 
 

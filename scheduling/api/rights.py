@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clinic.models import Role
-from clinic.rights import CLINICAL, FRONT_DESK, PRESCRIBING
+from clinic.rights import CLINICAL, FRONT_DESK, MANAGING, PRESCRIBING
 
 EVERYONE = tuple(Role)
 
@@ -25,7 +25,9 @@ RIGHTS: dict[str, tuple[Role, ...]] = {
     "assess": CLINICAL,
     "record_consent": CLINICAL,
     "record_event": CLINICAL,
-    "perform": CLINICAL,  # perform, record an outcome
+    "perform": CLINICAL,  # perform, correct when, record an outcome
+    "change_sessions": CLINICAL,  # add, skip, decide on late ones
+    "move_version": (*PRESCRIBING, *MANAGING),
     "clear_review": CLINICAL,
     "override": PRESCRIBING,
 }

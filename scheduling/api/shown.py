@@ -12,7 +12,7 @@ from django.db.models import Prefetch, QuerySet
 
 from clinic import localtime
 from clinic.models import Site, User
-from scheduling import booking, roster, wording, worklists
+from scheduling import booking, roster, versions, wording, worklists
 from scheduling.models import (
     Appointment,
     Assessment,
@@ -31,8 +31,9 @@ from scheduling.models import (
     SessionState,
 )
 from scheduling.planner import facts
+from scheduling.planner.evaluation import Evaluation, evaluate
 from scheduling.planner.gates import gate_answers
-from scheduling.planner.windows import windows_of
+from scheduling.planner.windows import late_band_of, windows_of
 
 
 class Shown:
@@ -158,6 +159,7 @@ def sessions(row: Course, now: datetime, *, only: UUID | None = None) -> list[Sh
     as_it_stands = roster.course_facts(row)
     known = {session.id: session for session in as_it_stands.sessions}
     windows = windows_of(as_it_stands)
+    history = {one.session: one for one in evaluate(as_it_stands)}
     names = roster.subjects()
     rows = Session.objects.filter(course=row).select_related("course", "step", "outcome")
     if only is not None:
@@ -168,6 +170,7 @@ def sessions(row: Course, now: datetime, *, only: UUID | None = None) -> list[Sh
             session,
             known[session.uid],
             windows.get(session.uid) or _kept_window(session),
+            history.get(session.uid),
             as_it_stands if row.state == CourseState.OPEN and session.state == SessionState.OPEN else None,
             today,
             names,
@@ -182,6 +185,7 @@ def _session(
     row: Session,
     known: facts.SessionFacts,
     window: facts.Window,
+    evaluation: Evaluation | None,
     still_open_in: facts.CourseFacts | None,
     today: date,
     names: Mapping[str, str],
@@ -193,6 +197,8 @@ def _session(
     return Shown(
         row,
         window=window,
+        evaluation=evaluation and Shown(evaluation, message=wording.evaluation(evaluation)),
+        late=late_band_of(known, gates_on, still_open_in) if gates_on and still_open_in else None,
         gates_on=gates_on,
         gates=gates(gate_answers(known, gates_on, still_open_in, today), names)
         if gates_on is not None and still_open_in is not None
@@ -200,6 +206,23 @@ def _session(
         appointment=next((visit for visit in visits if visit.is_live), None),
         former_appointments=[visit for visit in visits if not visit.is_live],
         outcome=getattr(row, "outcome", None),
+    )
+
+
+def version_preview(found: versions.Preview) -> Shown:
+    """Return what a move to another version would change, with its sentences."""
+    names = roster.subjects()
+    return Shown(
+        found,
+        sessions=[
+            Shown(
+                one,
+                closing=gates(one.closing, names),
+                opening=gates(one.opening, names),
+                broken=[{"code": p.code, "message": p.message} for p in wording.problems(one.broken, names)],
+            )
+            for one in found.sessions
+        ],
     )
 
 

@@ -185,7 +185,7 @@ def test_a_session_of_the_front_desk_reads_and_needs_a_csrf_token_to_write(clini
 
 MAY = {
     "reception": "record_answer start_course plan book apply_proposal sign_consent hold end_course register_patient",
-    "clinician": "assess record_consent record_event perform clear_review",
+    "clinician": "assess record_consent record_event perform change_sessions clear_review",
     "prescriber": "override",
 }
 
@@ -199,9 +199,9 @@ def test_the_table_of_rights_is_what_it_says():
     assert everyone == {"sign_out", "see_own_account", "see_protocols"}
     assert by_role == {
         Role.RECEPTION: front_desk,
-        Role.MANAGER: front_desk,
+        Role.MANAGER: front_desk | {"move_version"},
         Role.CLINICIAN: clinical,
-        Role.PRESCRIBER: clinical | {"override"},
+        Role.PRESCRIBER: clinical | {"override", "move_version"},
         Role.OPERATOR: set(),
     }
 

@@ -20,6 +20,7 @@ from .plans import BookedOutput, PlanOutput
 from .problems import ProblemOutput
 from .proposals import ProposalApplied, ProposalOutput, VisitChanged
 from .protocols import ProtocolOutput, WholeProtocolOutput
+from .versions import VersionPreviewOutput
 from .visits import FreeTimesOutput, MyDayOutput, SiteDayOutput, VisitOutput
 from .worklist import WorklistOutput
 
@@ -49,6 +50,7 @@ __all__ = [
     "SignInOutput",
     "SiteDayOutput",
     "SiteOutput",
+    "VersionPreviewOutput",
     "VisitChanged",
     "VisitOutput",
     "WholeProtocolOutput",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
-from scheduling.models import Assessment, CourseState, Outcome, SessionState
+from scheduling.models import Assessment, CourseState, LateBand, Outcome, SessionState
+from scheduling.planner.evaluation import Verdict
 
 from .fields import Codes, Named, Output, clock, day, maybe_day, maybe_moment, moment, uid_of, words
 from .people import PatientBrief
@@ -26,6 +27,39 @@ class OutcomeOutput(Output):
     cleared_note = words()
 
 
+class LateOutput(Output):
+    """The late band in which a date lies."""
+
+    action = serializers.ChoiceField(LateBand.Action.choices, help_text="what the protocol then says")
+    note = words()
+    first_on = day(help_text="of the band")
+    last_on = maybe_day(help_text="null: it has no end")
+
+
+class DecidingSpacing(Output):
+    reference = words()
+    reference_key = words()
+    floor = words(allow_null=True)
+    minimum = words(allow_null=True)
+    overdue = words(allow_null=True)
+    lapse = words(allow_null=True)
+
+
+class EvaluationOutput(Output):
+    """What a performed session is worth, and the dates that decided it."""
+
+    verdict = serializers.ChoiceField([(verdict.value, verdict.value) for verdict in Verdict])
+    code = words(help_text="stable")
+    message = words(help_text="a sentence that can be read out")
+    spacing = DecidingSpacing(allow_null=True, help_text="the one that decided")
+    reference_on = maybe_day(help_text="what it is counted from")
+    floor_on = maybe_day(help_text="before it, it does not count")
+    minimum_on = maybe_day(help_text="before it, it came within the days of grace")
+    overdue_on = maybe_day(help_text="the first day that is late")
+    lapse_on = maybe_day(help_text="the first day that is too late")
+    band = LateOutput(allow_null=True)
+
+
 class SessionOutput(Output):
     uid = uid_of()
     course = uid_of(source="course.uid")
@@ -34,13 +68,18 @@ class SessionOutput(Output):
     state = serializers.ChoiceField(SessionState.choices)
     state_reason = words()
     counts = serializers.BooleanField()
-    counts_reason = words()
+    counts_reason = words(help_text="too_soon, restarted")
     planned_areas = Codes()
     treated_areas = Codes()
     performed_on = maybe_day()
     performed_at = maybe_moment()
     performed_minutes = serializers.IntegerField(allow_null=True)
     window = WindowOutput()
+    evaluation = EvaluationOutput(allow_null=True, help_text="of a performed session")
+    late = LateOutput(allow_null=True, help_text="the late band on gates_on")
+    late_action = serializers.ChoiceField(
+        LateBand.Action.choices, allow_blank=True, help_text="what a clinician decided for a session that comes late"
+    )
     gates_on = maybe_day(help_text="the date for which the gates were asked; null: the session is not open")
     gates = GateOutput(many=True, help_text="what is not open")
     appointment = VisitOutput(allow_null=True, help_text="the live one")
