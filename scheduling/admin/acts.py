@@ -20,7 +20,7 @@ from clinic.errors import Refusal
 from clinic.models import Role, User
 from clinic.rights import CLINICAL, FRONT_DESK, PRESCRIBING
 from patients.models import Answer
-from scheduling import booking, holds, intake, roster, visits
+from scheduling import booking, holds, intake, roster, sessions, visits
 from scheduling.models import Appointment, CancelReason, Consent, Course, Hold, Outcome, Session
 from scheduling.models.appointments import AskedBy
 
@@ -201,6 +201,62 @@ ACTS: dict[str, Act] = {
         about="session",
         roles=CLINICAL,
         hint=gettext_lazy("As it really happened. The windows of the sessions to come are counted from this date."),
+    ),
+    "correct": Act(
+        title=gettext_lazy("Correct when it took place"),
+        button=gettext_lazy("Save the date"),
+        form=forms.CorrectForm,
+        run=lambda form, by, now: visits.correct_performed(
+            form.of,
+            performed_on=form.cleaned_data["performed_on"],
+            at_time=form.cleaned_data["at_time"],
+            reason=form.cleaned_data["reason"],
+            by=by,
+            now=now,
+        ),
+        done=gettext_lazy("The date is corrected, and everything counted from it anew."),
+        about="session",
+        roles=CLINICAL,
+        hint=gettext_lazy("What counts is judged again, and the windows of the sessions to come are counted anew."),
+    ),
+    "add": Act(
+        title=gettext_lazy("Add a session"),
+        button=gettext_lazy("Add the session"),
+        form=forms.AddSessionForm,
+        run=lambda form, by, now: sessions.add_session(
+            form.course, form.cleaned_data["step"], reason=form.cleaned_data["reason"], by=by, now=now
+        ),
+        done=gettext_lazy("The session is added and waits to be booked."),
+        roles=CLINICAL,
+        hint=gettext_lazy("It comes after the last one of its kind. The protocol says how many there may be."),
+    ),
+    "skip": Act(
+        title=gettext_lazy("Leave out the session"),
+        button=gettext_lazy("Leave it out"),
+        form=forms.SkipForm,
+        run=lambda form, by, now: sessions.skip_session(form.of, reason=form.cleaned_data["reason"], by=by, now=now),
+        done=gettext_lazy("The session is left out."),
+        about="session",
+        roles=CLINICAL,
+        hint=gettext_lazy("Its visit is cancelled with it. This cannot be taken back; a session can be added."),
+        is_danger=True,
+    ),
+    "late": Act(
+        title=gettext_lazy("The session comes late"),
+        button=gettext_lazy("Save the decision"),
+        form=forms.LateForm,
+        run=lambda form, by, now: sessions.act_on_lateness(
+            form.of,
+            form.cleaned_data["action"],
+            reason=form.cleaned_data["reason"],
+            on=form.cleaned_data["on"],
+            by=by,
+            now=now,
+        ),
+        done=gettext_lazy("The decision is recorded."),
+        about="session",
+        roles=CLINICAL,
+        hint=gettext_lazy("Repeating and beginning again open sessions; the other choices are only recorded."),
     ),
     "outcome": Act(
         title=gettext_lazy("Record the outcome"),

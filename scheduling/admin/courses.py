@@ -23,7 +23,7 @@ from scheduling import booking, roster
 from scheduling.models import Course, Hold, SessionState
 from scheduling.models.courses import CourseState
 
-from . import acts, plans, times
+from . import acts, plans, times, versions
 from .acts import allowed
 from .desk import course_or_404, given_uid, needs, posted_to, read, shown, sites_of
 from .forms import StartForm, events_of
@@ -59,6 +59,7 @@ class CourseAdmin(ClinicAdmin):
         return [
             path("<uuid:uid>/plan/", view(plans.plan), name="scheduling_course_plan"),
             path("<uuid:uid>/times/<uuid:session_uid>/", view(times.choose), name="scheduling_course_times"),
+            path("<uuid:uid>/version/", view(versions.move), name="scheduling_course_version"),
             path("<uuid:uid>/do/<slug:name>/", view(acts.act), name="scheduling_course_act"),
             path("<uuid:uid>/do/<slug:name>/<uuid:of>/", view(acts.act), name="scheduling_course_act_on"),
             *super().get_urls(),
@@ -189,6 +190,7 @@ def course_view(request: HttpRequest, object_id: str) -> HttpResponse:
             "opts": Course._meta,
             "areas": list(course.areas.all()),
             "allowed": allowed(request),
+            "may_move_version": page.is_open and versions.may_move(request) and page.has_other_versions,
             "has_events": bool(events_of(course)),
             "moves": moves_in_words(page.proposal.moves.all() if page.proposal else []),
             "wishes": wishes_in_words(course),

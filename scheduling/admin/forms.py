@@ -19,6 +19,7 @@ from scheduling.models import (
     CancelReason,
     ConsentText,
     Course,
+    LateBand,
     Outcome,
     ProtocolVersion,
     Resource,
@@ -186,6 +187,49 @@ class PerformForm(OutcomeForm):
             minutes=said["minutes"],
             lead=said["lead"],
         )
+
+
+class AddSessionForm(ActForm):
+    step = forms.ChoiceField(label=gettext_lazy("Which session"))
+    reason = Reason(label=gettext_lazy("Why another one is needed"))
+
+    def prepare(self) -> None:
+        field = self.fields["step"]
+        steps = list(self.course.version.steps.order_by("position"))
+        if isinstance(field, forms.ChoiceField):
+            field.choices = [(step.key, step.name) for step in steps]
+        treatments = [step.key for step in steps if step.kind == facts.StepKind.TREATMENT]
+        field.initial = treatments[-1] if treatments else None
+
+
+class SkipForm(ActForm):
+    reason = Reason(label=gettext_lazy("Why the session is left out"))
+
+
+class CorrectForm(ActForm):
+    together = (("performed_on", "at_time"),)
+    performed_on = DateField(label=gettext_lazy("Really took place on"))
+    at_time = TimeField(label=gettext_lazy("At"), required=False)
+    reason = Reason(label=gettext_lazy("What was wrong"))
+
+    def prepare(self) -> None:
+        self.fields["performed_on"].initial = self.of.performed_on
+        self.fields["performed_on"].widget.attrs["max"] = self.today.isoformat()
+
+
+class LateForm(ActForm):
+    action = forms.ChoiceField(
+        label=gettext_lazy("What is done"),
+        choices=LateBand.Action.choices,
+        widget=forms.RadioSelect,
+        help_text=gettext_lazy("Another choice than the protocol's is a prescriber's."),
+    )
+    on = DateField(label=gettext_lazy("It is to take place on"), required=False)
+    reason = Reason(label=gettext_lazy("Why"))
+
+    def prepare(self) -> None:
+        live = self.of.appointments.filter(state__in=("booked", "arrived")).first()
+        self.fields["on"].initial = live.on if live else self.today
 
 
 class ClearForm(ActForm):

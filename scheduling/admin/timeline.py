@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from clinic.models import Role
-from scheduling import roster, wording
+from scheduling import roster, versions, wording
 from scheduling.models import (
     Appointment,
     AppointmentState,
@@ -23,6 +23,7 @@ from scheduling.models import (
     Course,
     CourseState,
     Hold,
+    LateBand,
     Message,
     Move,
     Outcome,
@@ -34,8 +35,9 @@ from scheduling.models import (
 )
 from scheduling.models.resources import Weekday
 from scheduling.planner import facts
+from scheduling.planner.evaluation import Verdict, evaluate
 from scheduling.planner.gates import gate_answers
-from scheduling.planner.windows import windows_of
+from scheduling.planner.windows import late_band_of, windows_of
 
 # Which act opens a gate: the beginning of its code, the page, and the words on its button.
 REMEDIES = (
@@ -46,7 +48,15 @@ REMEDIES = (
     ("risk_relative", "override", gettext_lazy("Override")),
     ("consent_", "consent", gettext_lazy("Record the consent")),
     ("before_minimum", "override", gettext_lazy("Override")),
+    ("late_review", "assess", gettext_lazy("Record the assessment")),
+    ("review_due", "assess", gettext_lazy("Record the assessment")),
 )
+VERDICTS = {
+    Verdict.TOO_SOON: ("bad", gettext_lazy("too soon")),
+    Verdict.GRACE: ("warn", gettext_lazy("a little early")),
+    Verdict.IN_TIME: ("good", gettext_lazy("in time")),
+    Verdict.LATE: ("warn", gettext_lazy("late")),
+}
 CODE_NAMES = {
     "open": gettext_lazy("open"),
     "completed": gettext_lazy("completed"),
@@ -125,6 +135,11 @@ class Card:
     people: list[str] = field(default_factory=list)
     note: str = ""
     next_step: str = ""
+    verdict: tuple[str, Any] | None = None  # tone and words, of a performed session
+    judged: str = ""  # the verdict as a sentence
+    late: facts.Late | None = None  # the late band on the day it would take place
+    late_words: str = ""
+    decided: str = ""  # what a clinician decided for one that comes late
     is_today: bool = False
     has_begun: bool = False
     is_over: bool = False
@@ -157,8 +172,21 @@ class Card:
         return "; ".join(group.title for group in grouped((line, self.session.position) for line in self.gates))
 
     @property
+    def may_be_corrected(self) -> bool:
+        """Whether its date can be corrected here; an assessment's is its record's own."""
+        return self.session.state == SessionState.PERFORMED and not hasattr(self.session, "assessment")
+
+    @property
+    def why_not_counted(self) -> str:
+        return wording.reason(self.session.counts_reason)
+
+    @property
+    def why_given_up(self) -> str:
+        return wording.reason(self.session.state_reason)
+
+    @property
     def has_acts(self) -> bool:
-        return self.is_open or self.awaits_outcome or self.awaits_review
+        return self.is_open or self.awaits_outcome or self.awaits_review or self.may_be_corrected
 
 
 @dataclass
@@ -175,6 +203,7 @@ class CoursePage:
     messages: list[Message]
     changes: list[StateChange]
     names: Mapping[str, str]
+    has_other_versions: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -217,11 +246,14 @@ def course_page(course: Course, *, now: datetime) -> CoursePage:
     names = names_of(course, sessions, as_it_stands)
     windows = windows_of(as_it_stands)
     by_id = {one.id: one for one in as_it_stands.sessions}
+    history = {one.session: one for one in evaluate(as_it_stands)}
     cards = [
         _card(session, by_id[session.uid], windows.get(session.uid), as_it_stands, names, today=today, now=now)
         for session in sessions
     ]
     for card in cards:
+        if judged := history.get(card.session.uid):
+            card.verdict, card.judged = VERDICTS.get(judged.verdict), wording.evaluation(judged)
         card.is_next = card.is_open and all(not other.is_open for other in cards[: cards.index(card)])
         card.tone, card.state = _state(card, today)
     _number_repeats(cards)
@@ -236,6 +268,7 @@ def course_page(course: Course, *, now: datetime) -> CoursePage:
         messages=list(course.messages.defer("content").order_by("due_at", "id")[:60]),
         changes=list(course.changes.select_related("by", "session__step").order_by("-at", "-id")[:80]),
         names=names,
+        has_other_versions=course.state == CourseState.OPEN and bool(versions.others(course, now)),
     )
 
 
@@ -308,6 +341,9 @@ def _card(
         card.window = window
         card.ruler = ruler(window, live.on if live else None, today) if window else None
         card.gates = gate_lines(known, on, course, today, names)
+        card.late = late_band_of(known, on, course)
+        card.late_words = wording.late_action(card.late) if card.late else ""
+        card.decided = str(LateBand.Action(session.late_action).label) if session.late_action else ""
     if live:
         card.is_today = live.on == today
         card.has_begun = live.during.lower <= now
@@ -481,6 +517,8 @@ def change_in_words(change: StateChange) -> str:
     """Return a line of a course's history as a sentence."""
     what = change.session.step.name if change.session else _("Course")
     if change.from_state == change.to_state and change.details:
+        if words := _change_beside(what, change.details):
+            return words
         moved = change.details
         return _("%(what)s moved: %(from)s → %(to)s") % {
             "what": what,
@@ -492,6 +530,25 @@ def change_in_words(change: StateChange) -> str:
         return _("%(what)s: %(state)s") % {"what": what, "state": new}
     old = CODE_NAMES.get(change.from_state, change.from_state)
     return _("%(what)s: %(old)s → %(new)s") % {"what": what, "old": old, "new": new}
+
+
+def _change_beside(what: str, details: Mapping[str, Any]) -> str:
+    """Return a change that is neither one of state nor a move; nothing when it is a move."""
+    match details:
+        case {"changed": "wishes"}:
+            return _("Wishes changed")
+        case {"counts": True}:
+            return _("%(what)s counts") % {"what": what}
+        case {"counts": False}:
+            return _("%(what)s does not count") % {"what": what}
+        case {"performed_on": {"from": old, "to": new}}:
+            dates = {"old": day_in_words(date.fromisoformat(old)), "new": day_in_words(date.fromisoformat(new))}
+            return _("%(what)s took place on %(new)s, not on %(old)s") % {"what": what, **dates}
+        case {"late": {"action": action}}:
+            return _("%(what)s comes late: %(action)s") % {"what": what, "action": LateBand.Action(action).label}
+        case {"version": {"from": old, "to": new}}:
+            return _("Moved from version %(old)s to version %(new)s") % {"old": old, "new": new}
+    return ""
 
 
 def moves_in_words(moves: Iterable[Move]) -> list[dict[str, Any]]:
