@@ -15,9 +15,10 @@ BROWSER ?= /usr/bin/chromium
 run: $(READY)
 	@exec $(PYTHON) manage.py run --end-with-starter $$PPID
 
+# Each process of the tests has a database of its own; a file stays in one, since its tests may share a running service.
 test: $(READY) browser
 	@$(MAKE) --no-print-directory check
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 check: $(READY)
 	$(VENV)/bin/ruff format --check .
