@@ -1,5 +1,7 @@
 """What we are told before a session: assessment, consent, answers, overrides. What turns bad, holds.
 
+What was recorded in error is struck: the record before it counts again, and nothing is lifted by itself.
+
 The only writer of assessments, consents and overrides.
 """
 
@@ -33,6 +35,10 @@ from .models import (
 )
 from .planner import facts
 from .planner.gates import GATES, PRESCRIBER
+
+
+class StruckAlready(Conflict):
+    code = "struck_already"
 
 
 class ConsentNotOpen(Conflict):
@@ -87,7 +93,7 @@ def assess(
         raise RuleBroken(*problems)
     course = Course.objects.open().filter(patient=patient, version__protocol=protocol).first()
     if course is not None:
-        course = roster.lock(course)
+        course = roster.lock(course, now=now)
         rights.require(by, course.site, *rights.CLINICAL)
     session = course.assessment_session if course else None
     if session is not None and session.state != SessionState.OPEN:
@@ -114,8 +120,35 @@ def assess(
             booking.finish_visit(session, by=by, now=now)
         if not what.is_suitable:
             reason = _("A clinician found the treatment unsuitable.")
-            _hold(course, "unsuitable", reason, Role.PRESCRIBER, by=by, now=now)
+            _hold(course, holds.UNSUITABLE, reason, Role.PRESCRIBER, by=by, now=now)
         _look_again(course, reason="assessed", by=by, now=now)
+    return assessment
+
+
+@act
+def strike_assessment(assessment: Assessment, *, site: Site, reason: str, by: User | None, now: datetime) -> Assessment:
+    """Strike an assessment that was recorded in error; the one before it counts again, and the course is asked anew.
+
+    The session that it performed is open again. A hold that it placed stays until a person lifts it.
+    """
+    rights.require(by, site, *rights.CLINICAL)
+    patient = _lock(assessment.patient)
+    if not reason.strip():
+        raise RuleBroken(Problem("reason_missing", _("Say why this is an error."), "reason"))
+    course = Course.objects.open().filter(patient=patient, version__protocol=assessment.protocol_id).first()
+    if course is not None:
+        course = roster.lock(course, now=now)
+        rights.require(by, course.site, *rights.CLINICAL)
+    performed = assessment.session
+    if not Assessment.objects.filter(pk=assessment.pk, error_at=None).update(
+        error_at=now, error_by=by, error_reason=reason.strip(), session=None
+    ):
+        raise StruckAlready(Problem("struck_already", _("This was marked as an error already."), "assessment"))
+    if course is not None:
+        if performed is not None and performed.course_id == course.pk:
+            booking.reopen_session(performed, reason="struck", by=by, now=now)
+        _look_again(course, reason="struck", by=by, now=now)
+    assessment.refresh_from_db()
     return assessment
 
 
@@ -150,7 +183,7 @@ def record_event(
 ) -> NamedEvent:
     """Record something from which a spacing counts, or correct its date; the course is looked at again."""
     rights.require(by, course.site, *rights.CLINICAL)
-    course = roster.lock(course)
+    course = roster.lock(course, now=now)
     if happened_on > roster.today(course.site, now):
         raise RuleBroken(Problem("event_in_future", _("This date is still to come."), "happened_on"))
     event = booking.write_event(course, key, happened_on, note=note, by=by, now=now)
@@ -164,7 +197,7 @@ def record_consent(course: Course, what: ConsentInput, *, by: User | None, now: 
     rights.require(by, course.site, *rights.CLINICAL)
     if by is None:
         raise RuleBroken(Problem("seeker_missing", _("A consent names the clinician who sought it."), "sought_by"))
-    course = roster.lock(course)
+    course = roster.lock(course, now=now)
     on = roster.today(course.site, now)
     if problems := _against_consent(course, what, on):
         raise RuleBroken(*problems)
@@ -209,7 +242,7 @@ def _against_consent(course: Course, what: ConsentInput, on: date) -> list[Probl
 def sign_consent(consent: Consent, *, signed_on: date, by: User | None, now: datetime) -> Consent:
     """Record the signature under a consent whose information was given before."""
     rights.require(by, consent.course.site, *rights.FRONT_DESK)
-    course = roster.lock(consent.course)
+    course = roster.lock(consent.course, now=now)
     if signed_on < consent.informed_on:
         raise RuleBroken(
             Problem(
@@ -229,7 +262,7 @@ def sign_consent(consent: Consent, *, signed_on: date, by: User | None, now: dat
 def withdraw_consent(consent: Consent, *, on: date, by: User | None, now: datetime) -> Consent:
     """Record that the patient withdrew; the course is put on hold and its reminders stop."""
     rights.require(by, consent.course.site, *rights.FRONT_DESK)
-    course = roster.lock(consent.course)
+    course = roster.lock(consent.course, now=now)
     if not consent.informed_on <= on <= roster.today(course.site, now):
         raise RuleBroken(Problem("withdrawn_out_of_range", _("Check the date of the withdrawal."), "on"))
     if not Consent.objects.filter(pk=consent.pk, withdrawn_on=None).update(withdrawn_on=on):
@@ -249,11 +282,15 @@ def answer_all(
     now: datetime,
     source: str = Answer.Source.STAFF,
     note: str = "",
+    visits: str = holds.Visits.KEEP,
 ) -> list[Answer]:
-    """Record answers, question code to value, all or none; a bad one holds at once every open course it concerns."""
+    """Record answers, question code to value, all or none; a bad one holds at once every open course it concerns.
+
+    Messages of such a course stop; its visits are kept, or freed if a person says so.
+    """
     rights.require_somewhere(by, *rights.FRONT_DESK)
     patient = _lock(patient)
-    courses = [roster.lock(course) for course in Course.objects.open().filter(patient=patient).order_by("pk")]
+    courses = [roster.lock(course, now=now) for course in Course.objects.open().filter(patient=patient).order_by("pk")]
     recorded = [
         records.record_answer(patient, question, value, given_on=given_on, by=by, now=now, source=source, note=note)
         for question, value in values.items()
@@ -262,12 +299,17 @@ def answer_all(
         rules = RiskRule.objects.filter(version=course.version, question__code__in=values).select_related("question")
         bad = [rule for rule in rules if values[rule.question.code] in rule.refused_answers]
         for rule in bad:
-            role = Role.CLINICIAN if rule.severity == RiskRule.Severity.ASK else Role.PRESCRIBER
+            role = who_decides(rule)
             reason = _("An answer speaks against the treatment: %(question)s") % {"question": rule.question.text}
-            _hold(course, f"risk_{rule.question.code}", reason[:300], role, by=by, now=now)
+            _hold(course, f"{holds.RISK}{rule.question.code}", reason[:300], role, visits=visits, by=by, now=now)
         if not bad:
             outbox.reconcile(course, now=now)
     return recorded
+
+
+def who_decides(rule: RiskRule) -> Role:
+    """Return who may lift the hold that a bad answer places."""
+    return Role.CLINICIAN if rule.severity == RiskRule.Severity.ASK else Role.PRESCRIBER
 
 
 def answer(
@@ -280,10 +322,11 @@ def answer(
     now: datetime,
     source: str = Answer.Source.STAFF,
     note: str = "",
+    visits: str = holds.Visits.KEEP,
 ) -> Answer:
     """Record one answer, as `answer_all` does."""
     (recorded,) = answer_all(
-        patient, {question_code: value}, given_on=given_on, by=by, now=now, source=source, note=note
+        patient, {question_code: value}, given_on=given_on, by=by, now=now, source=source, note=note, visits=visits
     )
     return recorded
 
@@ -293,11 +336,28 @@ def review_answer(answer: Answer, *, by: User, now: datetime) -> Answer:
     """Note that a clinician has looked at an answer; the open courses that ask for it are looked at again."""
     patient = _lock(answer.patient)
     concerned = Course.objects.open().filter(patient=patient, version__risk_rules__question=answer.question_id)
-    courses = [roster.lock(course) for course in concerned.order_by("pk")]
+    courses = [roster.lock(course, now=now) for course in concerned.order_by("pk")]
     reviewed = records.review_answer(answer, by=by, now=now)
     for course in courses:
         _look_again(course, reason="answer_reviewed", by=by, now=now)
     return reviewed
+
+
+@act
+def strike_answer(answer: Answer, *, reason: str, by: User | None, now: datetime) -> Answer:
+    """Strike an answer that was recorded in error; the one before it counts again, and the courses are asked anew.
+
+    A clinician's right: a struck answer may have held a course. That hold stays until a person lifts it. Raise
+    RuleBroken without a reason, and Conflict for an answer that was struck before.
+    """
+    rights.require_somewhere(by, *rights.CLINICAL)
+    patient = _lock(answer.patient)
+    concerned = Course.objects.open().filter(patient=patient, version__risk_rules__question=answer.question_id)
+    courses = [roster.lock(course, now=now) for course in concerned.order_by("pk")]
+    struck = records.mark_answer_error(answer, reason=reason, by=by, now=now)
+    for course in courses:
+        _look_again(course, reason="struck", by=by, now=now)
+    return struck
 
 
 @act
@@ -316,7 +376,7 @@ def override(
     rights.require(by, course.site, *rights.PRESCRIBING)
     if by is None:
         raise RuleBroken(Problem("overrider_missing", _("An override names the person who gave it."), "given_by"))
-    course = roster.lock(course)
+    course = roster.lock(course, now=now)
     problems = []
     if rule not in OVERRIDABLE:
         problems.append(Problem("rule_not_overridable", _("Nobody may override this rule here."), "rule"))
@@ -358,11 +418,24 @@ def _overridable_subjects(course: Course, rule: str) -> set[str]:
     return {risk.question for risk in risks if risk.severity is facts.Severity.RELATIVE}
 
 
-def _hold(course: Course, code: str, reason: str, role: Role, *, by: User | None, now: datetime) -> None:
-    if course.holds.filter(code=code, lifted_at=None).exists():
-        outbox.reconcile(course, now=now)
+def _hold(
+    course: Course,
+    code: str,
+    reason: str,
+    role: Role,
+    *,
+    visits: str = holds.Visits.KEEP,
+    by: User | None,
+    now: datetime,
+) -> None:
+    """Hold a course for this, or let a hold that stands stand; its visits are freed either way if a person says so."""
+    standing = course.holds.filter(code=code, lifted_at=None).first()
+    if standing is None:
+        holds.place(course, code=code, reason=reason, lifted_by_role=role, visits=visits, by=by, now=now)
+    elif visits == holds.Visits.FREE:
+        holds.free_visits(standing, by=by, now=now)
     else:
-        holds.place(course, code=code, reason=reason, lifted_by_role=role, by=by, now=now)
+        outbox.reconcile(course, now=now)
 
 
 def _look_again(course: Course, *, reason: str, by: User | None, now: datetime) -> None:

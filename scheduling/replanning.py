@@ -41,30 +41,38 @@ class ProposalOvertaken(Conflict):
 
 
 def examine(
-    course: Course, as_it_stands: facts.CourseFacts | None = None, *, reason: str, by: User | None, now: datetime
+    course: Course,
+    as_it_stands: facts.CourseFacts | None = None,
+    *,
+    reason: str,
+    by: User | None,
+    now: datetime,
+    plan_unbooked: bool = False,
 ) -> Proposal | None:
     """Look at the rest of a course after something happened; return a proposal if booked visits should move.
 
     Part of an act that holds the course's lock, and hands on the facts of the course as it leaves it, if it has them.
     An older open proposal for the course is overtaken by this look. A course on hold, or over, is left alone: lifting
-    the hold looks again.
+    the hold looks again. With `plan_unbooked` the proposal also gives times to sessions that have none, as after a hold
+    whose visits were freed.
     """
     withdraw(course, by=by, now=now)
     course.refresh_from_db(fields=["state"])
     as_it_stands = as_it_stands or roster.course_facts(course)
-    if course.state != CourseState.OPEN or as_it_stands.holds or not _booked(as_it_stands):
+    unbooked = plan_unbooked and any(booking.is_to_plan(session) for session in as_it_stands.sessions)
+    if course.state != CourseState.OPEN or as_it_stands.holds or not (_booked(as_it_stands) or unbooked):
         return None
     on = roster.today(course.site, now)
     booked_on = [slot.on for slot in _booked(as_it_stands)]
     if _may_stay(course, as_it_stands, on=on, now=now):
         return None
     horizon_on = on + timedelta(days=course.site.booking_horizon_days)
-    times = roster.load(course, min(on, *booked_on), max(horizon_on, *booked_on), now=now)
+    times = roster.load(course, min([on, *booked_on]), max([horizon_on, *booked_on]), now=now)
     try:
         repair = search.repair(as_it_stands, times, booking.WEIGHTS, today=on)
     except explain.Unplannable as stuck:
         return _propose_nothing(course, as_it_stands, times, stuck, reason=reason, on=on, by=by, now=now)
-    if all(move.old is None for move in repair.moves):
+    if not repair.moves or (not unbooked and all(move.old is None for move in repair.moves)):
         return None
     proposal = _open(course, reason=reason, cost=repair.plan.cost.total, by=by, now=now)
     broken = violations(_booked(as_it_stands), as_it_stands, times, on)
@@ -74,7 +82,9 @@ def examine(
 
 def withdraw(course: Course, *, by: User | None, now: datetime) -> None:
     """Let a course's open proposal be overtaken: what it proposes is not asked any more. The caller holds the lock."""
-    Proposal.objects.open().filter(course=course).update(state=ProposalState.STALE, decided_at=now, decided_by=by)
+    Proposal.objects.filter(course=course, state=ProposalState.OPEN).update(
+        state=ProposalState.STALE, decided_at=now, decided_by=by
+    )
 
 
 def examine_touched(visits: QuerySet[Appointment], *, reason: str, by: User | None, now: datetime) -> list[Proposal]:
@@ -127,7 +137,7 @@ def _leave_for_later(course: Course, *, reason: str, by: User | None, now: datet
 
 @act
 def _examine_alone(course: Course, *, reason: str, by: User | None, now: datetime) -> Proposal | None:
-    return examine(roster.lock(course), reason=reason, by=by, now=now)
+    return examine(roster.lock(course, now=now), reason=reason, by=by, now=now)
 
 
 @act
@@ -147,7 +157,7 @@ def apply(
         course: booking.slots_from([move.to_slot for move in moves], course) for course, moves in per_course.items()
     }
     for course in sorted(per_course, key=lambda course: (course.patient_id, course.pk)):
-        roster.lock(course)
+        roster.lock(course, now=now)
     resources = booking.resources_of(slot for chosen in slots.values() for slot in chosen)
     roster.lock_resources(resources)
     proposal = Proposal.objects.select_for_update().get(pk=proposal.pk)

@@ -34,7 +34,7 @@ def add_session(
     A course that was completed is open again by it, unless the patient has another one of the protocol by now.
     """
     rights.require(by, course.site, *rights.CLINICAL)
-    course = roster.lock(course)
+    course = roster.lock(course, now=now)
     step = course.version.steps.filter(key=step_key).first()
     problems = [] if step else [Problem("step_unknown", _("The course's protocol has no such step."), "step")]
     if not reason.strip():
@@ -63,7 +63,7 @@ def skip_session(session: Session, *, reason: str, by: User | None, now: datetim
     rights.require(by, session.course.site, *rights.CLINICAL)
     if not reason.strip():
         raise RuleBroken(Problem("reason_missing", _("Say why the session is left out."), "reason"))
-    course = roster.lock(session.course)
+    course = roster.lock(session.course, now=now)
     booking.refuse_unless_open(course)
     visit = Appointment.objects.live().filter(session=session).select_related("session__course", "site").first()
     booking.change_session(session, SessionState.SKIPPED, reason=reason.strip(), by=by, now=now)
@@ -87,7 +87,7 @@ def act_on_lateness(
     where the band asks for one, that assessment is all there is to record.
     """
     rights.require(by, session.course.site, *rights.CLINICAL)
-    course = roster.lock(session.course)
+    course = roster.lock(session.course, now=now)
     booking.refuse_unless_open(course)
     session = Session.objects.select_related("course__site", "course__version", "step").get(pk=session.pk)
     as_it_stands = roster.course_facts(course)

@@ -164,7 +164,7 @@ def move(
     rights.require(by, course.site, *rights.PRESCRIBING, *rights.MANAGING)
     if not reason.strip():
         raise RuleBroken(Problem("reason_missing", _("Say why the course is moved."), "reason"))
-    course = roster.lock(course)
+    course = roster.lock(course, now=now)
     if preview(course, version, now=now).stamp != stamp:
         raise PreviewStale(
             Problem("preview_stale", _("The course has changed since. Look at the differences again."), "stamp")

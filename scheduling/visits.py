@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 
 from django.utils.translation import gettext as _
@@ -107,7 +107,7 @@ def free_times(
 def book(session: Session, slot: facts.Slot, *, by: User | None, now: datetime) -> Appointment:
     """Book one session; raise NotBookable with everything that is wrong."""
     rights.require(by, session.course.site, *rights.FRONT_DESK)
-    course = roster.lock(session.course, booking.resources_of([slot]))
+    course = roster.lock(session.course, booking.resources_of([slot]), now=now)
     _refuse_if_over(course)
     booking.release_expired_reservations(now=now, resources=booking.resources_of([slot]))
     as_it_stands = roster.course_facts(course)
@@ -132,8 +132,8 @@ def move(
     A visit that is there already stays untouched: the request was sent twice.
     """
     rights.require(by, appointment.site, *rights.FRONT_DESK)
-    course = roster.lock(appointment.session.course, booking.resources_of([slot]))
-    appointment = _as_it_stands(appointment)
+    course = roster.lock(appointment.session.course, booking.resources_of([slot]), now=now)
+    appointment = fresh(appointment)
     if not appointment.is_live:
         raise booking.NotPossibleNow(_not_live(appointment))
     booking.release_expired_reservations(now=now, resources=booking.resources_of([slot]))
@@ -165,8 +165,8 @@ def cancel(
 ) -> Appointment:
     """Cancel a visit: the row and its reason stay, the time is free at once, the session waits to be booked again."""
     rights.require(by, appointment.site, *rights.FRONT_DESK)
-    course = roster.lock(appointment.session.course)
-    appointment = _as_it_stands(appointment)
+    course = roster.lock(appointment.session.course, now=now)
+    appointment = fresh(appointment)
     _cancel(appointment, reason=reason, asked_by=asked_by, by=by, now=now, note=note)
     outbox.announce_cancellation(appointment, now=now)
     after = roster.course_facts(course)
@@ -180,17 +180,24 @@ def cancel(
 def arrive(appointment: Appointment, *, by: User | None, now: datetime) -> Appointment:
     """Check a patient in; raise NotAdmitted while any gate is closed or still pending."""
     rights.require(by, appointment.site, *rights.FRONT_DESK)
-    course = roster.lock(appointment.session.course)
-    appointment = _as_it_stands(appointment)
+    course = roster.lock(appointment.session.course, now=now)
+    appointment = fresh(appointment)
     on = roster.today(appointment.site, now)
-    if appointment.on != on:
-        raise booking.NotPossibleNow(
-            Problem("not_today", _("This visit is not today. Move it first."), str(appointment.uid))
-        )
+    refuse_unless_expected(appointment, on)
     if shut := gates_at_check_in(course, appointment.session, on):
         raise NotAdmitted(*wording.gate_problems(shut, appointment.session.uid, roster.subjects()))
     booking.change_appointment(appointment, AppointmentState.ARRIVED, by=by, now=now, arrived_at=now)
     return appointment
+
+
+def refuse_unless_expected(appointment: Appointment, on: date) -> None:
+    """Raise NotPossibleNow for a visit that is not booked any more, or not for this day."""
+    if appointment.state != AppointmentState.BOOKED:
+        raise booking.NotPossibleNow(_not_live(appointment))
+    if appointment.on != on:
+        raise booking.NotPossibleNow(
+            Problem("not_today", _("This visit is not today. Move it first."), str(appointment.uid))
+        )
 
 
 def gates_at_check_in(course: Course, session: Session, on: date) -> list[facts.GateAnswer]:
@@ -207,13 +214,13 @@ def miss(appointment: Appointment, *, by: User | None, now: datetime) -> tuple[A
     The session stays open: losing a visit never loses the step.
     """
     rights.require(by, appointment.site, *rights.FRONT_DESK)
-    course = roster.lock(appointment.session.course)
-    appointment = _as_it_stands(appointment)
+    course = roster.lock(appointment.session.course, now=now)
+    appointment = fresh(appointment)
     if now < appointment.during.lower:
         raise booking.NotPossibleNow(
             Problem("not_over_yet", _("This visit has not begun yet. Cancel it instead."), str(appointment.uid))
         )
-    booking.change_appointment(appointment, AppointmentState.MISSED, by=by, now=now, release_from=EVER)
+    booking.change_appointment(appointment, AppointmentState.MISSED, by=by, now=now, release_from=booking.EVER)
     after = roster.course_facts(course)
     booking.refresh_windows(course, after)
     outbox.reconcile(course, now=now)
@@ -229,7 +236,7 @@ def perform(session: Session, what: Performed, *, by: User | None, now: datetime
     forbids that, the course goes on hold until a clinician decides.
     """
     rights.require(by, session.course.site, *rights.CLINICAL)
-    course = roster.lock(session.course)
+    course = roster.lock(session.course, now=now)
     session = course.sessions.select_related("step").get(pk=session.pk)
     performed_at = _when_performed(course, what, now)
     uses = _booked_uses(session)
@@ -274,7 +281,7 @@ def correct_performed(
     The date of an assessment is its record's own, and is corrected there.
     """
     rights.require(by, session.course.site, *rights.CLINICAL)
-    course = roster.lock(session.course)
+    course = roster.lock(session.course, now=now)
     session = course.sessions.select_related("step").get(pk=session.pk)
     if session.state != SessionState.PERFORMED:
         raise booking.NotPossibleNow(
@@ -307,7 +314,7 @@ def correct_performed(
 def record_outcome(session: Session, what: OutcomeInput, *, by: User | None, now: datetime) -> Outcome:
     """Record the outcome of a performed session that has none."""
     rights.require(by, session.course.site, *rights.CLINICAL)
-    course = roster.lock(session.course)
+    course = roster.lock(session.course, now=now)
     session.refresh_from_db()
     if session.state != SessionState.PERFORMED:
         raise booking.NotPossibleNow(
@@ -323,11 +330,11 @@ def clear_review(outcome: Outcome, *, note: str, by: User | None, now: datetime)
     """Say, as a clinician, that the course may go on after a review; the last one cleared lifts the reviews' hold."""
     course = outcome.session.course
     rights.require(by, course.site, *rights.CLINICAL)
-    course = roster.lock(course)
+    course = roster.lock(course, now=now)
     waiting = Outcome.objects.filter(pk=outcome.pk, result=Outcome.Result.REVIEW, cleared_at=None)
     if by is None or not waiting.update(cleared_at=now, cleared_by=by, cleared_note=note):
         raise booking.NotPossibleNow(Problem("no_review_waiting", _("There is no review to clear here."), "outcome"))
-    standing = course.holds.filter(code=REVIEW_HOLD, lifted_at=None).first()
+    standing = course.holds.filter(code=holds.REVIEW, lifted_at=None).first()
     others = Outcome.objects.filter(session__course=course, result=Outcome.Result.REVIEW, cleared_at=None)
     if standing is not None and not others.exists():
         return holds.lift(standing, reason=note or _("review cleared"), by=by, now=now)
@@ -343,7 +350,7 @@ def end_course(
     rights.require(by, course.site, *rights.FRONT_DESK)
     if not reason.strip():
         raise RuleBroken(Problem("reason_missing", _("Say why the course ends."), "reason"))
-    course = roster.lock(course)
+    course = roster.lock(course, now=now)
     _refuse_if_over(course)
     for appointment in _cancel_all(course, asked_by=asked_by, by=by, now=now):
         outbox.announce_cancellation(appointment, now=now)
@@ -360,7 +367,7 @@ def end_courses_of(patient: Patient, *, reason: str, by: User | None, now: datet
     """
     ended = []
     for course in Course.objects.open().filter(patient=patient).order_by("pk"):
-        locked = roster.lock(course)
+        locked = roster.lock(course, now=now)
         _cancel_all(locked, asked_by=AskedBy.CLINIC, by=by, now=now)
         ended.append(_close(locked, reason=reason, by=by, now=now))
     to_do = FollowUpTask.objects.filter(session__course__patient=patient, done_at=None, cancelled_at=None)
@@ -370,9 +377,6 @@ def end_courses_of(patient: Patient, *, reason: str, by: User | None, now: datet
 
 # --- parts ------------------------------------------------------------------------------------------------------------
 
-EVER = datetime.min.replace(tzinfo=UTC)  # before any visit
-REVIEW_HOLD = "outcome_review"
-STOP_HOLD = "outcome_stop"
 NOT_REPLACED_HOLD = "session_not_replaced"
 
 
@@ -392,19 +396,7 @@ def _cancel(
 ) -> None:
     if reason not in CancelReason.values or asked_by not in AskedBy.values:
         raise RuleBroken(Problem("reason_unknown", _("Choose a reason from the list, and who asked."), "reason"))
-    booking.change_appointment(
-        appointment,
-        AppointmentState.CANCELLED,
-        by=by,
-        now=now,
-        reason=reason,
-        release_from=EVER,
-        cancelled_at=now,
-        cancel_reason=reason,
-        cancel_asked_by=asked_by,
-        note=note,
-        calendar_sequence=appointment.calendar_sequence + 1,
-    )
+    booking.cancel_visit(appointment, reason=reason, asked_by=asked_by, by=by, now=now, note=note)
 
 
 def _cancel_all(course: Course, *, asked_by: AskedBy, by: User | None, now: datetime) -> list[Appointment]:
@@ -466,9 +458,9 @@ def _against_outcome(session: Session, what: OutcomeInput) -> list[Problem]:
 
 def _hold_after(session: Session, result: str, *, by: User | None, now: datetime) -> None:
     placed = {
-        Outcome.Result.REVIEW: (REVIEW_HOLD, Role.CLINICIAN, _("A clinician must review the last session first.")),
+        Outcome.Result.REVIEW: (holds.REVIEW, Role.CLINICIAN, _("A clinician must review the last session first.")),
         Outcome.Result.STOP: (
-            STOP_HOLD,
+            holds.STOP,
             Role.PRESCRIBER,
             _("The clinician stopped the course after the last session."),
         ),
@@ -556,7 +548,7 @@ def _areas(codes: Iterable[str]) -> list[Area]:
     return found
 
 
-def _as_it_stands(appointment: Appointment) -> Appointment:
+def fresh(appointment: Appointment) -> Appointment:
     """Read a visit again under the locks."""
     return Appointment.objects.select_related("session__course__site", "session__step", "site", "lead", "patient").get(
         pk=appointment.pk
@@ -591,9 +583,11 @@ __all__ = [
     "end_course",
     "end_courses_of",
     "free_times",
+    "fresh",
     "gates_at_check_in",
     "miss",
     "move",
     "perform",
     "record_outcome",
+    "refuse_unless_expected",
 ]

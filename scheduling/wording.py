@@ -29,6 +29,7 @@ SENTENCES = {
     "answer_missing": gettext_lazy("The question “%(subject)s” has never been answered."),
     "answer_expired": gettext_lazy("The answer to “%(subject)s” is too old. Ask again."),
     "answer_due_again": gettext_lazy("The question “%(subject)s” must be asked again before this visit."),
+    "answer_before_last_session": gettext_lazy("The question “%(subject)s” has not been asked since the last session."),
     "risk_absolute": gettext_lazy("The answer to “%(subject)s” rules this treatment out."),
     "risk_relative": gettext_lazy("The answer to “%(subject)s” speaks against this treatment."),
     "risk_ask": gettext_lazy("A clinician must look at the answer to “%(subject)s” first."),

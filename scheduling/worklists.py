@@ -28,7 +28,7 @@ from clinic import localtime
 from clinic.models import Site
 from patients.models import MailState, Patient
 
-from . import roster
+from . import holds, roster
 from .models import (
     Appointment,
     AppointmentState,
@@ -64,7 +64,7 @@ TITLES = {
         gettext_lazy("Visit soon, something missing"),
         gettext_lazy("A visit within a week could not begin as things stand."),
     ),
-    "held": (gettext_lazy("On hold"), gettext_lazy("Nothing is booked until someone lifts the hold.")),
+    "held": (gettext_lazy("On hold"), gettext_lazy("Nothing is booked until the one who may lifts the hold.")),
     "reviews": (gettext_lazy("Review waiting"), gettext_lazy("A clinician decides whether the course goes on.")),
     "outcomes": (gettext_lazy("Outcome missing"), gettext_lazy("The next session waits for it.")),
     "calls": (gettext_lazy("Calls to make"), gettext_lazy("Check-ups after a session.")),
@@ -121,6 +121,9 @@ def worklist(sites: Sequence[Site], *, now: datetime, whole: str = "") -> list[L
         ("dropped", mail_dropped(sites, now)),
     ]
     listings = [_listing(kind, rows, ROWS_AT_MOST if kind == whole else ROWS_SHOWN) for kind, rows in found]
+    for listing in listings:
+        if listing.kind == "held":
+            _say_which_are_settled(listing.rows)
     return [listing for listing in listings if listing.count]
 
 
@@ -207,7 +210,7 @@ def held(sites: Sequence[Site]) -> list[Course]:
     courses = list(
         Course.objects.open()
         .filter(pk__in=set(standing.values_list("course", flat=True)), site__in=sites)
-        .select_related("patient", "site", "version__protocol")
+        .select_related("patient", "site", "version__protocol", "lead", "wish_practitioner")
         .prefetch_related(Prefetch("holds", standing, to_attr="standing"))
         .order_by("pk")
     )
@@ -217,6 +220,14 @@ def held(sites: Sequence[Site]) -> list[Course]:
     for course in courses:
         course.next_visit_on = nearest.get(course.pk)  # type: ignore[attr-defined]  # shown beside it
     return sorted(courses, key=lambda course: (nearest.get(course.pk, date.max), course.pk))
+
+
+def _say_which_are_settled(courses: Sequence[Course]) -> None:
+    """Mark the holds whose reason is no longer so: they are offered for lifting to whom they name."""
+    stand = roster.courses_facts(courses)
+    for course in courses:
+        for hold in getattr(course, "standing", []):
+            hold.is_settled = holds.is_settled(hold.code, stand[course.pk])
 
 
 def reviews(sites: Sequence[Site]) -> QuerySet[Outcome]:

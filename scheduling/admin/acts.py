@@ -20,8 +20,8 @@ from clinic.errors import Refusal
 from clinic.models import Role, User
 from clinic.rights import CLINICAL, FRONT_DESK, PRESCRIBING
 from patients.models import Answer
-from scheduling import booking, holds, intake, roster, sessions, visits
-from scheduling.models import Appointment, CancelReason, Consent, Course, Hold, Outcome, Session
+from scheduling import booking, check_in, holds, intake, roster, sessions, visits
+from scheduling.models import Appointment, Assessment, CancelReason, Consent, Course, Hold, Outcome, Session
 from scheduling.models.appointments import AskedBy
 
 from . import forms
@@ -39,15 +39,29 @@ class Act:
     form: type[forms.ActForm]
     run: Run
     done: Any
-    about: str = "course"  # course, session, appointment, hold, consent, answer, outcome
+    about: str = "course"  # course, session, appointment, hold, consent, answer, assessment, outcome
     roles: tuple[Role, ...] = FRONT_DESK
     hint: Any = ""
     is_danger: bool = False
 
 
+def _of_held(form: Any) -> str:
+    """Return what becomes of a held course's visits: kept, where nobody chose."""
+    return form.cleaned_data.get("visits") or holds.Visits.KEEP
+
+
 def _answers(form: Any, by: User, now: datetime) -> None:
     given_on = form.cleaned_data["given_on"]
-    intake.answer_all(form.course.patient, dict(form.answers()), given_on=given_on, by=by, now=now)
+    intake.answer_all(
+        form.course.patient, dict(form.answers()), given_on=given_on, visits=_of_held(form), by=by, now=now
+    )
+
+
+def _check_in(form: Any, by: User, now: datetime) -> None:
+    """Record what was answered and let the visit begin, or say why it does not: the answers are kept all the same."""
+    done = check_in.check_in(form.of, form.answers(), visits_of_held=_of_held(form), by=by, now=now)
+    if not done.admitted:
+        raise visits.NotAdmitted(*done.problems)
 
 
 def _override(form: Any, by: User, now: datetime) -> None:
@@ -101,6 +115,30 @@ ACTS: dict[str, Act] = {
         roles=CLINICAL,
         hint=gettext_lazy("Where a question asks for a clinician’s look, this opens its gate. A hold is lifted apart."),
     ),
+    "strike-answer": Act(
+        title=gettext_lazy("The answer was recorded in error"),
+        button=gettext_lazy("Strike the answer"),
+        form=forms.StrikeForm,
+        run=lambda form, by, now: intake.strike_answer(form.of, reason=form.cleaned_data["reason"], by=by, now=now),
+        done=gettext_lazy("The answer is struck. A hold that it placed waits to be lifted."),
+        about="answer",
+        roles=CLINICAL,
+        hint=gettext_lazy("For a mistake in writing it down. If the patient's answer has changed, ask again instead."),
+        is_danger=True,
+    ),
+    "strike-assessment": Act(
+        title=gettext_lazy("The assessment was recorded in error"),
+        button=gettext_lazy("Strike the assessment"),
+        form=forms.StrikeForm,
+        run=lambda form, by, now: intake.strike_assessment(
+            form.of, site=form.course.site, reason=form.cleaned_data["reason"], by=by, now=now
+        ),
+        done=gettext_lazy("The assessment is struck. Its session is open again."),
+        about="assessment",
+        roles=CLINICAL,
+        hint=gettext_lazy("The assessment before it, if there is one, counts again."),
+        is_danger=True,
+    ),
     "consent": Act(
         title=gettext_lazy("Record a consent"),
         button=gettext_lazy("Save the consent"),
@@ -148,18 +186,29 @@ ACTS: dict[str, Act] = {
             code=form.cleaned_data["code"],
             reason=form.cleaned_data["reason"],
             lifted_by_role=Role(form.cleaned_data["lifted_by_role"]),
+            visits=_of_held(form),
             by=by,
             now=now,
         ),
         done=gettext_lazy("The course is on hold."),
-        hint=gettext_lazy("Nothing is booked and no reminder goes out. Booked visits stay until someone decides."),
+        hint=gettext_lazy("Nothing is booked and no reminder goes out."),
+    ),
+    "free": Act(
+        title=gettext_lazy("Free the visits of the held course"),
+        button=gettext_lazy("Cancel the visits"),
+        form=forms.ConfirmForm,
+        run=lambda form, by, now: holds.free_visits(form.of, by=by, now=now),
+        done=gettext_lazy("The visits are cancelled and their times are free. Lifting the hold proposes new ones."),
+        about="hold",
+        hint=gettext_lazy("The patient is told. The sessions stay, and are planned again when the hold is lifted."),
+        is_danger=True,
     ),
     "lift": Act(
         title=gettext_lazy("Lift the hold"),
         button=gettext_lazy("Lift the hold"),
         form=forms.LiftForm,
         run=lambda form, by, now: holds.lift(form.of, reason=form.cleaned_data["reason"], by=by, now=now),
-        done=gettext_lazy("The hold is lifted."),
+        done=gettext_lazy("The hold is lifted. What is not booked has a proposed plan, where there is one."),
         about="hold",
     ),
     "event": Act(
@@ -279,10 +328,11 @@ ACTS: dict[str, Act] = {
     "arrive": Act(
         title=gettext_lazy("Check in"),
         button=gettext_lazy("The patient is here"),
-        form=forms.ConfirmForm,
-        run=lambda form, by, now: visits.arrive(form.of, by=by, now=now),
+        form=forms.CheckInForm,
+        run=_check_in,
         done=gettext_lazy("The patient is checked in."),
         about="appointment",
+        hint=gettext_lazy("Ask what is due, as written. Answers are kept, whether or not the visit may begin."),
     ),
     "miss": Act(
         title=gettext_lazy("The patient did not come"),
@@ -322,7 +372,10 @@ def find(course: Course, about: str, uid: UUID | None) -> Any:
         ),
         "hold": Hold.objects.filter(course=course).select_related("course__site"),
         "consent": Consent.objects.filter(course=course).select_related("course__site", "text"),
-        "answer": Answer.objects.filter(patient=course.patient_id).select_related("question", "patient"),
+        "answer": Answer.objects.filter(patient=course.patient_id, error_at=None).select_related("question", "patient"),
+        "assessment": Assessment.objects.filter(
+            patient=course.patient_id, protocol=course.version.protocol_id, error_at=None
+        ).select_related("patient", "session", "assessed_by"),
     }
     if about == "course":
         return None
@@ -375,6 +428,7 @@ def act(request: HttpRequest, uid: UUID, name: str, of: UUID | None = None) -> H
             "hold": subject if isinstance(subject, Hold) else None,
             "consent": subject if isinstance(subject, Consent) else None,
             "answer": subject if isinstance(subject, Answer) else None,
+            "assessment": subject if isinstance(subject, Assessment) else None,
             "allowed": allowed(request),
             "back": _back(request, course, subject),
             "has_errors": request.method == "POST",

@@ -7,13 +7,14 @@ from datetime import date, time
 from typing import Any
 
 from django import forms
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from clinic.models import Role, Site
 from patients.admin import LANGUAGES, typed_date
-from patients.models import Answer, Area, Complication
-from scheduling import intake, visits
+from patients.models import Answer, Area, Complication, Question
+from scheduling import check_in, holds, intake, visits
 from scheduling.models import (
     Assessment,
     CancelReason,
@@ -95,6 +96,52 @@ class ActForm(forms.Form):
 
 class ConfirmForm(ActForm):
     """Nothing to fill in."""
+
+
+class CheckInForm(ActForm):
+    """The questions that are due for this visit, each with its last answer and what a bad one does."""
+
+    def prepare(self) -> None:
+        self.due = check_in.due_questions(self.of.session, now=timezone.now())
+        self.held_by = {one.code: (one.rule.refused_answers, one.decided_by.label) for one in self.due}
+        for one in self.due:
+            question = one.rule.question
+            self.fields[_field_of(question)] = forms.ChoiceField(
+                label=question.text_in(self.course.site.language),
+                choices=[(choice, _answer_label(choice)) for choice in question.choices],
+                required=False,
+                widget=forms.RadioSelect,
+                help_text=_last_answer(one.last),
+            )
+        if self.due:
+            self.fields["visits"] = visits_field(_("If an answer speaks against the treatment: the visits"))
+
+    @property
+    def asked(self) -> list[tuple[forms.BoundField, Any, Any]]:
+        """Return each question with the answers that hold the course, and who decides then."""
+        return [(self[_field_of(one.rule.question)], *self.held_by[one.code]) for one in self.due]
+
+    def clean(self) -> dict[str, Any]:
+        if self.due and not self.answers() and self.of.on == self.today:
+            raise forms.ValidationError(_("Ask these questions first."), code="answers_missing")
+        return self.cleaned_data
+
+    def answers(self) -> dict[str, str]:
+        found = {one.code: self.cleaned_data.get(_field_of(one.rule.question), "") for one in self.due}
+        return {code: value for code, value in found.items() if value}
+
+
+def _field_of(question: Question) -> str:
+    return f"question_{question.code}"
+
+
+def _last_answer(known: Answer | None) -> str:
+    if known is None:
+        return _("Never asked.")
+    return _("Last answer: %(value)s, %(on)s") % {
+        "value": _answer_label(known.value),
+        "on": known.given_on.isoformat(),
+    }
 
 
 class CancelForm(ActForm):
@@ -236,6 +283,23 @@ class ClearForm(ActForm):
     note = Reason(label=gettext_lazy("What you found, and why the course may go on"))
 
 
+def visits_field(label: Any) -> forms.ChoiceField:
+    return forms.ChoiceField(
+        label=label,
+        choices=[
+            (holds.Visits.KEEP.value, gettext_lazy("keep them until someone decides")),
+            (holds.Visits.FREE.value, gettext_lazy("cancel them: the times are free at once, the sessions stay")),
+        ],
+        widget=forms.RadioSelect,
+        initial=holds.Visits.KEEP.value,
+        required=False,
+    )
+
+
+class StrikeForm(ActForm):
+    reason = Reason(label=gettext_lazy("Why it is an error"))
+
+
 class HoldForm(ActForm):
     code = forms.ChoiceField(
         label=gettext_lazy("Kind"),
@@ -252,6 +316,7 @@ class HoldForm(ActForm):
         choices=[(role.value, role.label) for role in Role if role is not Role.OPERATOR],
         initial=Role.RECEPTION,
     )
+    visits = visits_field(gettext_lazy("Booked visits"))
 
 
 class LiftForm(ActForm):
@@ -380,17 +445,15 @@ class AnswersForm(ActForm):
         }
         self.newest = {answer.question.code: answer for answer in newest.values()}
         self.rules = list(self.course.version.risk_rules.select_related("question"))
+        self.fields["visits"] = visits_field(_("If an answer speaks against the treatment: the visits"))
         for rule in self.rules:
             known = newest.get(rule.question_id)
-            self.fields[f"question_{rule.question.code}"] = forms.ChoiceField(
+            self.fields[_field_of(rule.question)] = forms.ChoiceField(
                 label=rule.question.text_in(self.course.site.language),
                 choices=[("", _("not asked today")), *((one, _answer_label(one)) for one in rule.question.choices)],
                 required=False,
                 widget=forms.RadioSelect,
-                help_text=_("Last answer: %(value)s, %(on)s")
-                % {"value": _answer_label(known.value), "on": known.given_on.isoformat()}
-                if known
-                else _("Never asked."),
+                help_text=_last_answer(known),
             )
 
     def to_look_at(self) -> list[Answer]:
@@ -405,7 +468,7 @@ class AnswersForm(ActForm):
 
     def answers(self) -> list[tuple[str, str]]:
         """Return (question code, value) for each question that was answered."""
-        found = ((rule.question.code, self.cleaned_data[f"question_{rule.question.code}"]) for rule in self.rules)
+        found = ((rule.question.code, self.cleaned_data[_field_of(rule.question)]) for rule in self.rules)
         return [(code, value) for code, value in found if value]
 
 

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from clinic.models import Role
-from scheduling import roster, versions, wording
+from scheduling import holds, roster, versions, wording
 from scheduling.models import (
     Appointment,
     AppointmentState,
@@ -262,7 +262,7 @@ def course_page(course: Course, *, now: datetime) -> CoursePage:
         today=today,
         cards=cards,
         needed=grouped((line, card.session.position) for card in cards for line in card.gates),
-        holds=list(course.holds.select_related("placed_by", "lifted_by").order_by("lifted_at", "-placed_at")),
+        holds=_holds(course, as_it_stands),
         consents=list(course.consents.select_related("text", "sought_by")),
         proposal=open_proposal(course),
         messages=list(course.messages.defer("content").order_by("due_at", "id")[:60]),
@@ -270,6 +270,14 @@ def course_page(course: Course, *, now: datetime) -> CoursePage:
         names=names,
         has_other_versions=course.state == CourseState.OPEN and bool(versions.others(course, now)),
     )
+
+
+def _holds(course: Course, as_it_stands: facts.CourseFacts) -> list[Hold]:
+    """Return the course's holds, those that stand first, each with whether what placed it is no longer so."""
+    found = list(course.holds.select_related("placed_by", "lifted_by").order_by("-lifted_at", "-placed_at"))
+    for hold in found:
+        hold.is_settled = holds.is_settled(hold.code, as_it_stands)  # type: ignore[attr-defined]
+    return found
 
 
 def open_proposal(course: Course) -> Proposal | None:

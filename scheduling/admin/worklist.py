@@ -15,6 +15,7 @@ from django.utils.translation import ngettext
 
 from clinic import localtime
 from clinic.admin import RIGHTS, has_role, page_of
+from clinic.models import Role
 from patients.admin import name_and_birth_date
 from patients.models import Patient
 from scheduling import outbox, roster, wording, worklists
@@ -163,10 +164,18 @@ def _visit(visit: Appointment) -> str:
 
 def _held(course: Any) -> tuple[str, str, str]:
     since = localtime.local_date(course.standing[0].placed_at, course.site.zone)
-    reasons = "; ".join(hold.reason for hold in course.standing)
+    reasons = "; ".join(_hold(hold) for hold in course.standing)
     if course.next_visit_on:
         reasons += " · " + _("next visit %(date)s") % {"date": day_in_words(course.next_visit_on)}
     return _("since %(date)s") % {"date": day_in_words(since)}, reasons, _("Open")
+
+
+def _hold(hold: Any) -> str:
+    """Return why a course is held, and who is asked to decide."""
+    asked = str(Role(hold.lifted_by_role).label).lower()
+    if hold.is_settled:
+        return _("%(reason)s (no longer so: to be lifted by: %(role)s)") % {"reason": hold.reason, "role": asked}
+    return _("%(reason)s (decided by: %(role)s)") % {"reason": hold.reason, "role": asked}
 
 
 def _mail(message: Message) -> tuple[str, str, str]:

@@ -16,6 +16,7 @@ from clinic.api import NotFound
 from patients.models import Area, Patient
 from scheduling import booking, holds, intake, roster, sessions, versions, visits
 from scheduling.models import (
+    Assessment,
     Consent,
     ConsentText,
     Course,
@@ -353,7 +354,7 @@ class HoldEndpoint(Endpoint):
     """Holds of courses that the user may see."""
 
     site_path = "course.site_id"
-    rights: ClassVar = {"lift": "hold"}
+    rights: ClassVar = {"lift": "hold", "free_visits": "hold"}
 
     def get_queryset(self) -> QuerySet[Hold]:
         return Hold.objects.filter(course__in=Course.objects.visible_to(self.user)).select_related(
@@ -376,6 +377,62 @@ class HoldEndpoint(Endpoint):
             return outputs.HoldLifted({"hold": lifted, "proposal": shown.open_proposal(lifted.course)}).data
 
         return self.do(answer, shows=_shows(hold.course))
+
+    @extend_schema(
+        summary="Free the visits of a held course: they are cancelled, their sessions stay",
+        tags=["courses"],
+        request=None,
+        responses=outputs.VisitsFreed,
+    )
+    def free_visits(self, request: Request, **_uid: Any) -> Response:
+        hold: Hold = self.get_object()
+        inputs.Nothing.checked(request.data)
+
+        def answer() -> Any:
+            freed = holds.free_visits(hold, by=self.user, now=timezone.now())
+            rows = shown.appointments_visible_to(self.user).filter(pk__in=[one.pk for one in freed]).order_by("during")
+            return outputs.VisitsFreed({"hold": self.get_queryset().get(pk=hold.pk), "appointments": rows}).data
+
+        return self.do(answer, shows=_shows(hold.course))
+
+
+class AssessmentEndpoint(Endpoint):
+    """Assessments behind courses that the user may see."""
+
+    rights: ClassVar = {"strike": "strike"}
+
+    def get_queryset(self) -> QuerySet[Assessment]:
+        seen = Course.objects.visible_to(self.user)
+        return (
+            Assessment.objects.filter(patient__courses__in=seen).select_related("patient", "assessed_by", "session")
+        ).distinct()
+
+    @extend_schema(
+        summary="Strike an assessment recorded in error; the one before it counts again",
+        tags=["courses"],
+        request=inputs.StrikeInput,
+        responses=outputs.AssessmentOutput,
+    )
+    def strike(self, request: Request, **_uid: Any) -> Response:
+        assessment: Assessment = self.get_object()
+        given = inputs.StrikeInput.checked(request.data)
+        course = (
+            Course.objects.visible_to(self.user)
+            .filter(patient=assessment.patient_id, version__protocol=assessment.protocol_id)
+            .select_related("site")
+            .order_by("-started_at")
+            .first()
+        )
+        if course is None:
+            raise NotFound
+
+        def answer() -> Any:
+            intake.strike_assessment(
+                assessment, site=course.site, reason=given["reason"], by=self.user, now=timezone.now()
+            )
+            return outputs.AssessmentOutput(self.get_queryset().get(pk=assessment.pk)).data
+
+        return self.do(answer, shows=Shows("scheduling.assessment", assessment.uid, assessment.patient.uid))
 
 
 class ProtocolEndpoint(Endpoint):

@@ -16,7 +16,7 @@ from rest_framework.response import Response
 from clinic.api import InvalidInput, roles_of
 from clinic.errors import Conflict, Problem
 from clinic.models import Site
-from scheduling import booking, roster, sessions, visits, worklists
+from scheduling import booking, check_in, roster, sessions, visits, worklists
 from scheduling.models import Appointment, AppointmentState, Occupancy, Outcome, Resource, Session
 from scheduling.planner.windows import windows_of
 
@@ -36,6 +36,12 @@ class OutcomeMissing(Conflict):
     """There is no outcome that could be looked at."""
 
     code = "outcome_missing"
+
+
+class NothingBooked(Conflict):
+    """There is no visit that could begin."""
+
+    code = "nothing_booked"
 
 
 class DayEndpoint(Endpoint):
@@ -136,6 +142,8 @@ class SessionEndpoint(Endpoint):
         "correct": "perform",
         "skip": "change_sessions",
         "late": "change_sessions",
+        "to_ask": "book",
+        "check_in": "book",
     }
 
     def get_queryset(self) -> QuerySet[Session]:
@@ -285,6 +293,48 @@ class SessionEndpoint(Endpoint):
     def late(self, request: Request, **_uid: Any) -> Response:
         given = inputs.LateInput.checked(request.data)
         return self._act(lambda session, now: sessions.act_on_lateness(session, **given, by=self.user, now=now))
+
+    @extend_schema(
+        summary="What is to be asked before this session, and what else keeps it from beginning",
+        tags=["sessions"],
+        responses=outputs.CheckInOutput,
+    )
+    def to_ask(self, request: Request, **_uid: Any) -> Response:
+        session: Session = self.get_object()
+        inputs.Nothing.checked_query(request)
+        self.was_read("view", "scheduling.session", [session.course.patient.uid], session.uid)
+        return Response(outputs.CheckInOutput(shown.check_in_form(session, timezone.now())).data)
+
+    @extend_schema(
+        summary="Record the answers given at the desk, and check the patient in if nothing stands in the way",
+        description="The answers are recorded whether or not the visit may begin: look at `admitted`.",
+        tags=["sessions"],
+        request=inputs.CheckInInput,
+        responses=outputs.CheckedInOutput,
+    )
+    def check_in(self, request: Request, **_uid: Any) -> Response:
+        session: Session = self.get_object()
+        given = inputs.CheckInInput.checked(request.data)
+        visit = Appointment.objects.live().filter(session=session).select_related("session__course", "site").first()
+        if visit is None:
+            raise NothingBooked(
+                Problem("nothing_booked", _("This session has no visit. Book it first."), str(session.uid))
+            )
+
+        def answer() -> Any:
+            values = {one["question"]: one["value"] for one in given["answers"]}
+            done = check_in.check_in(visit, values, visits_of_held=given["visits"], by=self.user, now=timezone.now())
+            fresh = shown.appointments_visible_to(self.user).get(pk=visit.pk)
+            return outputs.CheckedInOutput(
+                {
+                    "admitted": done.admitted,
+                    "problems": done.problems,
+                    "holds": done.holds,
+                    "appointment": fresh,
+                }
+            ).data
+
+        return self.do(answer, shows=_shows(session))
 
 
 def _shows(session: Session) -> Shows:

@@ -20,10 +20,12 @@ from clinic.models import Role
 from clinic.validators import validate_one_line
 from clinic.wellformed import FURTHEST_YEAR
 from patients.models import Answer
+from scheduling import holds
 from scheduling.models import Assessment, CancelReason, LateBand, Outcome
 from scheduling.models.appointments import AskedBy
 
 LONGEST_LIST = 200
+VISITS = [one.value for one in holds.Visits]
 
 
 class Input(serializers.Serializer[Any]):
@@ -233,7 +235,14 @@ class SearchInput(Input):
     limit = Whole(min_value=1, max_value=50, default=20)
 
 
+def visits_choice() -> serializers.ChoiceField:
+    return serializers.ChoiceField(
+        VISITS, required=False, default="keep", help_text="what becomes of the visits of a course that it holds"
+    )
+
+
 class AnswerInput(Input):
+    visits = visits_choice()
     question = Line(max_length=80, help_text="its code")
     value = Line(max_length=40)
     given_on = Day(required=False, help_text="today when left out")
@@ -293,6 +302,21 @@ class BookSessionInput(Input):
     slot = SlotInput()
 
 
+class GivenInput(Input):
+    question = Line(max_length=80, help_text="its code")
+    value = Line(max_length=40)
+
+
+class CheckInInput(Input):
+    answers = listed(GivenInput(), most=LONGEST_LIST, required=False, default=list)
+    visits = visits_choice()
+
+    def validate_answers(self, given: list[dict[str, str]]) -> list[dict[str, str]]:
+        if len({one["question"] for one in given}) < len(given):
+            raise ValidationError([ErrorDetail(str(_("Answer each question once.")), "given_twice")])
+        return given
+
+
 class MoveInput(Input):
     slot = SlotInput()
     reason = Line(max_length=300, required=False, default="", allow_blank=True)
@@ -338,6 +362,7 @@ class EventInput(Input):
 
 
 class HoldInput(Input):
+    visits = visits_choice()
     code = serializers.SlugField(max_length=50)
     reason = Line(max_length=300)
     lifted_by_role = serializers.ChoiceField(Role.choices, required=False, default=Role.CLINICIAN)
@@ -345,6 +370,10 @@ class HoldInput(Input):
 
 class LiftInput(Input):
     reason = Line(max_length=300)
+
+
+class StrikeInput(Input):
+    reason = Line(max_length=300, help_text="why it is an error")
 
 
 class EndInput(Input):

@@ -224,6 +224,7 @@ class PatientEndpoint(Endpoint):
                 given_on=given.get("given_on") or records.today_for(patient, now),
                 note=given["note"],
                 source=given["source"],
+                visits=given["visits"],
                 by=self.user,
                 now=now,
             )
@@ -271,6 +272,31 @@ class PatientEndpoint(Endpoint):
             return self._shown(dossier.take_back_death(patient, by=self.user, now=timezone.now()))
 
         return self.do(answer, shows=Shows("patients.patient", patient.uid, patient.uid))
+
+
+class AnswerEndpoint(Endpoint):
+    """Answers of the clinic's patients."""
+
+    rights: ClassVar = {"strike": "strike"}
+
+    def get_queryset(self) -> QuerySet[Answer]:
+        return Answer.objects.select_related("question", "patient")
+
+    @extend_schema(
+        summary="Strike an answer recorded in error; the one before it counts again, a hold stays until it is lifted",
+        tags=["patients"],
+        request=inputs.StrikeInput,
+        responses=outputs.AnswerOutput,
+    )
+    def strike(self, request: Request, **_uid: Any) -> Response:
+        given_before: Answer = self.get_object()
+        given = inputs.StrikeInput.checked(request.data)
+
+        def answer() -> Any:
+            struck = intake.strike_answer(given_before, reason=given["reason"], by=self.user, now=timezone.now())
+            return outputs.AnswerOutput(struck).data
+
+        return self.do(answer, shows=Shows("patients.answer", given_before.uid, given_before.patient.uid))
 
 
 # --- vocabularies ---------------------------------------------------------------------------------------------------

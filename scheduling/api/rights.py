@@ -23,6 +23,7 @@ RIGHTS: dict[str, tuple[Role, ...]] = {
     "hold": FRONT_DESK,  # each hold names the role that lifts it
     "end_course": FRONT_DESK,  # a patient who changed their mind tells the front desk
     "assess": CLINICAL,
+    "strike": CLINICAL,  # an answer or assessment recorded in error
     "record_consent": CLINICAL,
     "record_event": CLINICAL,
     "perform": CLINICAL,  # perform, correct when, record an outcome

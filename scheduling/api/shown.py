@@ -12,7 +12,7 @@ from django.db.models import Prefetch, QuerySet
 
 from clinic import localtime
 from clinic.models import Site, User
-from scheduling import booking, roster, versions, wording, worklists
+from scheduling import booking, check_in, holds, roster, versions, wording, worklists
 from scheduling.models import (
     Appointment,
     Assessment,
@@ -34,6 +34,7 @@ from scheduling.planner import facts
 from scheduling.planner.evaluation import Evaluation, evaluate
 from scheduling.planner.gates import gate_answers
 from scheduling.planner.windows import late_band_of, windows_of
+from scheduling.visits import gates_at_check_in
 
 
 class Shown:
@@ -138,25 +139,30 @@ def _kept_window(session: Session) -> facts.Window:
 
 def course(row: Course, now: datetime) -> Shown:
     """Return a course with all that a clinician reads of it."""
-    holds = list(Hold.objects.filter(course=row).select_related("course"))
+    as_it_stands = roster.course_facts(row)
+    found = list(Hold.objects.filter(course=row).select_related("course"))
+    for hold in found:
+        hold.is_settled = hold.lifted_at is None and holds.is_settled(hold.code, as_it_stands)  # type: ignore[attr-defined]
     return Shown(
         row,
-        is_held=any(hold.lifted_at is None for hold in holds),
-        holds=holds,
+        is_held=any(hold.lifted_at is None for hold in found),
+        holds=found,
         assessments=Assessment.objects.filter(patient=row.patient_id, protocol=row.version.protocol_id).select_related(
             "assessed_by"
         ),
         consents=Consent.objects.filter(course=row).select_related("session", "text", "sought_by"),
         overrides=Override.objects.filter(course=row).select_related("session", "given_by"),
-        sessions=sessions(row, now),
+        sessions=sessions(row, now, as_it_stands=as_it_stands),
         proposal=open_proposal(row),
     )
 
 
-def sessions(row: Course, now: datetime, *, only: UUID | None = None) -> list[Shown]:
+def sessions(
+    row: Course, now: datetime, *, only: UUID | None = None, as_it_stands: facts.CourseFacts | None = None
+) -> list[Shown]:
     """Return the sessions of a course (or one of them) with windows as of now, gates, visits and outcome."""
     today = roster.today(row.site, now)
-    as_it_stands = roster.course_facts(row)
+    as_it_stands = as_it_stands or roster.course_facts(row)
     known = {session.id: session for session in as_it_stands.sessions}
     windows = windows_of(as_it_stands)
     history = {one.session: one for one in evaluate(as_it_stands)}
@@ -224,6 +230,34 @@ def version_preview(found: versions.Preview) -> Shown:
             for one in found.sessions
         ],
     )
+
+
+def check_in_form(session: Session, now: datetime) -> dict[str, Any]:
+    """Return what is to be asked before a session on its day, and what else keeps it from beginning."""
+    course = session.course
+    due = check_in.due_questions(session, now=now)
+    today = roster.today(course.site, now)
+    visit = Appointment.objects.live().filter(session=session).first()
+    on = max(visit.on, today) if visit else today
+    shut = [answer for answer in gates_at_check_in(course, session, on) if answer.code not in check_in.ASK_AGAIN]
+    return {
+        "session": session.uid,
+        "appointment": visit.uid if visit else None,
+        "on": on,
+        "questions": [
+            {
+                "code": one.code,
+                "text": one.rule.question.text_in(course.site.language),
+                "choices": one.rule.question.choices,
+                "why": one.why,
+                "last": one.last,
+                "holds_if": one.rule.refused_answers,
+                "decided_by": one.decided_by,
+            }
+            for one in due
+        ],
+        "gates": gates(shut, roster.subjects()),
+    }
 
 
 # --- times and plans --------------------------------------------------------------------------------------------------

@@ -8,9 +8,9 @@ from typing import Any
 from django.http.response import HttpResponseBase
 from django.urls import path, re_path
 
-from .courses import ConsentEndpoint, CourseEndpoint, HoldEndpoint, ProtocolEndpoint
+from .courses import AssessmentEndpoint, ConsentEndpoint, CourseEndpoint, HoldEndpoint, ProtocolEndpoint
 from .diary import AppointmentEndpoint, DayEndpoint, SessionEndpoint
-from .people import AccountEndpoint, PatientEndpoint, SignInView, VocabularyEndpoint
+from .people import AccountEndpoint, AnswerEndpoint, PatientEndpoint, SignInView, VocabularyEndpoint
 from .proposals import ProposalEndpoint
 from .schema import DocsView, NothingHereView, SchemaView
 
@@ -46,6 +46,7 @@ urlpatterns = [
         to(PatientEndpoint, post="take_back_death"),
         name="patient-death-take-back",
     ),
+    path("answers/<uuid:uid>/strike/", to(AnswerEndpoint, post="strike"), name="answer-strike"),
     path("questions/", to(VocabularyEndpoint, get="questions"), name="questions"),
     path("areas/", to(VocabularyEndpoint, get="areas"), name="areas"),
     path("complications/", to(VocabularyEndpoint, get="complications"), name="complications"),
@@ -65,12 +66,19 @@ urlpatterns = [
     path("courses/<uuid:uid>/preview-version/", to(CourseEndpoint, post="preview_version"), name="course-preview"),
     path("courses/<uuid:uid>/move-version/", to(CourseEndpoint, post="move_version"), name="course-move-version"),
     path("courses/<uuid:uid>/end/", to(CourseEndpoint, post="end"), name="course-end"),
+    path("assessments/<uuid:uid>/strike/", to(AssessmentEndpoint, post="strike"), name="assessment-strike"),
     path("consents/<uuid:uid>/sign/", to(ConsentEndpoint, post="sign"), name="consent-sign"),
     path("consents/<uuid:uid>/withdraw/", to(ConsentEndpoint, post="withdraw"), name="consent-withdraw"),
     path("holds/<uuid:uid>/lift/", to(HoldEndpoint, post="lift"), name="hold-lift"),
+    path("holds/<uuid:uid>/free-visits/", to(HoldEndpoint, post="free_visits"), name="hold-free-visits"),
     path("sessions/<uuid:uid>/", to(SessionEndpoint, get="retrieve"), name="session"),
     path("sessions/<uuid:uid>/free-times/", to(SessionEndpoint, get="free_times"), name="session-free-times"),
     path("sessions/<uuid:uid>/book/", to(SessionEndpoint, post="book"), name="session-book"),
+    path(
+        "sessions/<uuid:uid>/check-in/",
+        to(SessionEndpoint, get="to_ask", post="check_in"),
+        name="session-check-in",
+    ),
     path("sessions/<uuid:uid>/perform/", to(SessionEndpoint, post="perform"), name="session-perform"),
     path("sessions/<uuid:uid>/outcome/", to(SessionEndpoint, post="outcome"), name="session-outcome"),
     path("sessions/<uuid:uid>/clear-review/", to(SessionEndpoint, post="clear_review"), name="session-clear-review"),

@@ -32,14 +32,25 @@ from .series import (
     record_performed,
     refuse_beyond_cap,
     reopen,
+    reopen_session,
     set_counts,
     set_late_action,
 )
 from .slots import PlanUnreadable, resources_of, slot_as_data, slots_from, when_as_data
-from .states import NotPossibleNow, change_appointment, change_session, finish_visit, note, refuse_unless_open
+from .states import (
+    EVER,
+    NotPossibleNow,
+    cancel_visit,
+    change_appointment,
+    change_session,
+    finish_visit,
+    note,
+    refuse_unless_open,
+)
 from .windows import refresh_windows
 
 __all__ = [
+    "EVER",
     "GONE",
     "WEIGHTS",
     "CapReached",
@@ -50,6 +61,7 @@ __all__ = [
     "PlanUnreadable",
     "already_booked",
     "book_course",
+    "cancel_visit",
     "change_appointment",
     "change_session",
     "close_course",
@@ -72,6 +84,7 @@ __all__ = [
     "refuse_unless_open",
     "release_expired_reservations",
     "reopen",
+    "reopen_session",
     "replace_time",
     "resources_of",
     "set_counts",

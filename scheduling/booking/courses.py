@@ -150,7 +150,7 @@ def _still_counts(course: Course, opening: Session, on: date) -> bool:
 def set_wishes(course: Course, wishes: facts.Wishes, *, by: User | None, now: datetime) -> Course:
     """Replace what the patient would like; booked visits stay where they are."""
     rights.require(by, course.site, *rights.FRONT_DESK)
-    course = roster.lock(course)
+    course = roster.lock(course, now=now)
     refuse_unless_open(course)
     changed = _wish_fields(wishes) | {"revision": F("revision") + 1}
     Course.objects.filter(pk=course.pk).update(**changed)

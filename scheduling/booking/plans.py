@@ -61,7 +61,7 @@ def propose_course(course: Course, *, now: datetime) -> list[facts.Alternative]:
 def book_course(course: Course, slots: Sequence[facts.Slot], *, by: User | None, now: datetime) -> list[Appointment]:
     """Book every session left by these slots, or none: raise NotBookable with all that is wrong."""
     rights.require(by, course.site, *rights.FRONT_DESK)
-    course = roster.lock(course, resources_of(slots))
+    course = roster.lock(course, resources_of(slots), now=now)
     refuse_unless_open(course)
     release_expired_reservations(now=now, resources=resources_of(slots))
     on = roster.today(course.site, now)

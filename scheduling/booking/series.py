@@ -86,6 +86,36 @@ def correct_performed(
     return not_replaced
 
 
+def reopen_session(session: Session, *, reason: str, by: User | None, now: datetime) -> None:
+    """Open a session again whose performance was recorded in error, and judge the history that is left.
+
+    The visit it had stays what it was.
+    """
+    fields = {
+        "performed_on": None,
+        "performed_at": None,
+        "performed_minutes": None,
+        "counts": True,
+        "counts_reason": "",
+    }
+    performed = Session.objects.filter(pk=session.pk, state=SessionState.PERFORMED)
+    if not performed.update(state=SessionState.OPEN, **fields):
+        return
+    session.treated_areas.clear()
+    session.uses.all().delete()
+    note(
+        session.course,
+        session,
+        from_state=SessionState.PERFORMED,
+        to_state=SessionState.OPEN,
+        reason=reason,
+        by=by,
+        now=now,
+    )
+    judge(session.course, by=by, now=now)
+    session.refresh_from_db()
+
+
 def judge(course: Course, *, by: User | None, now: datetime) -> tuple[Session, ...]:
     """Write which performed sessions count, and open another of its step right after each that turns out too soon.
 

@@ -6,7 +6,7 @@ Primitives: the acts call these inside their own transaction, under their own lo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db.models import F
@@ -17,6 +17,7 @@ from clinic.models import User
 from scheduling.models import (
     Appointment,
     AppointmentState,
+    CancelReason,
     Course,
     CourseState,
     Occupancy,
@@ -24,7 +25,9 @@ from scheduling.models import (
     SessionState,
     StateChange,
 )
-from scheduling.models.appointments import LIVE
+from scheduling.models.appointments import LIVE, AskedBy
+
+EVER = datetime.min.replace(tzinfo=UTC)  # before any visit
 
 
 class NotPossibleNow(Conflict):
@@ -74,6 +77,31 @@ def change_appointment(
         now=now,
     )
     appointment.refresh_from_db(fields=["state", "revision", *fields])
+
+
+def cancel_visit(
+    appointment: Appointment,
+    *,
+    reason: CancelReason,
+    asked_by: AskedBy,
+    by: User | None,
+    now: datetime,
+    note: str = "",
+) -> None:
+    """Cancel a live visit: its time is free at once, its session stays. Who is told, the act says."""
+    change_appointment(
+        appointment,
+        AppointmentState.CANCELLED,
+        by=by,
+        now=now,
+        reason=reason,
+        release_from=EVER,
+        cancelled_at=now,
+        cancel_reason=reason,
+        cancel_asked_by=asked_by,
+        note=note,
+        calendar_sequence=appointment.calendar_sequence + 1,
+    )
 
 
 def change_session(

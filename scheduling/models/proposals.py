@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
 from clinic.models import Site
 
-from .appointments import Appointment
+from .appointments import LIVE, Appointment
 from .courses import Course, Session
 
 if TYPE_CHECKING:
@@ -31,7 +31,11 @@ class ProposalQuerySet(models.QuerySet["Proposal"]):
     """Questions about proposals."""
 
     def open(self) -> Self:
-        return self.filter(state=ProposalState.OPEN)
+        """Neither decided nor overtaken: a session that was to be given a time has been booked in no other way."""
+        booked_since = Move.objects.filter(
+            proposal=OuterRef("pk"), appointment=None, applied_at=None, session__appointments__state__in=LIVE
+        )
+        return self.filter(~Exists(booked_since), state=ProposalState.OPEN)
 
     def visible_to(self, user: User) -> Self:
         """Proposals at the sites where the user works; everything else does not exist for them."""

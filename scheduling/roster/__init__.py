@@ -7,11 +7,13 @@ when read; busy time comes from standing occupancies, at a cost that grows with 
 from .courses import course_facts, courses_facts, history, live_appointments, slot_of, wishes_of
 from .days import today
 from .duty import is_on
-from .locks import lock, lock_resources
+from .locks import CLOCKS_MAY_DIFFER_BY, ClockWentBack, lock, lock_resources
 from .protocols import protocol_facts, subjects
 from .times import load, load_site
 
 __all__ = [
+    "CLOCKS_MAY_DIFFER_BY",
+    "ClockWentBack",
     "course_facts",
     "courses_facts",
     "history",

@@ -3,23 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.db.models import OuterRef, Subquery
+from django.utils.translation import gettext as _
+
+from clinic.errors import Conflict, Problem
 from patients.models import Patient
-from scheduling.models import Course, Resource
+from scheduling.models import Course, Resource, StateChange
+
+# Clocks of several machines differ, and an act reads its clock before it waits for a lock. Kerberos allows as much.
+CLOCKS_MAY_DIFFER_BY = timedelta(minutes=5)
 
 
-def lock(course: Course, resources: Iterable[UUID] = ()) -> Course:
+class ClockWentBack(Conflict):
+    """The machine's clock stands before something that has happened to the course already."""
+
+    code = "clock_went_back"
+    title = "The clock of this computer is wrong."
+
+
+def lock(course: Course, resources: Iterable[UUID] = (), *, now: datetime) -> Course:
     """Lock patient, course and resources, in this order and each by id, and return the course as it stands now.
 
     `NO KEY UPDATE`, so foreign keys to these rows can still be written. What an act decides upon is read after this.
+    Raise ClockWentBack when `now` lies before the last change in the course's history: windows, gates and messages
+    would all be counted from a wrong day. This is the one place that every act on a course passes.
     """
     Patient.objects.select_for_update(no_key=True).get(pk=course.patient_id)
+    changes = StateChange.objects.filter(course=OuterRef("pk")).order_by("-at")
     locked = (
         Course.objects.select_for_update(no_key=True, of=("self",))
         .select_related("patient", "site", "version__protocol", "lead", "wish_practitioner")
+        .annotate(changed_at=Subquery(changes.values("at")[:1]))
         .get(pk=course.pk)
     )
+    changed_at: datetime | None = getattr(locked, "changed_at", None)
+    if changed_at is not None and now < changed_at - CLOCKS_MAY_DIFFER_BY:
+        raise ClockWentBack(
+            Problem(
+                "clock_went_back",
+                _("Something later than now is on record for this course. Ask an operator to set the clock right."),
+                str(locked.uid),
+            )
+        )
     lock_resources(resources)
     return locked
 

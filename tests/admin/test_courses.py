@@ -12,11 +12,11 @@ import pytest
 
 from clinic.models import AccessEvent, Role
 from patients.models import Answer
-from scheduling import booking, holds, visits
+from scheduling import booking, holds, intake, visits
 from scheduling.models import Appointment, Assessment, Consent, Course, Hold, Outcome, Override, Proposal, Session
 from tests import build
 
-from .conftest import course_page, do, first_visit, words
+from .conftest import OpenClinic, course_page, do, first_visit, words
 
 
 def hidden(page: Any, name: str) -> list[str]:
@@ -530,3 +530,92 @@ def test_held_courses_are_found_in_the_list(clinic, reception):
     listed = reception.get("/admin/scheduling/course/?held=yes")
 
     assert [course.uid for course in listed.context["cl"].result_list] == [held.uid]
+
+
+# --- held by an answer, and check-in ----------------------------------------------------------------------------------
+
+
+def test_a_bad_answer_at_the_desk_frees_the_visits_if_the_person_says_so(clinic, reception):
+    course = clinic.booked_course()
+    sent = {"given_on": clinic.today.isoformat(), "question_pregnancy": "yes", "visits": "free"}
+
+    assert reception.post(do(course, "answers"), sent).status_code == 302
+
+    assert set(Appointment.objects.values_list("state", "cancel_reason")) == {("cancelled", "clinical")}
+
+
+def test_the_visits_of_a_held_course_are_freed_from_its_page(clinic, reception):
+    course = clinic.booked_course()
+    hold = holds.place(course, code="other", reason="waits", by=clinic.receptionist, now=clinic.now)
+    assert "Free the visits" in words(reception.get(course_page(course)))
+
+    assert reception.post(do(course, "free", hold)).status_code == 302
+
+    assert build.visits_of(course) == []
+
+
+def test_an_answer_is_struck_by_a_clinician_and_the_page_offers_to_lift_its_hold(clinic, reception, clinician):
+    course = clinic.booked_course()
+    wrong = intake.answer(
+        course.patient, "pregnancy", "yes", given_on=clinic.today, by=clinic.receptionist, now=clinic.now
+    )
+    offered = "What it was placed for is no longer so."
+    assert offered not in words(clinician.get(course_page(course)))
+    assert "Strike" in words(clinician.get(do(course, "answers")))
+    assert "Strike" not in words(reception.get(do(course, "answers")))
+    assert reception.post(do(course, "strike-answer", wrong), {"reason": "x"}).status_code == 403
+
+    assert clinician.post(do(course, "strike-answer", wrong), {"reason": "another patient"}).status_code == 302
+
+    assert offered in words(clinician.get(course_page(course)))
+
+
+def test_an_assessment_is_struck_by_a_clinician(clinic, reception, clinician):
+    course = clinic.cleared_course()
+    assessment = course.patient.assessments.get()
+    assert "Recorded in error" in words(clinician.get(course_page(course)))
+    assert reception.post(do(course, "strike-assessment", assessment), {"reason": "x"}).status_code == 403
+
+    sent = clinician.post(do(course, "strike-assessment", assessment), {"reason": "another patient"})
+
+    assert (sent.status_code, course.sessions.get(step_key="assessment").state) == (302, "open")
+
+
+def booked_for_today(clinic: OpenClinic) -> Any:
+    """A visit that begins later today, booked a month ago: most questions are due again."""
+    today = clinic.today
+    clinic.ago(days=30)
+    soon = frozenset(today - timedelta(days=number) for number in range(1, 31))
+    course = clinic.booked_course(wishes=build.facts.Wishes(avoid_dates=soon, strict=True))
+    visit = build.visits_of(course)[0]
+    assert visit.on == today
+    return visit
+
+
+def test_reception_asks_what_is_due_and_checks_in(clinic, reception):
+    visit = booked_for_today(clinic)
+    course = visit.session.course
+    page = reception.get(do(course, "arrive", visit))
+    said = words(page)
+    assert "or have you been in the last few days? Last answer: no" in said
+    assert "This puts the course on hold at once" in said
+
+    unanswered = reception.post(do(course, "arrive", visit))
+    asked = set(re.findall(r'name="(question_\w+)"', page.content.decode()))
+    answered = reception.post(do(course, "arrive", visit), dict.fromkeys(asked, "no") | {"visits": "keep"})
+
+    assert (unanswered.status_code, "Ask these questions first." in words(unanswered)) == (200, True)
+    assert answered.status_code == 302
+    visit.refresh_from_db()
+    assert visit.state == "arrived"
+
+
+def test_a_bad_answer_at_check_in_is_kept_and_the_page_says_why_the_visit_does_not_begin(clinic, reception):
+    visit = booked_for_today(clinic)
+    course = visit.session.course
+
+    page = reception.post(do(course, "arrive", visit), {"question_pregnancy": "yes", "visits": "keep"})
+
+    assert (page.status_code, "The course is on hold." in words(page)) == (200, True)
+    visit.refresh_from_db()
+    assert (visit.state, [hold.code for hold in course.holds.all()]) == ("booked", ["risk_pregnancy"])

@@ -214,6 +214,7 @@ def test_an_assessment_is_recorded_and_performs_its_session(clinic: ApiClinic):
                 "expectations_discussed": False,
                 "notes": "C1",
                 "error_at": None,
+                "error_reason": "",
             }
         ],
     )
@@ -296,6 +297,7 @@ def test_a_hold_is_placed_and_lifted_by_the_role_it_names(clinic: ApiClinic):
         "placed_at": "2027-01-04T08:00:00Z",
         "lifted_at": None,
         "lift_reason": "",
+        "is_settled": False,
     }
     assert (placed.status_code, placed.json()["holds"], placed.json()["is_held"]) == (201, [shown], True)
     path = f"holds/{row.uid}/lift/"
@@ -658,3 +660,81 @@ def test_the_plan_names_booked_visits_as_booked(clinic: ApiClinic):
     )
     assert booked.status_code == 201
     assert Session.objects.booked().count() == 3
+
+
+# --- held by an answer ------------------------------------------------------------------------------------------------
+
+
+def test_a_bad_answer_frees_the_visits_over_rest_when_it_says_so(clinic: ApiClinic):
+    course = clinic.booked_course()
+    path = f"patients/{course.patient.uid}/answers/"
+
+    sent = clinic.reception.post(path, {"question": "pregnancy", "value": "yes", "visits": "free"})
+
+    assert sent.status_code == 201
+    assert set(Appointment.objects.values_list("state", "cancel_reason")) == {("cancelled", "clinical")}
+    refused = clinic.reception.post(path, {"question": "pregnancy", "value": "yes", "visits": "perhaps"})
+    assert refusal(refused) == (400, "invalid_input", [("invalid_choice", "visits")])
+
+
+def test_the_visits_of_a_held_course_are_freed_later_and_lifting_proposes_new_ones(clinic: ApiClinic):
+    course = clinic.booked_course()
+    booked = [str(visit.uid) for visit in build.visits_of(course)]
+    clinic.reception.post(f"patients/{course.patient.uid}/answers/", {"question": "pregnancy", "value": "yes"})
+    hold = Hold.objects.get()
+
+    freed = clinic.reception.post(f"holds/{hold.uid}/free-visits/")
+
+    body = freed.json()
+    assert [(visit["uid"], visit["state"]) for visit in body["appointments"]] == [(uid, "cancelled") for uid in booked]
+    clinic.answer_all(course)
+    lifted = clinic.senior.post(f"holds/{hold.uid}/lift/", {"reason": "a mistake"}).json()
+    assert [(move["session"], move["from"]) for move in lifted["proposal"]["moves"]] == [
+        (str(session.uid), None) for session in build.sessions_of(course)
+    ]
+    assert refusal(clinic.reception.post(f"holds/{hold.uid}/free-visits/"))[:2] == (409, "hold_lifted")
+
+
+def test_an_answer_recorded_in_error_is_struck_and_its_hold_offered_for_lifting(clinic: ApiClinic):
+    course = clinic.booked_course()
+    sent = clinic.reception.post(
+        f"patients/{course.patient.uid}/answers/", {"question": "pregnancy", "value": "yes"}
+    ).json()
+    path = f"answers/{sent['uid']}/strike/"
+
+    assert refusal(clinic.reception.post(path, {"reason": "x"}))[:2] == (403, "not_allowed")
+    assert refusal(clinic.doctor.post(path, {"reason": ""}))[2] == [("blank", "reason")]
+    struck = clinic.doctor.post(path, {"reason": "another patient"})
+
+    assert struck.json() == {**sent, "error_at": "2027-01-04T08:00:00Z", "error_reason": "another patient"}
+    shown = clinic.doctor.get(f"courses/{course.uid}/").json()
+    assert [(hold["code"], hold["is_settled"], hold["lifted_at"]) for hold in shown["holds"]] == [
+        ("risk_pregnancy", True, None)
+    ]
+    assert refusal(clinic.doctor.post(path, {"reason": "again"}))[0] == 409
+
+
+def test_an_assessment_recorded_in_error_is_struck_and_its_gate_closes(clinic: ApiClinic):
+    course = clinic.cleared_course()
+    (assessment,) = clinic.doctor.get(f"courses/{course.uid}/").json()["assessments"]
+    path = f"assessments/{assessment['uid']}/strike/"
+
+    assert refusal(clinic.reception.post(path, {"reason": "x"}))[:2] == (403, "not_allowed")
+    assert clinic.stranger.post(path, {"reason": "x"}).status_code == 404
+    struck = clinic.doctor.post(path, {"reason": "another patient"})
+
+    assert (struck.status_code, struck.json()["error_reason"]) == (200, "another patient")
+    sessions = clinic.doctor.get(f"courses/{course.uid}/").json()["sessions"]
+    assert [one["state"] for one in sessions if one["step"]["key"] == "assessment"] == ["open"]
+    assert "assessment_missing" in {gate["code"] for one in sessions for gate in one["gates"]}
+    assert refusal(clinic.doctor.post(path, {"reason": "again"}))[:2] == (409, "struck_already")
+
+
+def test_a_clock_that_went_back_is_refused_and_nothing_is_written(clinic: ApiClinic):
+    course = clinic.booked_course()
+    clinic.wait(hours=-1)
+
+    refused = clinic.reception.post(f"courses/{course.uid}/holds/", {"code": "x", "reason": "y"})
+
+    assert refusal(refused) == (409, "clock_went_back", [("clock_went_back", str(course.uid))])
+    assert Hold.objects.count() == 0

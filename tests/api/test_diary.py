@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import time
+from datetime import time, timedelta
 from typing import Any
 
 import pytest
@@ -570,3 +570,68 @@ def proposed_again(clinic: ApiClinic) -> None:
         clinic.wait(days=8)
         clinic.perform(session)
         clinic.now = later
+
+
+# --- at the desk ------------------------------------------------------------------------------------------------------
+
+
+def booked_in_a_month(clinic: ApiClinic) -> Course:
+    soon = frozenset(clinic.today + timedelta(days=number) for number in range(30))
+    return clinic.booked_course(wishes=build.facts.Wishes(avoid_dates=soon, strict=True))
+
+
+def test_check_in_asks_what_is_due_and_admits_when_it_is_answered_well(clinic: ApiClinic):
+    course = booked_in_a_month(clinic)
+    visit = build.visits_of(course)[0]
+    address = f"sessions/{visit.session.uid}/check-in/"
+    clinic.wait(days=(visit.on - clinic.today).days)
+
+    form = clinic.reception.get(address).json()
+
+    assert (form["session"], form["appointment"], form["on"], form["gates"]) == (
+        str(visit.session.uid),
+        str(visit.uid),
+        visit.on.isoformat(),
+        [],
+    )
+    asked = {one["question"]: one for one in form["questions"]}
+    assert asked["unwell"] == {
+        "question": "unwell",
+        "text": "Are you ill or feverish today, or have you been in the last few days?",
+        "choices": ["no", "yes"],
+        "why": "answer_expired",
+        "last": {"value": "no", "given_on": "2027-01-04"},
+        "holds_if": ["yes"],
+        "decided_by": "prescriber",
+    }
+    answers = [{"question": code, "value": "no"} for code in asked]
+    done = clinic.reception.post(address, {"answers": answers})
+    assert (done.status_code, done.json()["admitted"], done.json()["problems"]) == (200, True, [])
+    assert done.json()["appointment"]["state"] == "arrived"
+    assert refusal(clinic.reception.post(address, {"answers": answers}))[:2] == (409, "illegal_transition")
+
+
+def test_a_bad_answer_at_check_in_is_kept_and_says_what_happens_next(clinic: ApiClinic):
+    course = booked_in_a_month(clinic)
+    visit = build.visits_of(course)[0]
+    clinic.wait(days=(visit.on - clinic.today).days)
+    address = f"sessions/{visit.session.uid}/check-in/"
+
+    done = clinic.reception.post(
+        address, {"answers": [{"question": "pregnancy", "value": "yes"}], "visits": "free"}
+    ).json()
+
+    assert (done["admitted"], done["appointment"]["state"]) == (False, "cancelled")
+    assert [(hold["code"], hold["lifted_by_role"]) for hold in done["holds"]] == [("risk_pregnancy", "prescriber")]
+    assert {"course_on_hold", "risk_absolute"} <= {one["code"] for one in done["problems"]}
+    assert refusal(clinic.reception.post(address, {"answers": []}))[:2] == (409, "nothing_booked")
+
+
+def test_an_answer_is_given_once_in_a_check_in(clinic: ApiClinic):
+    course = clinic.booked_course()
+    visit = build.visits_of(course)[0]
+    twice = [{"question": "unwell", "value": one} for one in ("no", "yes")]
+
+    answer = clinic.reception.post(f"sessions/{visit.session.uid}/check-in/", {"answers": twice})
+
+    assert refusal(answer)[2] == [("given_twice", "answers")]

@@ -15,6 +15,7 @@ from django.urls import URLPattern
 from knox.models import AuthToken
 
 from clinic.models import Role
+from scheduling import holds
 from scheduling.api import rights
 from scheduling.api import urls as api_urls
 from scheduling.api.endpoint import Endpoint
@@ -185,7 +186,7 @@ def test_a_session_of_the_front_desk_reads_and_needs_a_csrf_token_to_write(clini
 
 MAY = {
     "reception": "record_answer start_course plan book apply_proposal sign_consent hold end_course register_patient",
-    "clinician": "assess record_consent record_event perform change_sessions clear_review",
+    "clinician": "assess record_consent record_event perform change_sessions clear_review strike",
     "prescriber": "override",
 }
 
@@ -239,6 +240,7 @@ def test_what_belongs_to_another_site_does_not_exist(clinic: ApiClinic):
     course = clinic.booked_course()
     session, visit = build.sessions_of(course)[0], build.visits_of(course)[0]
     consent = course.consents.get()
+    hold = holds.place(course, code="clinician", reason="Wait", by=clinic.receptionist, now=clinic.now)
     stranger = clinic.stranger
     body: dict[str, dict[str, Any]] = {
         f"courses/{course.uid}/plan/": {},
@@ -256,6 +258,10 @@ def test_what_belongs_to_another_site_does_not_exist(clinic: ApiClinic):
         f"sessions/{session.uid}/perform/": {"performed_on": "2027-01-04"},
         f"sessions/{session.uid}/outcome/": {"outcome": "ok"},
         f"sessions/{session.uid}/clear-review/": {"note": "fine"},
+        f"sessions/{session.uid}/check-in/": {"answers": []},
+        f"holds/{hold.uid}/free-visits/": {},
+        f"holds/{hold.uid}/lift/": {"reason": "fine"},
+        f"assessments/{course.patient.assessments.get().uid}/strike/": {"reason": "wrong"},
         f"appointments/{visit.uid}/move/": {"slot": build.slot(visit)},
         f"appointments/{visit.uid}/cancel/": {"reason": "patient_ill", "asked_by": "patient"},
         f"appointments/{visit.uid}/arrive/": {},
@@ -267,6 +273,7 @@ def test_what_belongs_to_another_site_does_not_exist(clinic: ApiClinic):
         f"courses/{course.uid}/",
         f"sessions/{session.uid}/",
         f"sessions/{session.uid}/free-times/",
+        f"sessions/{session.uid}/check-in/",
         f"appointments/{visit.uid}/",
         f"sites/{clinic.site.uid}/day/",
     ):

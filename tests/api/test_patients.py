@@ -159,6 +159,7 @@ def test_an_answer_is_recorded_and_a_bad_one_holds_the_course(clinic: ApiClinic)
         "recorded_at": "2027-01-04T08:00:00Z",
         "reviewed_at": None,
         "error_at": None,
+        "error_reason": "",
     }
     assert (answer.status_code, answer.json()) == (201, shown)
     assert clinic.reception.get(f"patients/{patient.uid}/answers/").json() == {

@@ -263,7 +263,7 @@ def test_a_booking_that_holds_a_resource_still_refers_to_a_site_that_is_being_sh
 
     with ThreadPoolExecutor(max_workers=1) as pool:
         with transaction.atomic():
-            roster.lock(course, booking.resources_of(slots))
+            roster.lock(course, booking.resources_of(slots), now=clinic.now)
             shutting = pool.submit(shut)
             while not _somebody_waits():
                 assert not shutting.done()

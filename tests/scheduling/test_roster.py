@@ -245,7 +245,7 @@ def test_nothing_is_locked_twice_and_the_course_comes_back_fresh(clinic):
     course = clinic.course()
     Course.objects.filter(pk=course.pk).update(billing_reference="B-1")
 
-    assert roster.lock(course).billing_reference == "B-1"
+    assert roster.lock(course, now=clinic.now).billing_reference == "B-1"
     assert Appointment.objects.count() == 0
     assert clinic.receptionist.has_role(Role.RECEPTION)
 

@@ -3,7 +3,18 @@
 Shapes read rows, or the small values that `shown.py` makes of rows and the planner's answers.
 """
 
-from .courses import ConsentOutput, CourseBrief, CourseOutput, HoldLifted, SessionChanged, SessionOutput
+from .courses import (
+    AssessmentOutput,
+    CheckedInOutput,
+    CheckInOutput,
+    ConsentOutput,
+    CourseBrief,
+    CourseOutput,
+    HoldLifted,
+    SessionChanged,
+    SessionOutput,
+    VisitsFreed,
+)
 from .fields import Output, page_of
 from .people import (
     AnswerOutput,
@@ -27,7 +38,10 @@ from .worklist import WorklistOutput
 __all__ = [
     "AnswerOutput",
     "AreaOutput",
+    "AssessmentOutput",
     "BookedOutput",
+    "CheckInOutput",
+    "CheckedInOutput",
     "ComplicationOutput",
     "ConsentOutput",
     "CourseBrief",
@@ -53,6 +67,7 @@ __all__ = [
     "VersionPreviewOutput",
     "VisitChanged",
     "VisitOutput",
+    "VisitsFreed",
     "WholeProtocolOutput",
     "WorklistOutput",
     "page_of",

@@ -9,6 +9,7 @@ from scheduling.planner.evaluation import Verdict
 
 from .fields import Codes, Named, Output, clock, day, maybe_day, maybe_moment, moment, uid_of, words
 from .people import PatientBrief
+from .problems import ProblemItem
 from .proposals import ProposalOutput
 from .protocols import ProtocolOutput, StepOutput
 from .visits import GateOutput, VisitOutput, WindowOutput
@@ -121,6 +122,7 @@ class AssessmentOutput(Output):
     expectations_discussed = serializers.BooleanField()
     notes = words()
     error_at = maybe_moment()
+    error_reason = words()
 
 
 class ConsentOutput(Output):
@@ -144,11 +146,55 @@ class HoldOutput(Output):
     placed_at = moment()
     lifted_at = maybe_moment()
     lift_reason = words()
+    is_settled = serializers.BooleanField(
+        default=False, help_text="true: what placed it is no longer so; a person looks, and lifts it"
+    )
 
 
 class HoldLifted(Output):
     hold = HoldOutput()
-    proposal = ProposalOutput(allow_null=True, help_text="booked visits that should move because of the wait")
+    proposal = ProposalOutput(
+        allow_null=True, help_text="times for what is not booked, and for visits that should move because of the wait"
+    )
+
+
+class LastAnswerOutput(Output):
+    value = words()
+    given_on = day()
+
+
+class QuestionDueOutput(Output):
+    question = words(source="code")
+    text = words(help_text="in the language of the site")
+    choices = serializers.ListField(child=words())
+    why = words(help_text="answer_missing, answer_expired, answer_due_again, answer_before_last_session")
+    last = LastAnswerOutput(allow_null=True)
+    holds_if = serializers.ListField(child=words(), help_text="answers that put the course on hold at once")
+    decided_by = words(help_text="the role that decides about that hold")
+
+
+class CheckInOutput(Output):
+    """What is to be asked before a session on its day."""
+
+    session = uid_of()
+    appointment = uid_of(allow_null=True, help_text="the live one")
+    on = day(help_text="the date for which it was asked")
+    questions = QuestionDueOutput(many=True)
+    gates = GateOutput(many=True, help_text="what else keeps the visit from beginning")
+
+
+class CheckedInOutput(Output):
+    """What became of it; the answers are recorded either way."""
+
+    admitted = serializers.BooleanField()
+    problems = ProblemItem(many=True, help_text="why the visit does not begin; empty when it does")
+    holds = HoldOutput(many=True, help_text="those that stand now")
+    appointment = VisitOutput()
+
+
+class VisitsFreed(Output):
+    hold = HoldOutput()
+    appointments = VisitOutput(many=True, help_text="cancelled; their sessions wait to be planned again")
 
 
 class OverrideOutput(Output):

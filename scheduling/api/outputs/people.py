@@ -108,6 +108,7 @@ class AnswerOutput(Output):
     recorded_at = moment()
     reviewed_at = maybe_moment()
     error_at = maybe_moment()
+    error_reason = words()
 
 
 class FoundPatients(Output):
