@@ -124,7 +124,8 @@ def is_settled(code: str, course: facts.CourseFacts) -> bool:
         case _ if code == UNSUITABLE:
             return course.assessment is None or course.assessment.suitable
         case _ if code == CONSENT_WITHDRAWN:
-            return course.consent is not None and course.consent.withdrawn_on is None
+            given = [one for one in (course.consent, *(session.consent for session in course.sessions)) if one]
+            return bool(given) and all(one.withdrawn_on is None for one in given)
         case _ if code == REVIEW:
             return not any(
                 session.outcome and session.outcome.result is facts.OutcomeResult.REVIEW and not session.outcome.cleared
@@ -143,14 +144,14 @@ def _speaks_against(question: str, course: facts.CourseFacts) -> bool:
     )
 
 
+def visits_to_come(course: Course, *, now: datetime) -> list[Appointment]:
+    """Return the visits that can still be freed: booked, and not over. Who has arrived is seen by somebody first."""
+    booked = Appointment.objects.filter(session__course=course, state=AppointmentState.BOOKED, during__endswith__gt=now)
+    return list(booked.select_related("session__course", "session__step", "site", "lead").order_by("during"))
+
+
 def _free(course: Course, code: str, *, by: User | None, now: datetime) -> list[Appointment]:
-    """Cancel what has not begun and is not over; a patient who has arrived is seen by somebody first."""
-    visits = (
-        Appointment.objects.filter(session__course=course, state=AppointmentState.BOOKED, during__endswith__gt=now)
-        .select_related("session__course", "site")
-        .order_by("during")
-    )
-    freed = list(visits)
+    freed = visits_to_come(course, now=now)
     for visit in freed:
         booking.cancel_visit(
             visit,

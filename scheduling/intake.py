@@ -18,11 +18,13 @@ from clinic.acts import act
 from clinic.errors import Conflict, Problem, RuleBroken
 from clinic.models import Role, Site, User
 from patients import records
-from patients.models import Answer, Patient
+from patients.models import Answer, Guardian, Patient
 
 from . import booking, holds, outbox, protocols, replanning, roster
 from .models import (
+    Appointment,
     Assessment,
+    CancelReason,
     Consent,
     ConsentText,
     Course,
@@ -33,6 +35,7 @@ from .models import (
     Session,
     SessionState,
 )
+from .models.appointments import AskedBy
 from .planner import facts
 from .planner.gates import GATES, PRESCRIBER
 
@@ -65,6 +68,7 @@ class ConsentInput:
     signed_on: date | None = None
     session: Session | None = None
     expires_on: date | None = None
+    given_by_guardian: Guardian | None = None
 
 
 @act
@@ -208,6 +212,7 @@ def record_consent(course: Course, what: ConsentInput, *, by: User | None, now: 
         informed_on=what.informed_on,
         signed_on=what.signed_on,
         expires_on=what.expires_on,
+        given_by_guardian=what.given_by_guardian,
         sought_by=by,
         recorded_at=now,
     )
@@ -235,14 +240,37 @@ def _against_consent(course: Course, what: ConsentInput, on: date) -> list[Probl
         )
     if what.session is not None and what.session.course_id != course.pk:
         problems.append(Problem("session_unknown", _("This session belongs to another course."), "session"))
-    return problems
+    return problems + _against_guardian(course, what.given_by_guardian, what.signed_on or what.informed_on)
+
+
+def _against_guardian(course: Course, guardian: Guardian | None, on: date) -> list[Problem]:
+    if guardian is None:
+        return []
+    if guardian.patient_id != course.patient_id:
+        return [Problem("guardian_unknown", _("This patient has no such guardian."), "given_by_guardian")]
+    if not (guardian.from_on or date.min) <= on <= (guardian.until_on or date.max):
+        return [
+            Problem(
+                "guardian_not_then", _("This guardian did not decide for the patient on that day."), "given_by_guardian"
+            )
+        ]
+    return []
 
 
 @act
-def sign_consent(consent: Consent, *, signed_on: date, by: User | None, now: datetime) -> Consent:
-    """Record the signature under a consent whose information was given before."""
+def sign_consent(
+    consent: Consent,
+    *,
+    signed_on: date,
+    given_by_guardian: Guardian | None = None,
+    by: User | None,
+    now: datetime,
+) -> Consent:
+    """Record the signature, the patient's or a guardian's, under a consent whose information was given before."""
     rights.require(by, consent.course.site, *rights.FRONT_DESK)
     course = roster.lock(consent.course, now=now)
+    if problems := _against_guardian(course, given_by_guardian, signed_on):
+        raise RuleBroken(*problems)
     if signed_on < consent.informed_on:
         raise RuleBroken(
             Problem(
@@ -251,7 +279,8 @@ def sign_consent(consent: Consent, *, signed_on: date, by: User | None, now: dat
         )
     if signed_on > roster.today(course.site, now):
         raise RuleBroken(Problem("consent_in_future", _("A consent is recorded when it was given."), "signed_on"))
-    if not Consent.objects.filter(pk=consent.pk, signed_on=None, withdrawn_on=None).update(signed_on=signed_on):
+    changes = {"signed_on": signed_on} | ({"given_by_guardian": given_by_guardian} if given_by_guardian else {})
+    if not Consent.objects.filter(pk=consent.pk, signed_on=None, withdrawn_on=None).update(**changes):
         raise ConsentNotOpen(Problem("consent_not_open", _("This consent is signed or withdrawn already."), "consent"))
     _look_again(course, reason="consent", by=by, now=now)
     consent.refresh_from_db()
@@ -259,17 +288,35 @@ def sign_consent(consent: Consent, *, signed_on: date, by: User | None, now: dat
 
 
 @act
-def withdraw_consent(consent: Consent, *, on: date, by: User | None, now: datetime) -> Consent:
-    """Record that the patient withdrew; the course is put on hold and its reminders stop."""
+def withdraw_consent(consent: Consent, *, on: date, cancel_visits: bool, by: User | None, now: datetime) -> Consent:
+    """Record that the patient withdrew; the course is put on hold and its reminders stop.
+
+    Whether the visits that the consent covers are cancelled is said by who records it, after they were named to them.
+    """
     rights.require(by, consent.course.site, *rights.FRONT_DESK)
     course = roster.lock(consent.course, now=now)
     if not consent.informed_on <= on <= roster.today(course.site, now):
         raise RuleBroken(Problem("withdrawn_out_of_range", _("Check the date of the withdrawal."), "on"))
     if not Consent.objects.filter(pk=consent.pk, withdrawn_on=None).update(withdrawn_on=on):
         raise ConsentNotOpen(Problem("consent_not_open", _("This consent is withdrawn already."), "consent"))
-    _hold(course, "consent_withdrawn", _("The patient has withdrawn the consent."), Role.CLINICIAN, by=by, now=now)
+    reason = _("The patient has withdrawn the consent.")
+    _hold(course, holds.CONSENT_WITHDRAWN, reason, Role.CLINICIAN, by=by, now=now)
+    if cancel_visits:
+        for visit in visits_under(consent, now=now):
+            booking.cancel_visit(
+                visit, reason=CancelReason.PATIENT_CHANGED_MIND, asked_by=AskedBy.PATIENT, by=by, now=now
+            )
+            outbox.announce_cancellation(visit, now=now)
+        booking.refresh_windows(course)
+        outbox.reconcile(course, now=now)
     consent.refresh_from_db()
     return consent
+
+
+def visits_under(consent: Consent, *, now: datetime) -> list[Appointment]:
+    """Return the visits to come that a consent covers: its session's, or all of the course."""
+    booked = holds.visits_to_come(consent.course, now=now)
+    return [visit for visit in booked if consent.session_id in (None, visit.session_id)]
 
 
 @act

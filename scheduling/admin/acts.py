@@ -152,7 +152,11 @@ ACTS: dict[str, Act] = {
         button=gettext_lazy("Save the signature"),
         form=forms.SignForm,
         run=lambda form, by, now: intake.sign_consent(
-            form.of, signed_on=form.cleaned_data["signed_on"], by=by, now=now
+            form.of,
+            signed_on=form.cleaned_data["signed_on"],
+            given_by_guardian=form.cleaned_data.get("given_by_guardian"),
+            by=by,
+            now=now,
         ),
         done=gettext_lazy("The signature is recorded."),
         about="consent",
@@ -161,7 +165,13 @@ ACTS: dict[str, Act] = {
         title=gettext_lazy("The patient withdraws the consent"),
         button=gettext_lazy("Record the withdrawal"),
         form=forms.WithdrawForm,
-        run=lambda form, by, now: intake.withdraw_consent(form.of, on=form.cleaned_data["on"], by=by, now=now),
+        run=lambda form, by, now: intake.withdraw_consent(
+            form.of,
+            on=form.cleaned_data["on"],
+            cancel_visits=form.cleaned_data.get("cancel_visits", False),
+            by=by,
+            now=now,
+        ),
         done=gettext_lazy("The consent is withdrawn, and the course on hold."),
         about="consent",
         hint=gettext_lazy("The course goes on hold at once, and its reminders stop."),

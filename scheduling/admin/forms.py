@@ -7,13 +7,14 @@ from datetime import date, time
 from typing import Any
 
 from django import forms
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from clinic.models import Role, Site
 from patients.admin import LANGUAGES, typed_date
-from patients.models import Answer, Area, Complication, Question
+from patients.models import Answer, Area, Complication, Guardian, Question
 from scheduling import check_in, holds, intake, visits
 from scheduling.models import (
     Assessment,
@@ -27,6 +28,7 @@ from scheduling.models import (
     ResourceKind,
     RiskRule,
     Session,
+    SessionState,
 )
 from scheduling.models.appointments import AskedBy
 from scheduling.models.resources import Weekday
@@ -383,6 +385,22 @@ class AssessmentForm(ActForm):
         return intake.AssessmentInput(**self.cleaned_data)
 
 
+class GuardianField(forms.ModelChoiceField):  # type: ignore[type-arg]
+    """A guardian of the patient, by name."""
+
+    def label_from_instance(self, obj: Any) -> str:
+        return f"{obj.name} ({obj.relationship})" if obj.relationship else str(obj.name)
+
+
+def _guardian_field() -> GuardianField:
+    return GuardianField(
+        Guardian.objects.none(),
+        label=gettext_lazy("Given by"),
+        required=False,
+        empty_label=gettext_lazy("the patient"),
+    )
+
+
 class ConsentForm(ActForm):
     together = (("informed_on", "signed_on"),)
 
@@ -390,6 +408,15 @@ class ConsentForm(ActForm):
     informed_on = DateField(label=gettext_lazy("Patient informed on"))
     signed_on = DateField(
         label=gettext_lazy("Signed on"), required=False, help_text=gettext_lazy("Leave empty until it is signed.")
+    )
+    given_by_guardian = _guardian_field()
+    session = forms.ModelChoiceField(
+        Session.objects.none(), label=gettext_lazy("For the session"), empty_label=gettext_lazy("Choose a session")
+    )
+    expires_on = DateField(
+        label=gettext_lazy("Counts until before"),
+        required=False,
+        help_text=gettext_lazy("Leave empty for what the protocol says."),
     )
 
     def prepare(self) -> None:
@@ -403,22 +430,52 @@ class ConsentForm(ActForm):
             )
         self.fields["informed_on"].initial = self.today
 
+        _only_where_there_are(self, "given_by_guardian", self.course.patient.guardians.all())
+        is_for_each = self.course.version.consent_scope == facts.ConsentScope.SESSION
+        sessions = self.course.sessions.filter(state=SessionState.OPEN) if is_for_each else Session.objects.none()
+        _only_where_there_are(self, "session", sessions.order_by("position"))
+
     def consent(self) -> intake.ConsentInput:
         return intake.ConsentInput(**self.cleaned_data)
 
 
+def _only_where_there_are(form: ActForm, name: str, rows: QuerySet[Any]) -> None:
+    """Give a choice its rows, or take it off the form where there are none."""
+    field = form.fields[name]
+    if rows.exists() and isinstance(field, forms.ModelChoiceField):
+        field.queryset = rows
+    else:
+        del form.fields[name]
+
+
 class SignForm(ActForm):
     signed_on = DateField(label=gettext_lazy("Signed on"))
+    given_by_guardian = _guardian_field()
 
     def prepare(self) -> None:
         self.fields["signed_on"].initial = self.today
+        _only_where_there_are(self, "given_by_guardian", self.course.patient.guardians.all())
 
 
 class WithdrawForm(ActForm):
+    """Names the visits that the consent covers, and asks what is to become of them."""
+
     on = DateField(label=gettext_lazy("Withdrawn on"))
+    cancel_visits = forms.TypedChoiceField(
+        label=gettext_lazy("The visits named above"),
+        choices=[
+            ("yes", gettext_lazy("cancel them: the patient is told, the times are free")),
+            ("no", gettext_lazy("keep them for now: a clinician talks with the patient first")),
+        ],
+        coerce=lambda said: said == "yes",
+        widget=forms.RadioSelect,
+    )
 
     def prepare(self) -> None:
         self.fields["on"].initial = self.today
+        self.visits = intake.visits_under(self.of, now=timezone.now())
+        if not self.visits:
+            del self.fields["cancel_visits"]
 
 
 class OverrideForm(ActForm):

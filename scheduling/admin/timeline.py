@@ -263,7 +263,7 @@ def course_page(course: Course, *, now: datetime) -> CoursePage:
         cards=cards,
         needed=grouped((line, card.session.position) for card in cards for line in card.gates),
         holds=_holds(course, as_it_stands),
-        consents=list(course.consents.select_related("text", "sought_by")),
+        consents=list(course.consents.select_related("text", "sought_by", "session", "given_by_guardian")),
         proposal=open_proposal(course),
         messages=list(course.messages.defer("content").order_by("due_at", "id")[:60]),
         changes=list(course.changes.select_related("by", "session__step").order_by("-at", "-id")[:80]),

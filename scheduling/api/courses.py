@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from clinic.api import NotFound
-from patients.models import Area, Patient
+from patients.models import Area, Guardian, Patient
 from scheduling import booking, holds, intake, roster, sessions, versions, visits
 from scheduling.models import (
     Assessment,
@@ -199,6 +199,7 @@ class CourseEndpoint(Endpoint):
                 signed_on=given["signed_on"],
                 session=_session(course, given["session"]),
                 expires_on=given["expires_on"],
+                given_by_guardian=_guardian(course, given["given_by_guardian"]),
             )
             return intake.record_consent(course, what, by=self.user, now=now)
 
@@ -300,6 +301,10 @@ def _shows(course: Course) -> Shows:
     return Shows("scheduling.course", course.uid, course.patient.uid)
 
 
+def _guardian(course: Course, uid: Any) -> Guardian | None:
+    return named(Guardian.objects.filter(patient=course.patient_id), "given_by_guardian", uid=uid) if uid else None
+
+
 def _session(course: Course, uid: Any) -> Session | None:
     return named(Session.objects.filter(course=course), "session", uid=uid) if uid else None
 
@@ -312,7 +317,7 @@ class ConsentEndpoint(Endpoint):
 
     def get_queryset(self) -> QuerySet[Consent]:
         return Consent.objects.filter(course__in=Course.objects.visible_to(self.user)).select_related(
-            "course__site", "course__patient", "session", "text", "sought_by"
+            "course__site", "course__patient", "session", "text", "sought_by", "given_by_guardian"
         )
 
     def _shown(self, consent: Consent) -> Any:
@@ -326,14 +331,20 @@ class ConsentEndpoint(Endpoint):
         given = inputs.SignInput.checked(request.data)
 
         def answer() -> Any:
-            return self._shown(
-                intake.sign_consent(consent, signed_on=given["signed_on"], by=self.user, now=timezone.now())
+            guardian = _guardian(consent.course, given["given_by_guardian"])
+            signed = intake.sign_consent(
+                consent,
+                signed_on=given["signed_on"],
+                given_by_guardian=guardian,
+                by=self.user,
+                now=timezone.now(),
             )
+            return self._shown(signed)
 
         return self.do(answer, shows=_shows(consent.course))
 
     @extend_schema(
-        summary="Record that the patient withdrew; holds the course",
+        summary="Record that the patient withdrew; holds the course, and cancels its visits if so said",
         tags=["courses"],
         request=inputs.WithdrawInput,
         responses=outputs.ConsentOutput,
@@ -343,9 +354,14 @@ class ConsentEndpoint(Endpoint):
         given = inputs.WithdrawInput.checked(request.data)
 
         def answer() -> Any:
-            return self._shown(
-                intake.withdraw_consent(consent, on=given["withdrawn_on"], by=self.user, now=timezone.now())
+            withdrawn = intake.withdraw_consent(
+                consent,
+                on=given["withdrawn_on"],
+                cancel_visits=given["cancel_visits"],
+                by=self.user,
+                now=timezone.now(),
             )
+            return self._shown(withdrawn)
 
         return self.do(answer, shows=_shows(consent.course))
 

@@ -199,6 +199,7 @@ class PhoneInput(Input):
 
 
 class GuardianInput(Input):
+    uid = Uid(required=False, help_text="of the guardian to correct; left out: a new one")
     name = Line(max_length=200)
     relationship = Line(max_length=60, required=False, default="", allow_blank=True)
     email = Text(max_length=254, required=False, default="", allow_blank=True)
@@ -341,10 +342,12 @@ class ConsentInput(Input):
     signed_on = Day(required=False, default=None, allow_null=True)
     session = Uid(required=False, default=None, allow_null=True, help_text="left out: the whole course")
     expires_on = Day(required=False, default=None, allow_null=True)
+    given_by_guardian = Uid(required=False, default=None, allow_null=True, help_text="left out: by the patient")
 
 
 class SignInput(Input):
     signed_on = Day()
+    given_by_guardian = Uid(required=False, default=None, allow_null=True, help_text="left out: by the patient")
 
 
 class DeathInput(Input):
@@ -353,6 +356,9 @@ class DeathInput(Input):
 
 class WithdrawInput(Input):
     withdrawn_on = Day()
+    cancel_visits = Flag(
+        help_text="whether the visits to come that it covers are cancelled: say so, there is no default"
+    )
 
 
 class EventInput(Input):

@@ -20,7 +20,7 @@ from clinic.api import TooManyAttempts, WrongCredentials
 from clinic.errors import Problem
 from clinic.models import Site, User
 from patients import records
-from patients.models import Answer, Area, Complication, Patient, Question
+from patients.models import Answer, Area, Complication, Guardian, Patient, Question
 from scheduling import dossier, intake
 
 from . import inputs, outputs, shown
@@ -126,8 +126,8 @@ class PatientEndpoint(Endpoint):
             "identifiers", "phones", "guardians"
         )
 
-    def _details(self, given: dict[str, Any]) -> dict[str, Any]:
-        """Return what the record's acts take: a site for its uid, values for the lists."""
+    def _details(self, given: dict[str, Any], patient: Patient | None = None) -> dict[str, Any]:
+        """Return what the record's acts take: a site for its uid, values for the lists, guardians by their key."""
         details = dict(given)
         if details.get("site") is not None:
             details["site"] = named(shown.sites_of(self.user), "site", uid=details["site"])
@@ -137,7 +137,7 @@ class PatientEndpoint(Endpoint):
             ("guardians", records.GuardianDetails),
         ):
             if name in details:
-                details[name] = tuple(kind(**one) for one in details[name])
+                details[name] = tuple(kind(**_keyed(one, patient)) for one in details[name])
         return details
 
     def _shown(self, patient: Patient) -> Any:
@@ -185,7 +185,7 @@ class PatientEndpoint(Endpoint):
     )
     def partial_update(self, request: Request, **_uid: Any) -> Response:
         patient: Patient = self.get_object()
-        changes = self._details(inputs.PatientChangesInput.checked(request.data))
+        changes = self._details(inputs.PatientChangesInput.checked(request.data), patient)
 
         def answer() -> Any:
             return self._shown(records.correct(patient, changes, by=self.user, now=timezone.now()))
@@ -272,6 +272,14 @@ class PatientEndpoint(Endpoint):
             return self._shown(dossier.take_back_death(patient, by=self.user, now=timezone.now()))
 
         return self.do(answer, shows=Shows("patients.patient", patient.uid, patient.uid))
+
+
+def _keyed(given: dict[str, Any], patient: Patient | None) -> dict[str, Any]:
+    """Return an entry of a list with the key of the row that its uid names, one of this patient's."""
+    if "uid" not in given:
+        return given
+    row = named(Guardian.objects.filter(patient=patient), "guardians", uid=given["uid"])
+    return {**{name: value for name, value in given.items() if name != "uid"}, "pk": row.pk}
 
 
 class AnswerEndpoint(Endpoint):

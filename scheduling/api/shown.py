@@ -150,7 +150,7 @@ def course(row: Course, now: datetime) -> Shown:
         assessments=Assessment.objects.filter(patient=row.patient_id, protocol=row.version.protocol_id).select_related(
             "assessed_by"
         ),
-        consents=Consent.objects.filter(course=row).select_related("session", "text", "sought_by"),
+        consents=Consent.objects.filter(course=row).select_related("session", "text", "sought_by", "given_by_guardian"),
         overrides=Override.objects.filter(course=row).select_related("session", "given_by"),
         sessions=sessions(row, now, as_it_stands=as_it_stands),
         proposal=open_proposal(row),

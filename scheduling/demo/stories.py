@@ -282,7 +282,9 @@ def withdrawn(desk: Desk, patient: Patient, *, key: str, days: int, first_in: in
     course = yield from _booked(desk, patient, key, days, first_in)
     now = yield desk.moment(course.site, -1)
     consent = Consent.objects.select_related("course__site").get(course=course)
-    intake.withdraw_consent(consent, on=desk.place.open_day(course.site, -1), by=desk.receptionist, now=now)
+    intake.withdraw_consent(
+        consent, on=desk.place.open_day(course.site, -1), cancel_visits=False, by=desk.receptionist, now=now
+    )
 
 
 # --- what becomes of mail -------------------------------------------------------------------------------------------

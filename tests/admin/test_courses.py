@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from clinic.models import AccessEvent, Role
+from patients import records
 from patients.models import Answer
 from scheduling import booking, holds, intake, visits
 from scheduling.models import Appointment, Assessment, Consent, Course, Hold, Outcome, Override, Proposal, Session
@@ -402,7 +403,7 @@ def test_assessment_consent_and_answers_open_the_gates(clinic, signed_in):
 def test_a_withdrawn_consent_holds_the_course(clinic, reception):
     course = clinic.cleared_course()
 
-    reception.post(do(course, "withdraw", course.consents.get()), {"on": f"{clinic.today}"})
+    reception.post(do(course, "withdraw", course.consents.get()), {"on": f"{clinic.today}", "cancel_visits": "no"})
 
     assert [hold.code for hold in Hold.objects.standing()] == ["consent_withdrawn"]
 
@@ -619,3 +620,33 @@ def test_a_bad_answer_at_check_in_is_kept_and_the_page_says_why_the_visit_does_n
     assert (page.status_code, "The course is on hold." in words(page)) == (200, True)
     visit.refresh_from_db()
     assert (visit.state, [hold.code for hold in course.holds.all()]) == ("booked", ["risk_pregnancy"])
+
+
+def test_a_withdrawal_names_the_visits_and_asks_what_is_to_become_of_them(clinic, reception):
+    course = clinic.booked_course()
+    consent = course.consents.get()
+    address = do(course, "withdraw", consent)
+    first = first_visit(course)
+
+    page = reception.get(address)
+    unsaid = reception.post(address, {"on": f"{clinic.today}"})
+
+    assert f"{first.at_time:%H:%M} · {first.lead.name}" in words(page)
+    assert (unsaid.status_code, len(build.visits_of(course))) == (200, 3)
+    assert reception.post(address, {"on": f"{clinic.today}", "cancel_visits": "yes"}).status_code == 302
+    assert build.visits_of(course) == []
+    assert [hold.code for hold in Hold.objects.standing()] == ["consent_withdrawn"]
+
+
+def test_a_guardian_is_chosen_on_the_consent_page_of_a_patient_who_has_one(clinic, clinician):
+    patient = build.patient("Zoë Müller", guardians=(records.GuardianDetails("Ada Müller", "mother"),))
+    course, without = clinic.course(patient), clinic.course()
+    text = clinic.version.protocol.consent_texts.get(language="en")
+    sent = {"text": text.pk, "informed_on": f"{clinic.today}", "given_by_guardian": patient.guardians.get().pk}
+
+    assert "Ada Müller (mother)" in words(clinician.get(do(course, "consent")))
+    assert "Given by" not in words(clinician.get(do(without, "consent")))
+    assert clinician.post(do(course, "consent"), sent).status_code == 302
+
+    assert course.consents.get().given_by_guardian == patient.guardians.get()
+    assert "given by Ada Müller" in words(clinician.get(course_page(course)))

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from clinic.models import AccessEvent, IdempotencyKey
+from patients.records import GuardianDetails
 from scheduling.models import Appointment, Assessment, Consent, Course, Hold, Override, Session
 from tests import build
 
@@ -257,6 +258,7 @@ def test_a_consent_is_informed_then_signed_then_withdrawn(clinic: ApiClinic):
         "expires_on": "2028-01-04",
         "withdrawn_on": None,
         "sought_by": {"uid": str(clinic.clinician.uid), "name": clinic.clinician.name},
+        "given_by_guardian": None,
     }
     assert (informed.status_code, informed.json()["consents"]) == (201, [shown])
 
@@ -266,9 +268,39 @@ def test_a_consent_is_informed_then_signed_then_withdrawn(clinic: ApiClinic):
     again = door.post(f"consents/{row.uid}/sign/", {"signed_on": "2027-01-04"})
     assert refusal(again) == (409, "consent_not_open", [("consent_not_open", "consent")])
 
-    withdrawn = door.post(f"consents/{row.uid}/withdraw/", {"withdrawn_on": "2027-01-04"})
+    unsaid = door.post(f"consents/{row.uid}/withdraw/", {"withdrawn_on": "2027-01-04"})
+    assert refusal(unsaid) == (400, "invalid_input", [("required", "cancel_visits")])
+    withdrawn = door.post(f"consents/{row.uid}/withdraw/", {"withdrawn_on": "2027-01-04", "cancel_visits": False})
     assert withdrawn.json() == {**shown, "signed_on": "2027-01-04", "withdrawn_on": "2027-01-04"}
     assert door.get(f"courses/{course.uid}/").json()["is_held"] is True
+
+
+def test_a_withdrawal_cancels_the_visits_when_it_says_so(clinic: ApiClinic):
+    course = clinic.booked_course()
+    sent = {"withdrawn_on": "2027-01-04", "cancel_visits": True}
+
+    assert clinic.reception.post(f"consents/{course.consents.get().uid}/withdraw/", sent).status_code == 200
+
+    told = set(Appointment.objects.values_list("state", "cancel_reason", "cancel_asked_by"))
+    assert told == {("cancelled", "patient_changed_mind", "patient")}
+
+
+def test_a_guardian_gives_the_consent_for_a_minor(clinic: ApiClinic):
+    patient = build.patient("Zoë Müller", guardians=(GuardianDetails("Ada Müller", "mother"),))
+    mother = patient.guardians.get()
+    stranger = build.patient(guardians=(GuardianDetails("Somebody Else"),)).guardians.get()
+    course = clinic.course(patient)
+    path = f"courses/{course.uid}/consents/"
+    given = {"number": 1, "informed_on": "2027-01-04", "signed_on": "2027-01-04"}
+
+    refused = clinic.doctor.post(path, given | {"given_by_guardian": str(stranger.uid)})
+    recorded = clinic.doctor.post(path, given | {"given_by_guardian": str(mother.uid)})
+
+    assert refusal(refused) == (400, "invalid_input", [("unknown", "given_by_guardian")])
+    assert [one["given_by_guardian"] for one in recorded.json()["consents"]] == [
+        {"uid": str(mother.uid), "name": "Ada Müller"}
+    ]
+    assert Consent.objects.get().given_by_guardian == mother
 
 
 def test_a_consent_text_that_does_not_exist_is_unknown(clinic: ApiClinic):

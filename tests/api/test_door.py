@@ -253,7 +253,7 @@ def test_what_belongs_to_another_site_does_not_exist(clinic: ApiClinic):
         f"courses/{course.uid}/overrides/": {"rule": "before_minimum", "reason": "ok", "expires_on": "2027-03-01"},
         f"courses/{course.uid}/end/": {"reason": "moved away"},
         f"consents/{consent.uid}/sign/": {"signed_on": "2027-01-04"},
-        f"consents/{consent.uid}/withdraw/": {"withdrawn_on": "2027-01-04"},
+        f"consents/{consent.uid}/withdraw/": {"withdrawn_on": "2027-01-04", "cancel_visits": False},
         f"sessions/{session.uid}/book/": {"slot": build.slot(visit)},
         f"sessions/{session.uid}/perform/": {"performed_on": "2027-01-04"},
         f"sessions/{session.uid}/outcome/": {"outcome": "ok"},

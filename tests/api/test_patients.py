@@ -48,6 +48,7 @@ def test_registering_a_patient_shows_the_whole_record(clinic: ApiClinic):
         "phones": [{"number": "+442079460018", "label": "home", "is_preferred": True}],
         "guardians": [
             {
+                "uid": str(patient.guardians.get().uid),
                 "name": "Ada Okonkwo",
                 "relationship": "mother",
                 "email": "",
@@ -113,6 +114,23 @@ def test_correcting_changes_what_is_sent_and_nothing_else(clinic: ApiClinic):
     assert (answer.status_code, answer.json()) == (200, {**shown, **changed})
     half = door.patch(f"patients/{shown['uid']}/", {"identifiers": [{"system": "urn:x"}], "nickname": "Z"})
     assert refusal(half)[2] == [("unknown_field", "nickname"), ("required", "identifiers.0.value")]
+
+
+def test_a_guardian_is_registered_and_corrected_by_uid(clinic: ApiClinic):
+    door = clinic.reception
+    made = door.post("patients/", {"family_name": "Müller", "guardians": [{"name": "Ada", "relationship": "mother"}]})
+    patient, (mother,) = made.json()["uid"], made.json()["guardians"]
+    other = door.post("patients/", {"family_name": "Kovač", "guardians": [{"name": "Ivo"}]}).json()["guardians"][0]
+
+    corrected = door.patch(
+        f"patients/{patient}/", {"guardians": [{"uid": mother["uid"], "name": "Ada Müller", "until_on": "2030-01-01"}]}
+    )
+    foreign = door.patch(f"patients/{patient}/", {"guardians": [{"uid": other["uid"], "name": "Ivo"}]})
+
+    assert corrected.json()["guardians"] == [
+        mother | {"name": "Ada Müller", "relationship": "", "until_on": "2030-01-01"}
+    ]
+    assert refusal(foreign) == (400, "invalid_input", [("unknown", "guardians")])
 
 
 def test_a_search_is_a_post_and_finds_parts_of_names_whatever_their_accents(clinic: ApiClinic):

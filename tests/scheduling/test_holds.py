@@ -248,7 +248,7 @@ def test_an_assessment_struck_as_an_error_opens_its_session_again_and_the_one_be
 def test_a_new_consent_and_a_cleared_review_settle_their_holds_a_stop_never(clinic):
     course = clinic.cleared_course()
     consent = course.consents.get()
-    intake.withdraw_consent(consent, on=clinic.today, by=clinic.receptionist, now=clinic.now)
+    intake.withdraw_consent(consent, on=clinic.today, cancel_visits=False, by=clinic.receptionist, now=clinic.now)
     assert settled(course) == {"consent_withdrawn": False}
     clinic.wait(days=1)
     clinic.consent(course)

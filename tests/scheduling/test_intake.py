@@ -12,7 +12,17 @@ from clinic.models import Role
 from patients import records
 from patients.models import Answer, Patient, Question
 from scheduling import booking, holds, intake, outbox, protocols
-from scheduling.models import Assessment, Consent, ConsentText, Course, Hold, Message, Override, Proposal
+from scheduling.models import (
+    Assessment,
+    Consent,
+    ConsentText,
+    Course,
+    Hold,
+    Message,
+    Override,
+    Proposal,
+    ProtocolVersion,
+)
 from tests import build
 
 pytestmark = pytest.mark.django_db
@@ -145,14 +155,88 @@ def test_withdrawing_holds_the_course_and_keeps_its_visits(clinic):
     course = clinic.booked_course()
     consent = Consent.objects.get(course=course)
 
-    intake.withdraw_consent(consent, on=MONDAY, by=clinic.receptionist, now=clinic.now)
+    intake.withdraw_consent(consent, on=MONDAY, cancel_visits=False, by=clinic.receptionist, now=clinic.now)
 
     assert list(Hold.objects.filter(course=course, lifted_at=None).values_list("code", flat=True)) == [
         "consent_withdrawn"
     ]
     assert len(build.visits_of(course)) == 3
     with pytest.raises(intake.ConsentNotOpen):
-        intake.withdraw_consent(consent, on=MONDAY, by=clinic.receptionist, now=clinic.now)
+        intake.withdraw_consent(consent, on=MONDAY, cancel_visits=False, by=clinic.receptionist, now=clinic.now)
+
+
+def test_withdrawing_cancels_the_visits_it_covers_when_a_person_says_so(clinic):
+    course = clinic.booked_course()
+    consent = Consent.objects.get(course=course)
+
+    intake.withdraw_consent(consent, on=MONDAY, cancel_visits=True, by=clinic.receptionist, now=clinic.now)
+
+    assert build.visits_of(course) == []
+    assert [session.state for session in build.sessions_of(course)] == ["open"] * 3
+    assert Message.objects.filter(course=course, state="pending", kind="cancelled").exists()
+
+
+def test_withdrawing_the_consent_to_one_session_cancels_its_visit_alone(clinic):
+    course = clinic.booked_course()
+    session = build.sessions_of(course)[1]
+    clinic.consent(course, session=session)
+    consent = Consent.objects.get(session=session)
+
+    intake.withdraw_consent(consent, on=MONDAY, cancel_visits=True, by=clinic.receptionist, now=clinic.now)
+
+    assert [visit.session.position - session.position for visit in build.visits_of(course)] == [-1, 1]
+
+
+@pytest.mark.parametrize(
+    ("from_on", "until_on", "code"),
+    [
+        (MONDAY + timedelta(days=1), None, "guardian_not_then"),
+        (None, MONDAY - timedelta(days=1), "guardian_not_then"),
+        (MONDAY, MONDAY, None),
+    ],
+)
+def test_a_guardian_gives_consent_on_days_on_which_they_decide(clinic, from_on, until_on, code):
+    guardian = records.GuardianDetails("Ada", from_on=from_on, until_on=until_on)
+    patient = build.patient(guardians=(guardian,))
+    course = clinic.course(patient)
+
+    if code is None:
+        clinic.consent(course, given_by_guardian=patient.guardians.get())
+        assert Consent.objects.get().given_by_guardian == patient.guardians.get()
+    else:
+        with pytest.raises(RuleBroken) as refused:
+            clinic.consent(course, given_by_guardian=patient.guardians.get())
+        assert (codes(refused), Consent.objects.count()) == ([code], 0)
+
+
+def test_another_patients_guardian_gives_no_consent(clinic):
+    course, other = clinic.course(), build.patient(guardians=(records.GuardianDetails("Ada"),))
+    clinic.consent(course, signed_on=None)
+
+    with pytest.raises(RuleBroken) as refused:
+        intake.sign_consent(
+            Consent.objects.get(),
+            signed_on=MONDAY,
+            given_by_guardian=other.guardians.get(),
+            by=clinic.receptionist,
+            now=clinic.now,
+        )
+
+    assert (codes(refused), Consent.objects.get().signed_on) == (["guardian_unknown"], None)
+
+
+def test_a_minor_is_booked_when_a_guardian_on_record_has_signed(clinic):
+    child = build.patient(born_on=date(2012, 5, 17), guardians=(records.GuardianDetails("Ada"),))
+    ProtocolVersion.objects.filter(pk=clinic.version.pk).update(minimum_age=None)
+    course = clinic.cleared_course(child)
+    with pytest.raises(booking.NotBookable) as refused:
+        clinic.book(course)
+    assert set(codes(refused)) == {"guardian_consent_missing"}
+
+    clinic.wait(days=1)
+    clinic.consent(course, given_by_guardian=child.guardians.get())
+
+    assert len(clinic.book(course)) == 3
 
 
 # --- answers ----------------------------------------------------------------------------------------------------------

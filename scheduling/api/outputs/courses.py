@@ -135,6 +135,7 @@ class ConsentOutput(Output):
     expires_on = maybe_day()
     withdrawn_on = maybe_day()
     sought_by = Named()
+    given_by_guardian = Named(allow_null=True, help_text="null: by the patient")
 
 
 class HoldOutput(Output):

@@ -70,8 +70,7 @@ class IdentifierOutput(Output):
     value = words()
 
 
-class GuardianOutput(Output):
-    name = words()
+class GuardianOutput(Named):
     relationship = words()
     email = words()
     phone = words()
