@@ -77,6 +77,7 @@ RIGHTS: Mapping[str, Right] = {
     "patients.complication": Right(see=FRONT_DESK),
     "scheduling.course": Right(see=FRONT_DESK, add=FRONT_DESK, change=FRONT_DESK),
     "scheduling.appointment": Right(see=FRONT_DESK, change=FRONT_DESK),
+    "scheduling.override": Right(see=FRONT_DESK),
     "scheduling.proposal": Right(see=FRONT_DESK, change=FRONT_DESK),
     "scheduling.message": Right(see=EVERYBODY),
     "scheduling.messagetext": Right(see=FRONT_DESK, add=MANAGING, change=MANAGING),

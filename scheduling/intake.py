@@ -36,12 +36,15 @@ from .models import (
     SessionState,
 )
 from .models.appointments import AskedBy
-from .planner import facts
-from .planner.gates import GATES, PRESCRIBER
+from .planner import facts, tiers
 
 
 class StruckAlready(Conflict):
     code = "struck_already"
+
+
+class OverrideRevoked(Conflict):
+    code = "override_revoked"
 
 
 class ConsentNotOpen(Conflict):
@@ -425,10 +428,12 @@ def override(
         raise RuleBroken(Problem("overrider_missing", _("An override names the person who gave it."), "given_by"))
     course = roster.lock(course, now=now)
     problems = []
-    if rule not in OVERRIDABLE:
+    if tiers.tier_of(rule) is tiers.Tier.NONE_NEEDED:
+        problems.append(Problem("override_not_needed", _("This stands in nobody's way: just go on."), "rule"))
+    elif rule not in tiers.OVERRIDABLE:
         problems.append(Problem("rule_not_overridable", _("Nobody may override this rule here."), "rule"))
     elif subject not in _overridable_subjects(course, rule):
-        problems.append(Problem("subject_unknown", _("Say which question's answer this is about."), "subject"))
+        problems.append(Problem("subject_unknown", _("Say what this is about, as the refusal named it."), "subject"))
     if not reason.strip():
         problems.append(Problem("reason_missing", _("Say why."), "reason"))
     if expires_on < roster.today(course.site, now):
@@ -451,18 +456,32 @@ def override(
     return given
 
 
-# What a prescriber may silence: a rule, and each gate's codes that name the role.
-OVERRIDABLE = frozenset({"before_minimum"}) | {
-    code.code for kind in GATES.values() for code in kind.codes if code.override == PRESCRIBER
-}
+@act
+def revoke_override(given: Override, *, reason: str, by: User | None, now: datetime) -> Override:
+    """Take an override back, as a prescriber: the rule speaks again, and visits that it kept become a proposal."""
+    rights.require(by, given.course.site, *rights.PRESCRIBING)
+    if not reason.strip():
+        raise RuleBroken(Problem("reason_missing", _("Say why."), "reason"))
+    course = roster.lock(given.course, now=now)
+    if not Override.objects.filter(pk=given.pk, revoked_at=None).update(
+        revoked_at=now, revoked_by=by, revoke_reason=reason.strip()
+    ):
+        raise OverrideRevoked(Problem("override_revoked", _("This override was revoked already."), "override"))
+    _look_again(course, reason="revoked", by=by, now=now)
+    given.refresh_from_db()
+    return given
 
 
 def _overridable_subjects(course: Course, rule: str) -> set[str]:
     """Return what an override of the rule may be about: an override of the pill is none of a clot."""
-    if rule != "risk_relative":
-        return {""}
-    risks = roster.protocol_facts(course.version).risks
-    return {risk.question for risk in risks if risk.severity is facts.Severity.RELATIVE}
+    protocol = roster.protocol_facts(course.version)
+    match rule:
+        case "risk_relative":
+            return {risk.question for risk in protocol.risks if risk.severity is facts.Severity.RELATIVE}
+        case "too_near_other_treatment":
+            gates = [gate for step in protocol.steps for gate in step.gates if gate.name == "apart"]
+            return {str(gate.parameters["protocol"]) for gate in gates}
+    return {""}
 
 
 def _hold(

@@ -50,7 +50,10 @@ class NotAdmitted(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class OutcomeInput:
-    """What a clinician records after a session. `complications` are codes; an amount needs a UCUM unit."""
+    """What a clinician records after a session. `complications` are codes; an amount needs a UCUM unit.
+
+    With `clearance` a review is cleared in the same breath: the clinician has looked, and says why to go on.
+    """
 
     result: str
     complications: tuple[str, ...] = ()
@@ -59,6 +62,7 @@ class OutcomeInput:
     amount: Decimal | None = None
     amount_unit: str = ""
     notes: str = ""
+    clearance: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -414,8 +418,9 @@ def _close(course: Course, *, reason: str, by: User | None, now: datetime) -> Co
 
 
 def _write_outcome(session: Session, what: OutcomeInput, *, by: User | None, now: datetime) -> Outcome:
-    if problems := _against_outcome(session, what):
+    if problems := _against_outcome(session, what, by=by):
         raise RuleBroken(*problems)
+    clearance = what.clearance.strip()
     outcome = Outcome.objects.create(
         session=session,
         result=what.result,
@@ -426,16 +431,20 @@ def _write_outcome(session: Session, what: OutcomeInput, *, by: User | None, now
         notes=what.notes,
         recorded_at=now,
         recorded_by=by,
+        cleared_at=now if clearance else None,
+        cleared_by=by if clearance else None,
+        cleared_note=clearance,
     )
     seen = Complication.objects.filter(code__in=what.complications)
     OutcomeComplication.objects.bulk_create(
         [OutcomeComplication(outcome=outcome, complication=complication) for complication in seen]
     )
-    _hold_after(session, what.result, by=by, now=now)
+    if not clearance:
+        _hold_after(session, what.result, by=by, now=now)
     return outcome
 
 
-def _against_outcome(session: Session, what: OutcomeInput) -> list[Problem]:
+def _against_outcome(session: Session, what: OutcomeInput, *, by: User | None) -> list[Problem]:
     problems = []
     if what.result not in Outcome.Result.values:
         problems.append(Problem("result_unknown", _("The result is ok, review or stop."), "outcome.result"))
@@ -443,7 +452,21 @@ def _against_outcome(session: Session, what: OutcomeInput) -> list[Problem]:
         problems.append(
             Problem("amount_without_unit", _("Give an amount with its unit, such as mL."), "outcome.amount")
         )
-    known = set(Complication.objects.filter(code__in=what.complications).values_list("code", flat=True))
+    known = {one.code: one for one in Complication.objects.filter(code__in=what.complications)}
+    unexpected = [one.name for one in known.values() if not one.is_expected]
+    if what.result == Outcome.Result.OK and unexpected:
+        problems.append(
+            Problem(
+                "complication_needs_review",
+                _("Record “review” for %(names)s. Whoever has looked at it already says so, and the course goes on.")
+                % {"names": ", ".join(sorted(unexpected))},
+                "outcome.result",
+            )
+        )
+    if what.clearance.strip() and (what.result != Outcome.Result.REVIEW or by is None):
+        problems.append(
+            Problem("nothing_to_clear", _("Only a review is cleared, and by a person."), "outcome.clearance")
+        )
     problems += [
         Problem(
             "complication_unknown", _("There is no complication “%(code)s”.") % {"code": code}, "outcome.complications"

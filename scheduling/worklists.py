@@ -114,7 +114,7 @@ def worklist(sites: Sequence[Site], *, now: datetime, whole: str = "") -> list[L
         ("not_ready", not_ready(sites, now)),
         ("due", due(sites, now, among=open_and_unbooked)),
         ("reviews", reviews(sites)),
-        ("outcomes", outcomes(sites)),
+        ("outcomes", outcomes(sites, now)),
         ("held", held(sites)),
         ("calls", calls(sites, now)),
         ("mail", mail_undelivered(sites, now)),
@@ -246,16 +246,20 @@ def reviews(sites: Sequence[Site]) -> QuerySet[Outcome]:
     )
 
 
-def outcomes(sites: Sequence[Site]) -> QuerySet[Session]:
-    """Treatments that took place and have no outcome."""
+def outcomes(sites: Sequence[Site], now: datetime) -> QuerySet[Session]:
+    """Treatments that took place and have no outcome, from the end of their day on: until then it is still written."""
+    over = Q(pk__in=[])
+    for site, today in _today_at(sites, now).items():
+        over |= Q(course__site=site, performed_on__lt=today)
     return (
         Session.objects.filter(
+            over,
             state=SessionState.PERFORMED,
             step__kind=facts.StepKind.TREATMENT,
             outcome=None,
             course__site__in=sites,
-            course__state=CourseState.OPEN,
         )
+        .exclude(course__state=CourseState.ENDED)
         .select_related("step", "course__patient", "course__site", "course__version__protocol")
         .order_by("performed_on", "pk")
     )

@@ -21,7 +21,7 @@ from clinic.models import Role, User
 from clinic.rights import CLINICAL, FRONT_DESK, PRESCRIBING
 from patients.models import Answer
 from scheduling import booking, check_in, holds, intake, roster, sessions, visits
-from scheduling.models import Appointment, Assessment, CancelReason, Consent, Course, Hold, Outcome, Session
+from scheduling.models import Appointment, Assessment, CancelReason, Consent, Course, Hold, Outcome, Override, Session
 from scheduling.models.appointments import AskedBy
 
 from . import forms
@@ -39,7 +39,7 @@ class Act:
     form: type[forms.ActForm]
     run: Run
     done: Any
-    about: str = "course"  # course, session, appointment, hold, consent, answer, assessment, outcome
+    about: str = "course"  # course, session, appointment, hold, consent, override, answer, assessment, outcome
     roles: tuple[Role, ...] = FRONT_DESK
     hint: Any = ""
     is_danger: bool = False
@@ -186,6 +186,16 @@ ACTS: dict[str, Act] = {
         about="session",
         roles=PRESCRIBING,
         hint=gettext_lazy("For this session only, until the day you choose. Your name and reason stay on record."),
+    ),
+    "revoke": Act(
+        title=gettext_lazy("Take the override back"),
+        button=gettext_lazy("Revoke the override"),
+        form=forms.ReasonForm,
+        run=lambda form, by, now: intake.revoke_override(form.of, reason=form.cleaned_data["reason"], by=by, now=now),
+        done=gettext_lazy("The override is revoked. The rule speaks again."),
+        about="override",
+        roles=PRESCRIBING,
+        is_danger=True,
     ),
     "hold": Act(
         title=gettext_lazy("Put the course on hold"),
@@ -382,6 +392,7 @@ def find(course: Course, about: str, uid: UUID | None) -> Any:
         ),
         "hold": Hold.objects.filter(course=course).select_related("course__site"),
         "consent": Consent.objects.filter(course=course).select_related("course__site", "text"),
+        "override": Override.objects.filter(course=course).select_related("course__site", "session__step"),
         "answer": Answer.objects.filter(patient=course.patient_id, error_at=None).select_related("question", "patient"),
         "assessment": Assessment.objects.filter(
             patient=course.patient_id, protocol=course.version.protocol_id, error_at=None

@@ -170,6 +170,12 @@ class OutcomeForm(ActForm):
     )
     amount_unit = forms.CharField(label=gettext_lazy("Unit"), max_length=12, required=False, initial="mL")
     notes = forms.CharField(label=gettext_lazy("Notes"), widget=forms.Textarea(attrs={"rows": 3}), required=False)
+    clearance = forms.CharField(
+        label=gettext_lazy("Review done already: why the course may go on"),
+        max_length=300,
+        required=False,
+        help_text=gettext_lazy("With the result “review”, if you have looked at it just now. Then nothing is held."),
+    )
 
     def prepare(self) -> None:
         self.fields["product"].initial = self.course.version.product
@@ -184,6 +190,7 @@ class OutcomeForm(ActForm):
             amount=said["amount"],
             amount_unit=said["amount_unit"] if said["amount"] is not None else "",
             notes=said["notes"],
+            clearance=said["clearance"],
         )
 
 
@@ -319,6 +326,10 @@ class HoldForm(ActForm):
         initial=Role.RECEPTION,
     )
     visits = visits_field(gettext_lazy("Booked visits"))
+
+
+class ReasonForm(ActForm):
+    reason = Reason(label=gettext_lazy("Why"))
 
 
 class LiftForm(ActForm):

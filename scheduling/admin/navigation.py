@@ -26,6 +26,7 @@ def items(request: HttpRequest) -> list[dict[str, Any]]:
                 ("scheduling.course", "event_repeat", _("Courses"), "scheduling_course_changelist"),
                 ("scheduling.appointment", "calendar_month", _("Visits"), "scheduling_appointment_changelist"),
                 ("scheduling.proposal", "swap_horiz", _("Proposals"), "scheduling_proposal_changelist"),
+                ("scheduling.override", "gavel", _("Overrides"), "scheduling_override_changelist"),
             ],
         ),
         (

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from clinic.models import Role
-from scheduling import holds, roster, versions, wording
+from scheduling import holds, reports, roster, versions, wording
 from scheduling.models import (
     Appointment,
     AppointmentState,
@@ -27,6 +27,7 @@ from scheduling.models import (
     Message,
     Move,
     Outcome,
+    Override,
     Proposal,
     Resource,
     Session,
@@ -48,6 +49,7 @@ REMEDIES = (
     ("risk_relative", "override", gettext_lazy("Override")),
     ("consent_", "consent", gettext_lazy("Record the consent")),
     ("before_minimum", "override", gettext_lazy("Override")),
+    ("too_near_other_treatment", "override", gettext_lazy("Override")),
     ("late_review", "assess", gettext_lazy("Record the assessment")),
     ("review_due", "assess", gettext_lazy("Record the assessment")),
 )
@@ -199,6 +201,7 @@ class CoursePage:
     needed: list[GateGroup]
     holds: list[Hold]
     consents: list[Consent]
+    overrides: list[tuple[Override, str, bool]]  # each with its rule in words, and whether it is valid
     proposal: Proposal | None
     messages: list[Message]
     changes: list[StateChange]
@@ -264,12 +267,24 @@ def course_page(course: Course, *, now: datetime) -> CoursePage:
         needed=grouped((line, card.session.position) for card in cards for line in card.gates),
         holds=_holds(course, as_it_stands),
         consents=list(course.consents.select_related("text", "sought_by", "session", "given_by_guardian")),
+        overrides=_overrides(course, names, now),
         proposal=open_proposal(course),
         messages=list(course.messages.defer("content").order_by("due_at", "id")[:60]),
         changes=list(course.changes.select_related("by", "session__step").order_by("-at", "-id")[:80]),
         names=names,
         has_other_versions=course.state == CourseState.OPEN and bool(versions.others(course, now)),
     )
+
+
+def _overrides(course: Course, names: Mapping[str, str], now: datetime) -> list[tuple[Override, str, bool]]:
+    return [
+        (
+            row,
+            wording.sentence(row.rule, subject=row.subject, names=names),
+            reports.state_of(row, now=now) == reports.VALID,
+        )
+        for row in course.overrides.select_related("course__site", "session", "given_by")
+    ]
 
 
 def _holds(course: Course, as_it_stands: facts.CourseFacts) -> list[Hold]:

@@ -14,13 +14,14 @@ from rest_framework.response import Response
 
 from clinic.api import NotFound
 from patients.models import Area, Guardian, Patient
-from scheduling import booking, holds, intake, roster, sessions, versions, visits
+from scheduling import booking, holds, intake, reports, roster, sessions, versions, visits
 from scheduling.models import (
     Assessment,
     Consent,
     ConsentText,
     Course,
     Hold,
+    Override,
     ProtocolVersion,
     Resource,
     Session,
@@ -449,6 +450,54 @@ class AssessmentEndpoint(Endpoint):
             return outputs.AssessmentOutput(self.get_queryset().get(pk=assessment.pk)).data
 
         return self.do(answer, shows=Shows("scheduling.assessment", assessment.uid, assessment.patient.uid))
+
+
+class OverrideEndpoint(Endpoint):
+    """The report of overrides at the sites where the user works, and taking one back."""
+
+    site_path = "course.site_id"
+    rights: ClassVar = {"list": "see_overrides", "revoke": "override"}
+
+    def get_queryset(self) -> QuerySet[Override]:
+        return Override.objects.visible_to(self.user).select_related(
+            "course__site", "course__patient", "session", "given_by", "revoked_by"
+        )
+
+    @extend_schema(
+        summary="Overrides, newest first",
+        tags=["courses"],
+        parameters=[inputs.OverridesInput],
+        responses=outputs.page_of(outputs.OverrideRow),
+    )
+    def list(self, request: Request) -> Response:
+        given = inputs.OverridesInput.checked_query(request)
+        now = timezone.now()
+        sites = shown.sites_of(self.user)
+        rows = reports.in_state(self.get_queryset(), sites, given.get("state", ""), now=now)
+        fields = {"site": "course__site__uid", "rule": "rule", "given_by": "given_by__uid"}
+        rows = rows.filter(**{field: given[name] for name, field in fields.items() if name in given})
+        found, page = self.page(
+            rows, outputs.OverrideRow, query=inputs.OverridesInput, show=lambda row: shown.override(row, now)
+        )
+        self.was_read("list", "scheduling.override", {row.course.patient.uid for row in found})
+        return page
+
+    @extend_schema(
+        summary="Take an override back, as a prescriber",
+        tags=["courses"],
+        request=inputs.StrikeInput,
+        responses=outputs.OverrideRow,
+    )
+    def revoke(self, request: Request, **_uid: Any) -> Response:
+        override: Override = self.get_object()
+        given = inputs.StrikeInput.checked(request.data)
+        now = timezone.now()
+
+        def answer() -> Any:
+            intake.revoke_override(override, reason=given["reason"], by=self.user, now=now)
+            return outputs.OverrideRow(shown.override(self.get_queryset().get(pk=override.pk), now)).data
+
+        return self.do(answer, shows=_shows(override.course))
 
 
 class ProtocolEndpoint(Endpoint):

@@ -357,6 +357,7 @@ def _outcome(given: dict[str, Any]) -> visits.OutcomeInput:
         amount=given["amount"],
         amount_unit=given["amount_unit"],
         notes=given["notes"],
+        clearance=given["clearance"],
     )
 
 

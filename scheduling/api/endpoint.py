@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, ClassVar, TypeVar, cast
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.db.models import Model, QuerySet
@@ -22,7 +23,7 @@ from clinic.api import InvalidInput, IsStaff, roles_of
 from clinic.errors import NotAllowed, Problem, RuleBroken
 from clinic.models import User
 
-from .inputs import PageInput, UidPageInput
+from .inputs import LimitInput, PageInput, UidPageInput
 from .outputs import Output, page_of
 from .rights import RIGHTS
 from .schema import OperationSchema
@@ -125,10 +126,19 @@ class Endpoint(Strict, GenericViewSet[Any]):
         audit.record_read(self.request, action=action, subject=subject, door="api", subject_uid=uid, patients=patients)
 
     def page(
-        self, rows: QuerySet[Row], shape: type[Output], *, key: str = "uid", show: Callable[[Row], object] | None = None
+        self,
+        rows: QuerySet[Row],
+        shape: type[Output],
+        *,
+        key: str = "uid",
+        show: Callable[[Row], object] | None = None,
+        query: type[LimitInput] | None = None,
     ) -> tuple[list[Row], Response]:
-        """Return the rows of a page, newest first, and its answer: `next` is where the page after it begins."""
-        asked = (UidPageInput if key == "uid" else PageInput).checked_query(self.request)
+        """Return the rows of a page, newest first, and its answer: `next` is where the page after it begins.
+
+        `query` is the shape of the whole query, where it says more than which page.
+        """
+        asked = (query or (UidPageInput if key == "uid" else PageInput)).checked_query(self.request)
         limit = asked["limit"]
         rows = rows.order_by("-pk")
         if after := asked.get("after"):
@@ -140,7 +150,8 @@ class Endpoint(Strict, GenericViewSet[Any]):
         shown = found[:limit]
         following = None
         if len(found) > limit:
-            following = f"{self.request.path}?limit={limit}&after={getattr(shown[-1], key)}"
+            said = self.request.query_params.dict() | {"limit": limit, "after": getattr(shown[-1], key)}
+            following = f"{self.request.path}?{urlencode(said)}"
         results = [show(row) for row in shown] if show else shown
         return shown, Response(page_of(shape)({"results": results, "next": following}).data)
 

@@ -20,7 +20,7 @@ from clinic.models import Role
 from clinic.validators import validate_one_line
 from clinic.wellformed import FURTHEST_YEAR
 from patients.models import Answer
-from scheduling import holds
+from scheduling import holds, reports
 from scheduling.models import Assessment, CancelReason, LateBand, Outcome
 from scheduling.models.appointments import AskedBy
 
@@ -178,6 +178,13 @@ class PageInput(LimitInput):
 
 class UidPageInput(LimitInput):
     after = Uid(required=False, help_text="as `next` of the page before says")
+
+
+class OverridesInput(UidPageInput):
+    site = Uid(required=False)
+    rule = serializers.SlugField(max_length=50, required=False, help_text="the code of the rule or gate")
+    given_by = Uid(required=False)
+    state = serializers.ChoiceField(reports.OVERRIDE_STATES, required=False)
 
 
 class DayInput(Input):
@@ -379,7 +386,7 @@ class LiftInput(Input):
 
 
 class StrikeInput(Input):
-    reason = Line(max_length=300, help_text="why it is an error")
+    reason = Line(max_length=300, help_text="why")
 
 
 class EndInput(Input):
@@ -446,6 +453,13 @@ class OutcomeInput(Input):
     )
     amount_unit = Line(max_length=12, required=False, default="", allow_blank=True, help_text="UCUM, such as mL")
     notes = Text(max_length=20000, required=False, default="", allow_blank=True)
+    clearance = Line(
+        max_length=300,
+        required=False,
+        default="",
+        allow_blank=True,
+        help_text="of a review that you have done: why the course may go on",
+    )
 
 
 class PerformInput(OutcomeInput):

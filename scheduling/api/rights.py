@@ -30,5 +30,6 @@ RIGHTS: dict[str, tuple[Role, ...]] = {
     "change_sessions": CLINICAL,  # add, skip, decide on late ones
     "move_version": (*PRESCRIBING, *MANAGING),
     "clear_review": CLINICAL,
-    "override": PRESCRIBING,
+    "see_overrides": FRONT_DESK,
+    "override": PRESCRIBING,  # give one, revoke one
 }

@@ -12,7 +12,7 @@ from django.db.models import Prefetch, QuerySet
 
 from clinic import localtime
 from clinic.models import Site, User
-from scheduling import booking, check_in, holds, roster, versions, wording, worklists
+from scheduling import booking, check_in, holds, reports, roster, versions, wording, worklists
 from scheduling.models import (
     Appointment,
     Assessment,
@@ -151,7 +151,7 @@ def course(row: Course, now: datetime) -> Shown:
             "assessed_by"
         ),
         consents=Consent.objects.filter(course=row).select_related("session", "text", "sought_by", "given_by_guardian"),
-        overrides=Override.objects.filter(course=row).select_related("session", "given_by"),
+        overrides=Override.objects.filter(course=row).select_related("session", "given_by", "revoked_by"),
         sessions=sessions(row, now, as_it_stands=as_it_stands),
         proposal=open_proposal(row),
     )
@@ -258,6 +258,10 @@ def check_in_form(session: Session, now: datetime) -> dict[str, Any]:
         ],
         "gates": gates(shut, roster.subjects()),
     }
+
+
+def override(row: Override, now: datetime) -> Shown:
+    return Shown(row, state=reports.state_of(row, now=now))
 
 
 # --- times and plans --------------------------------------------------------------------------------------------------

@@ -8,7 +8,14 @@ from typing import Any
 from django.http.response import HttpResponseBase
 from django.urls import path, re_path
 
-from .courses import AssessmentEndpoint, ConsentEndpoint, CourseEndpoint, HoldEndpoint, ProtocolEndpoint
+from .courses import (
+    AssessmentEndpoint,
+    ConsentEndpoint,
+    CourseEndpoint,
+    HoldEndpoint,
+    OverrideEndpoint,
+    ProtocolEndpoint,
+)
 from .diary import AppointmentEndpoint, DayEndpoint, SessionEndpoint
 from .people import AccountEndpoint, AnswerEndpoint, PatientEndpoint, SignInView, VocabularyEndpoint
 from .proposals import ProposalEndpoint
@@ -71,6 +78,8 @@ urlpatterns = [
     path("consents/<uuid:uid>/withdraw/", to(ConsentEndpoint, post="withdraw"), name="consent-withdraw"),
     path("holds/<uuid:uid>/lift/", to(HoldEndpoint, post="lift"), name="hold-lift"),
     path("holds/<uuid:uid>/free-visits/", to(HoldEndpoint, post="free_visits"), name="hold-free-visits"),
+    path("overrides/", to(OverrideEndpoint, get="list"), name="overrides"),
+    path("overrides/<uuid:uid>/revoke/", to(OverrideEndpoint, post="revoke"), name="override-revoke"),
     path("sessions/<uuid:uid>/", to(SessionEndpoint, get="retrieve"), name="session"),
     path("sessions/<uuid:uid>/free-times/", to(SessionEndpoint, get="free_times"), name="session-free-times"),
     path("sessions/<uuid:uid>/book/", to(SessionEndpoint, post="book"), name="session-book"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import date
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from django.conf import settings
 from django.db import models
@@ -18,6 +18,9 @@ from scheduling.planner import facts
 
 from .courses import Course, Session
 from .protocols import FollowUp, Protocol
+
+if TYPE_CHECKING:
+    from clinic.models import User
 
 
 @tracked(exclude=["notes"])
@@ -235,6 +238,12 @@ class Hold(models.Model):
 
 class OverrideQuerySet(models.QuerySet["Override"]):
     """Questions about overrides."""
+
+    def visible_to(self, user: User) -> Self:
+        """Overrides at the sites where the user works; everything else does not exist for them."""
+        if user.is_superuser:
+            return self
+        return self.filter(course__site__in=user.roles.values("site"))
 
     def valid_on(self, on: date) -> Self:
         return self.filter(expires_on__gte=on, revoked_at=None)

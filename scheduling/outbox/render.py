@@ -22,7 +22,7 @@ from scheduling import calendar_files
 from scheduling.models import Appointment, Message, MessageKind
 
 from . import mime, placeholders
-from .texts import Wording, words
+from .texts import Wording, with_red_flags, words
 
 TEMPLATE = Path(__file__).resolve().parent.parent / "templates" / "mail" / "message.html"
 COMMA_AFTER_WEEKDAY = frozenset({"de", "es", "pl", "pt", "ru", "uk"})
@@ -227,7 +227,7 @@ def preview(wording: Wording, *, kind: str, site: Site, on: date) -> Content:
     visit = Appointment(site=site, on=on, at_time=time(10, 30), zone=site.zone, minutes=45, booked_at=at)
     before = {"on": on.isoformat(), "at": "09:00", "zone": site.zone} if kind == MessageKind.CHANGED else {}
     return content_of(
-        wording,
+        with_red_flags(wording, kind),
         patient=patient,
         site=site,
         visits=[Spoken(visit, before)],

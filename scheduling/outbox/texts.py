@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -158,6 +158,19 @@ def words(language: str) -> Mapping[str, str]:
     return known.get(language, known.get(language.partition("-")[0], known[LAST_RESORT])).words
 
 
+def with_red_flags(wording: Wording, kind: str) -> Wording:
+    """Return advice after a session with the signs of an emergency added, if it speaks of none.
+
+    Whoever wrote it: a protocol's file, a manager who edited it, or nobody.
+    """
+    known = words(wording.language)
+    if kind != MessageKind.AFTERCARE or any(
+        word.strip() in wording.body.lower() for word in known["emergency"].split(",")
+    ):
+        return wording
+    return replace(wording, body=f"{wording.body.rstrip()}\n\n{known['red_flags']}")
+
+
 class Library:
     """The stored texts, read once for a batch of messages."""
 
@@ -172,9 +185,9 @@ class Library:
         for language in _with_shorter(languages):
             own = self._texts.get((kind, language, protocol)) or self._texts.get((kind, language, None))
             if own:
-                return own
+                return with_red_flags(own, kind)
             if language in shipped() and kind in shipped()[language].texts:
-                return shipped()[language].texts[kind]
+                return with_red_flags(shipped()[language].texts[kind], kind)
         raise LookupError(f"no text for {kind}")
 
 

@@ -13,7 +13,7 @@ from django.test import Client
 from clinic.admin import RIGHTS, ReadOnlyAdmin, page_of
 from clinic.models import AccessEvent, Role, Site, User
 from patients.models import Area, Complication, Patient, Question
-from scheduling import absences, closures, holds, outbox, visits
+from scheduling import absences, closures, holds, intake, outbox, visits
 from scheduling.models import (
     Absence,
     Appointment,
@@ -21,6 +21,7 @@ from scheduling.models import (
     Course,
     Message,
     MessageText,
+    Override,
     Proposal,
     ProtocolVersion,
     Resource,
@@ -39,6 +40,7 @@ MODELS = (
     Course,
     Message,
     MessageText,
+    Override,
     Patient,
     Proposal,
     ProtocolVersion,
@@ -65,6 +67,15 @@ def lived_in(clinic: OpenClinic) -> Course:
     absences.record(absences.AbsenceDetails(lead, clinic.today, clinic.today), by=clinic.manager, now=clinic.now)
     closures.record(
         closures.ClosureDetails(clinic.site, "Party", clinic.today, clinic.today), by=clinic.manager, now=clinic.now
+    )
+    intake.override(
+        course,
+        session=second,
+        rule="before_minimum",
+        reason="A wedding.",
+        expires_on=clinic.today,
+        by=clinic.prescriber,
+        now=clinic.now,
     )
     Proposal.objects.create(site=clinic.site, course=course, reason="performed", made_at=clinic.now)
     outbox.deliver_due(clinic.now)
@@ -151,6 +162,7 @@ def own_pages(course: Course) -> list[str]:
         do(course, "clear", build.sessions_of(course)[0]),
         do(course, "override", session) + "?rule=risk_relative&subject=contraceptive_pill",
         do(course, "lift", hold),
+        do(course, "revoke", course.overrides.all()[0]),
         do(course, "sign", consent),
         do(course, "withdraw", consent),
     ]

@@ -195,7 +195,7 @@ def test_the_table_of_rights_is_what_it_says():
     everyone = {right for right, roles in rights.RIGHTS.items() if set(roles) == set(Role)}
     by_role = {role: {right for right, may in rights.RIGHTS.items() if role in may} - everyone for role in Role}
 
-    front_desk = {*MAY["reception"].split(), "see_patients", "see_own_day"}
+    front_desk = {*MAY["reception"].split(), "see_patients", "see_own_day", "see_overrides"}
     clinical = front_desk | set(MAY["clinician"].split())
     assert everyone == {"sign_out", "see_own_account", "see_protocols"}
     assert by_role == {

@@ -8,11 +8,12 @@ from email.header import decode_header, make_header
 from typing import Any
 
 import pytest
+import yaml
 from icalendar import Calendar
 
 from clinic.errors import NotAllowed
 from clinic.models import User
-from scheduling import outbox
+from scheduling import outbox, protocols
 from scheduling.models import Message, MessageKind, MessageText
 from scheduling.outbox import mime, placeholders, render, texts
 
@@ -248,3 +249,46 @@ def test_every_shipped_text_can_be_previewed(kind, language):
 
     assert "${" not in content.subject + content.text + content.html
     assert content.text.startswith(("Dear Alex Example,\n", "Guten Tag Alex Example,\n"))
+
+
+# --- the signs of an emergency ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("language", "sign"), [("en", "trouble breathing"), ("de", "Atemnot")])
+def test_advice_that_speaks_of_no_emergency_gets_the_signs_of_one(language, sign):
+    outbox.save_text(kind="aftercare", language=language, subject="After", body="Rest.", by=None, now=NOW)
+
+    wording = texts.Library().wording("aftercare", None, [language])
+
+    assert wording.body.startswith("Rest.\n\n")
+    assert sign in wording.body
+
+
+def test_advice_that_names_them_itself_stays_as_it_was_written():
+    body = "Rest. If your calf swells, call an ambulance at once.\n"
+    outbox.save_text(kind="aftercare", language="en", subject="After", body=body, by=None, now=NOW)
+
+    assert texts.Library().wording("aftercare", None, ["en"]).body == body
+
+
+def test_no_other_message_speaks_of_an_emergency():
+    outbox.save_text(kind="reminder", language="en", subject="Soon", body="Come.", by=None, now=NOW)
+
+    assert texts.Library().wording("reminder", None, ["en"]).body == "Come.\n"
+
+
+@pytest.mark.parametrize("language", texts.shipped())
+def test_the_default_advice_speaks_of_an_emergency(language):
+    words, advice = texts.words(language), texts.shipped()[language].texts["aftercare"]
+
+    assert any(word.strip() in advice.body.lower() for word in words["emergency"].split(","))
+
+
+@pytest.mark.parametrize("key", protocols.shipped_keys())
+def test_the_advice_of_every_shipped_protocol_reaches_the_patient_with_the_signs_of_an_emergency(key):
+    """In the words of its file, or with ours added."""
+    own = yaml.safe_load(protocols.shipped(key)).get("texts", {}).get("aftercare", {})
+
+    for language, text in own.items():
+        whole = texts.with_red_flags(texts.Wording(language, text["subject"], text["body"]), "aftercare").body.lower()
+        assert any(word.strip() in whole for word in texts.words(language)["emergency"].split(",")), language

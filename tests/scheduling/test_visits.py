@@ -12,8 +12,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from clinic.errors import NotAllowed, RuleBroken
+from patients.models import Complication
 from scheduling import booking, replanning, roster, visits
-from scheduling.models import Appointment, CancelReason, Hold, Message, Occupancy, Session
+from scheduling.models import Appointment, CancelReason, Course, Hold, Message, Occupancy, Outcome, Session
 from scheduling.models.appointments import AskedBy
 from scheduling.planner.windows import windows_of
 from tests import build
@@ -538,3 +539,65 @@ def test_the_last_session_completes_the_course(clinic):
     course.refresh_from_db()
     assert (course.state, course.end_reason) == ("completed", "")
     assert [change.to_state for change in course.changes.filter(session=None)] == ["open", "completed"]
+
+
+# --- complications ----------------------------------------------------------------------------------------------------
+
+
+def outcome_of(clinic: build.Clinic, *seen: str, result: str = "ok", **more: Any) -> Course:
+    course = clinic.booked_course()
+    first = build.sessions_of(course)[0]
+    clinic.now = first.appointments.get().during.upper
+    clinic.perform(first, outcome=visits.OutcomeInput(result, complications=seen, **more))
+    return course
+
+
+def test_an_expected_complication_holds_nothing(clinic):
+    expected = Complication.objects.filter(is_expected=True)[0]
+
+    course = outcome_of(clinic, expected.code)
+
+    assert not Hold.objects.filter(course=course).exists()
+    second = build.sessions_of(course)[1]
+    visit = second.appointments.get()
+    assert "outcome_review" not in {one.code for one in visits.gates_at_check_in(course, second, visit.on)}
+
+
+def test_an_unexpected_complication_is_not_all_right_and_nothing_is_written(clinic):
+    with pytest.raises(RuleBroken) as refused:
+        outcome_of(clinic, "blister")
+
+    assert [(one.code, one.where) for one in refused.value.problems] == [
+        ("complication_needs_review", "outcome.result")
+    ]
+    assert not Outcome.objects.exists()
+    assert not Session.objects.filter(step_key="treatment", state="performed").exists()
+
+
+def test_an_unexpected_complication_holds_the_course_until_a_clinician_clears_it(clinic):
+    course = outcome_of(clinic, "blister", result="review")
+
+    assert [(hold.code, hold.lifted_by_role) for hold in Hold.objects.filter(course=course)] == [
+        ("outcome_review", "clinician")
+    ]
+
+
+def test_a_clinician_who_has_looked_says_so_and_the_course_goes_on(clinic):
+    course = outcome_of(clinic, "blister", result="review", clearance="small, dry, closed")
+
+    assert not Hold.objects.filter(course=course).exists()
+    outcome = Outcome.objects.get()
+    assert (outcome.result, outcome.cleared_at, outcome.cleared_by, outcome.cleared_note) == (
+        "review",
+        clinic.now,
+        clinic.clinician,
+        "small, dry, closed",
+    )
+
+
+@pytest.mark.parametrize("result", ["ok", "stop"])
+def test_only_a_review_is_cleared(clinic, result):
+    with pytest.raises(RuleBroken) as refused:
+        outcome_of(clinic, result=result, clearance="fine")
+
+    assert [one.code for one in refused.value.problems] == ["nothing_to_clear"]

@@ -90,10 +90,13 @@ def test_an_outcome_that_is_missing_and_a_review_that_waits(clinic):
     first = build.sessions_of(clinic.booked_course())[0]
     clinic.now = first.appointments.get().during.upper
     clinic.perform(first, outcome=None)
-    assert list(worklists.outcomes([clinic.site])) == [first]
+    assert list(worklists.outcomes([clinic.site], clinic.now)) == []
+    midnight = clinic.now.replace(hour=0, minute=0) + timedelta(days=1)
+    assert list(worklists.outcomes([clinic.site], midnight - timedelta(minutes=1))) == []
+    assert list(worklists.outcomes([clinic.site], midnight)) == [first]
 
     visits.record_outcome(first, visits.OutcomeInput("review"), by=clinic.clinician, now=clinic.now)
-    assert list(worklists.outcomes([clinic.site])) == []
+    assert list(worklists.outcomes([clinic.site], midnight)) == []
     assert [outcome.session for outcome in worklists.reviews([clinic.site])] == [first]
 
     visits.clear_review(first.outcome, note="Fine.", by=clinic.clinician, now=clinic.now)

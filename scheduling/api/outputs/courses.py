@@ -208,6 +208,17 @@ class OverrideOutput(Output):
     given_at = moment()
     given_by = Named()
     revoked_at = maybe_moment()
+    revoked_by = Named(allow_null=True)
+    revoke_reason = words()
+
+
+class OverrideRow(OverrideOutput):
+    """An override in the report."""
+
+    state = words(help_text="valid, expired or revoked")
+    course = uid_of(source="course.uid")
+    patient = uid_of(source="course.patient.uid")
+    site = Named(source="course.site")
 
 
 class CourseBrief(Output):
