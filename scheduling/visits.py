@@ -259,7 +259,7 @@ def perform(session: Session, what: Performed, *, by: User | None, now: datetime
     booking.finish_visit(session, by=by, now=now)
     if what.outcome is not None:
         _write_outcome(session, what.outcome, by=by, now=now)
-    _promise_follow_ups(session)
+    _promise_follow_ups(session, roster.today(course.site, now))
     _hold_not_replaced(course, not_replaced, by=by, now=now)
     after = roster.course_facts(course)
     booking.refresh_windows(course, after)
@@ -523,8 +523,11 @@ def _move_follow_ups(session: Session) -> None:
         FollowUpTask.objects.filter(pk=task.pk).update(due_on=due_on, until_on=until_on)
 
 
-def _promise_follow_ups(session: Session) -> None:
-    """Write the tasks that a person has to do some time after this session; messages are the outbox's."""
+def _promise_follow_ups(session: Session, today: date) -> None:
+    """Write the tasks that a person has to do some time after this session; messages are the outbox's.
+
+    Of a session recorded long after, those whose last day has passed are no use to anybody.
+    """
     on = session.performed_on
     if on is None:
         return
@@ -536,7 +539,7 @@ def _promise_follow_ups(session: Session) -> None:
         due_on = Amount.parse(follow_up.after).after(on)
         until_on = due_on + timedelta(days=follow_up.tolerance_days)
         tasks.append(FollowUpTask(session=session, follow_up=follow_up, due_on=due_on, until_on=until_on))
-    FollowUpTask.objects.bulk_create(tasks)
+    FollowUpTask.objects.bulk_create([task for task in tasks if task.until_on >= today])
 
 
 def _when_performed(course: Course, what: Performed, now: datetime) -> datetime | None:

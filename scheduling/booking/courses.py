@@ -48,6 +48,7 @@ def start_course(
     lead: Resource | None = None,
     areas: Iterable[Area] = (),
     wishes: facts.Wishes = facts.Wishes(),  # noqa: B008  (frozen)
+    started_on: date | None = None,
     by: User | None,
     now: datetime,
 ) -> Course:
@@ -55,12 +56,16 @@ def start_course(
 
     An assessment that the patient already has for this protocol counts as the course's assessment session, unless it is
     too old or found the treatment unsuitable: then a clinician must assess again, and that session is there for it.
+    A course that was begun elsewhere says on which day.
     """
     rights.require(by, site, *rights.FRONT_DESK)
     patient = Patient.objects.select_for_update(no_key=True).get(pk=patient.pk)
     on = roster.today(site, now)
     chosen = list(areas)
-    if problems := _against_starting(patient, version, lead, chosen, on):
+    problems = _against_starting(patient, version, lead, chosen, on)
+    if started_on is not None and started_on > on:
+        problems.append(Problem("started_in_future", _("A course that was begun has its day behind it."), "started_on"))
+    if problems:
         raise NotStartable(*problems)
     course = Course.objects.create(
         patient=patient,
@@ -68,7 +73,7 @@ def start_course(
         site=site,
         lead=lead,
         started_at=now,
-        started_on=on,
+        started_on=started_on or on,
         started_by=by,
         **_wish_fields(wishes),
     )
