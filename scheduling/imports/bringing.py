@@ -19,7 +19,7 @@ from clinic.acts import act
 from clinic.errors import Problem, Refusal, RuleBroken
 from clinic.models import Site, User
 from patients.models import Answer, Area, Patient
-from scheduling import booking, intake, roster, visits
+from scheduling import booking, intake, roster, sessions, visits
 from scheduling.models import ConsentText, Course, ProtocolVersion, Resource, Session, SessionState
 from scheduling.planner import facts
 from scheduling.planner.shapes import stretches_of
@@ -187,7 +187,7 @@ def _perform(course: Course, record: Record, by: User, now: datetime) -> None:
         minutes=said.get("minutes"),
         lead=_lead(said.get("lead")),
     )
-    visits.perform(_next(course, said.get("step")), what, by=by, now=now)
+    visits.perform(_next_or_another(course, said.get("step"), by=by, now=now), what, by=by, now=now)
 
 
 def _book(course: Course, record: Record, by: User, now: datetime) -> None:
@@ -233,6 +233,18 @@ def _next(course: Course, step: str | None, *, is_booked: bool | None = None) ->
         rows = rows.exclude(appointments__state__in=("booked", "arrived"))
     found: Session = _one(rows, "step", step or _("another session"))
     return found
+
+
+def _next_or_another(course: Course, step: str | None, *, by: User, now: datetime) -> Session:
+    """Return the next open session, or one more of its step: there may have been more than the protocol plans."""
+    planned = course.sessions.filter(step__planned_with_course=True).order_by("-position")
+    wanted = step or planned.values_list("step_key", flat=True).first() or ""
+    rows = course.sessions.filter(state=SessionState.OPEN)
+    if not (rows.filter(step_key=step) if step else rows.filter(step__planned_with_course=True)).exists():
+        sessions.add_session(
+            course, wanted, reason=_("It took place before the course was brought in."), by=by, now=now
+        )
+    return _next(course, step)
 
 
 def _slot(session: Session, on: date, at: time, lead: Resource | None, *, now: datetime) -> facts.Slot:

@@ -104,6 +104,20 @@ def test_what_took_place_is_never_refused_for_its_window(clinic, patient):
     assert [one.performed_on for one in performed] == [date(2026, 12, 7), date(2026, 12, 11)]
 
 
+def test_more_sessions_than_the_protocol_plans_took_place_too(clinic, patient):
+    more = "".join(
+        f"      - {{performed_on: {on}, outcome: ok}}\n" for on in ("2026-08-03", "2026-09-07", "2026-10-12")
+    )
+    text = file_of(clinic).replace("    visits: []", f"{more}    visits: []")
+
+    (course,) = brought(clinic, text).courses
+
+    performed = course.sessions.filter(step_key="treatment", state="performed").order_by("position")
+    assert [one.performed_on.isoformat() for one in performed] == [
+        "2026-08-03", "2026-09-07", "2026-10-12", "2026-12-07",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
