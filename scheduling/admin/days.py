@@ -44,6 +44,7 @@ class Visit:
     phone: str
     is_here_now: bool
     has_begun: bool
+    is_assessed: bool
     left: float
     width: float
 
@@ -214,9 +215,15 @@ def _visit(row: Any, warnings: list[str], now: datetime, *, is_today: bool, hour
         phone=phones[0].number.as_international if phones else "",
         is_here_now=is_today and row.state == AppointmentState.BOOKED,
         has_begun=row.during.lower <= now,
+        is_assessed=_is_assessed(row),
         left=round(100 * (begins - first * 60) / minutes, 3),
         width=round(100 * row.minutes / minutes, 3),
     )
+
+
+def _is_assessed(row: Any) -> bool:
+    steps = roster.protocol_facts(row.session.course.version).steps
+    return any(step.key == row.session.step_key and step.is_assessed for step in steps)
 
 
 def _phases(row: Any) -> list[tuple[str, int, list[str]]]:

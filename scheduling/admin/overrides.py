@@ -6,7 +6,8 @@ import csv
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import F, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.urls import path, reverse
 from django.utils import timezone
@@ -17,8 +18,9 @@ from django.utils.translation import gettext_lazy
 
 from clinic.admin import ReadOnlyAdmin, page_of
 from patients.admin import name_and_birth_date
+from patients.models import Question
 from scheduling import reports, roster, wording
-from scheduling.models import Override
+from scheduling.models import Override, Protocol
 
 from .desk import needs, read, sites_of
 from .timeline import badge, day_in_words
@@ -72,6 +74,13 @@ class OverrideAdmin(ReadOnlyAdmin):
     fields = ("who", "where", "what", "why", "by_whom", "given", "until", "standing", "revoked", "course_link")
     readonly_fields = fields
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Override]:
+        """With words for what each is about."""
+        question = Question.objects.filter(code=OuterRef("subject")).values("text")
+        protocol = Protocol.objects.filter(key=OuterRef("subject")).values("name")
+        rows: QuerySet[Override] = super().get_queryset(request)
+        return rows.annotate(about=Coalesce(Subquery(question), Subquery(protocol), F("subject")))
+
     def get_urls(self) -> list[Any]:
         export = self.admin_site.admin_view(needs("scheduling.override")(self.export))
         return [path("export/", export, name="scheduling_override_export"), *super().get_urls()]
@@ -109,14 +118,14 @@ class OverrideAdmin(ReadOnlyAdmin):
         return override.course.site.name
 
     @admin.display(description=gettext_lazy("rule"), ordering="rule")
-    def what(self, override: Override) -> str:
+    def what(self, override: Any) -> str:
         session = override.session
-        about = (
+        where = (
             _("session %(number)d, %(step)s") % {"number": session.position, "step": session.step.name}
             if session
             else _("the whole course")
         )
-        return f"{wording.sentence(override.rule, subject=override.subject)} · {about}"
+        return f"{wording.sentence(override.rule, subject=override.about)} · {where}"
 
     @admin.display(description=gettext_lazy("reason"))
     def why(self, override: Override) -> str:

@@ -142,6 +142,7 @@ class Card:
     late: facts.Late | None = None  # the late band on the day it would take place
     late_words: str = ""
     decided: str = ""  # what a clinician decided for one that comes late
+    is_assessed: bool = False
     is_today: bool = False
     has_begun: bool = False
     is_over: bool = False
@@ -358,6 +359,7 @@ def _card(
         live=live,
         past=[visit for visit in visits if visit.state in (AppointmentState.CANCELLED, AppointmentState.MISSED)],
         outcome=outcome,
+        is_assessed=known.step.is_assessed,
     )
     if session.state == SessionState.OPEN:
         on = max(today, live.on if live else (window and (window.target_on or window.earliest_on)) or today)

@@ -168,6 +168,11 @@ class Step:
         """Minutes the patient is there: all phases, without buffers."""
         return sum(phase.minutes for phase in self.phases)
 
+    @property
+    def is_assessed(self) -> bool:
+        """Whether a clinician's assessment of the patient performs it; a patch test waits for one and is a visit."""
+        return self.kind is StepKind.ASSESSMENT and all(gate.name != "assessment" for gate in self.gates)
+
 
 ADULT_AGE = 18  # unless a protocol says so
 

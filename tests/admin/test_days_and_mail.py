@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import time, timedelta
 
 import pytest
 
 from clinic.models import AccessEvent
-from scheduling import holds, outbox, worklists
+from scheduling import holds, outbox, visits, worklists
 from scheduling.models import Appointment, Message
 from tests import build
 
-from .conftest import OpenClinic, course_page, first_visit, words
+from .conftest import OpenClinic, course_page, do, first_visit, words
 
 
 def test_the_day_list_shows_who_comes_when_to_whom_where_and_what_is_missing(clinic, reception):
@@ -27,6 +27,31 @@ def test_the_day_list_shows_who_comes_when_to_whom_where_and_what_is_missing(cli
     assert visit.on == clinic.today
     assert all(text in said for text in (*expected, "Check in", "On hold: Waits for the lab", "today"))
     assert AccessEvent.objects.latest("pk").patient_uids == [str(course.patient.uid)]
+
+
+def test_a_patch_test_is_recorded_as_a_visit_and_only_the_opening_assessment_is_assessed(clinic, clinician):
+    clinic.version = build.shipped_protocol("laser_hair_removal")
+    for code, kind in (("laser_operator", "practitioner"), ("hair_removal_laser", "device"), ("laser_room", "room")):
+        build.resource(code, at=clinic.site, kind=kind, hours=[(time(6), time(22))], weekdays=range(7))
+    course = clinic.course()
+    opening = course.assessment_session
+    patch_test = course.sessions.get(step_key="patch_test")
+
+    before = clinician.get(course_page(course)).content.decode()
+    clinic.assess(course)
+    clinic.consent(course)
+    clinic.answer_all(course)
+    (free, *_) = visits.free_times(
+        patch_test, first_on=clinic.today, last_on=clinic.today + timedelta(days=7), now=clinic.now
+    )
+    visit = visits.book(patch_test, free.slot, by=clinic.receptionist, now=clinic.now)
+    day = clinician.get("/admin/scheduling/appointment/day/", {"on": visit.on.isoformat()}).content.decode()
+
+    assert do(course, "assess") in before
+    assert do(course, "perform", opening) not in before
+    assert do(course, "perform", patch_test) in before
+    assert do(course, "perform", patch_test) in day
+    assert do(course, "assess") not in day
 
 
 def test_today_is_the_sites_today(db, signed_in, clinic):

@@ -40,6 +40,15 @@ def test_the_report_names_rule_session_reason_expiry_and_person_and_is_filtered(
     assert "Zoë Müller" not in words(manager.get(REPORT, {"rule": "risk_relative"}))
 
 
+def test_the_report_says_in_words_what_an_override_is_about(clinic, manager):
+    given(clinic, clinic.course(), session=None, rule="risk_relative", subject="contraceptive_pill")
+
+    said = words(manager.get(REPORT))
+
+    assert "The answer to “Do you take a contraceptive pill or hormone replacement (tablets)?” speaks" in said
+    assert "contraceptive_pill" not in said
+
+
 def test_the_report_is_exported_as_it_is_filtered_with_no_cell_that_runs(clinic, manager):
     course = clinic.course(build.patient("Zoë Müller"))
     given(clinic, course)
