@@ -139,7 +139,7 @@ class AssessmentRule:
     cooling_off: Amount | None = None  # from assessed to the first treatment
 
 
-Parameter = int | str | Amount | DayOfYear
+Parameter = int | str | Amount | DayOfYear | frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +148,12 @@ class Gate:
 
     name: str
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
+
+    @property
+    def areas(self) -> frozenset[str]:
+        """The areas that it is about; none: all."""
+        areas = self.parameters.get("areas")
+        return areas if isinstance(areas, frozenset) else frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +286,8 @@ class TreatmentFacts:
     protocol: str
     on: date
     performed: bool  # else booked
+    areas: frozenset[str] = frozenset()  # treated when performed, else planned; empty: not known
+    apart: tuple[Gate, ...] = ()  # the gates `apart` of its own step: it keeps away from us, so we do from it
 
 
 @dataclass(frozen=True, slots=True)

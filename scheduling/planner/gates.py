@@ -8,11 +8,12 @@ such dates one code about one subject changes at most once, as the date of the s
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from .amounts import Amount, DayOfYear, after, birthday
@@ -35,7 +36,6 @@ from .facts import (
     SessionState,
     Severity,
     StepKind,
-    TreatmentFacts,
 )
 from .windows import GONE, NO_DATES, is_as_strict, late_band_of, late_references
 
@@ -43,7 +43,7 @@ PRESCRIBER = "prescriber"
 CLOSED, PENDING = GateState.CLOSED, GateState.PENDING
 ONE_DAY = timedelta(days=1)
 
-_Kind = TypeVar("_Kind", int, str, Amount, DayOfYear)
+_Kind = TypeVar("_Kind", int, Amount, DayOfYear)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +66,6 @@ class Asked:
     def day_of_year(self, name: str) -> DayOfYear:
         return _typed(self.parameters[name], DayOfYear)
 
-    def key(self, name: str) -> str:
-        return _typed(self.parameters[name], str)
-
 
 @dataclass(frozen=True, slots=True)
 class Code:
@@ -86,13 +83,15 @@ class Takes(StrEnum):
     AMOUNT = "amount"
     DAY_OF_YEAR = "day_of_year"
     PROTOCOL = "protocol"  # the key of another protocol
+    AREAS = "areas"  # codes of areas; a file may name regions
 
 
-READ: Mapping[Takes, Callable[[str], Parameter]] = {
+READ: Mapping[Takes, Callable[[Any], Parameter]] = {
     Takes.COUNT: int,
     Takes.AMOUNT: Amount.parse,
     Takes.DAY_OF_YEAR: DayOfYear.parse,
     Takes.PROTOCOL: str,
+    Takes.AREAS: frozenset,
 }
 
 GateFunction = Callable[[Asked], list[GateAnswer]]
@@ -106,18 +105,34 @@ class GateKind:
     ask: GateFunction
     codes: tuple[Code, ...]
     takes: Mapping[str, Takes]  # every parameter must be given
-    always: bool  # asked of every session, whatever its step lists
+    may_take: Mapping[str, Takes]  # these may be left out
+    always: bool  # asked of every session; no step lists it
+    both_ways: bool  # asked of every session, once: it looks up what its step lists, and what others list about it
     for_treatments: bool  # only a treatment step may list it
     repeats: bool  # a step may list it several times, with other parameters
-    looks_elsewhere: bool  # it wants the patient's treatments in other courses
     turns: Turns  # dates in (asked.on, until] between which each of its codes changes at most once
 
     def read(self, written: Mapping[str, object]) -> dict[str, Parameter]:
-        """Return parameters from how they are stored: texts and numbers."""
-        return {name: READ[takes](str(written[name])) for name, takes in self.takes.items()}
+        """Return parameters from what `as_json` made of them."""
+        takes = {**self.takes, **self.may_take}
+        return {name: READ[takes[name]](value) for name, value in written.items()}
 
 
 GATES: dict[str, GateKind] = {}  # in the order in which they are asked
+
+
+def as_json(gate: Gate) -> dict[str, int | str | list[str]]:
+    """Return a gate's parameters as JSON, which its kind reads back."""
+    return {name: _json_of(value) for name, value in gate.parameters.items()}
+
+
+def _json_of(value: Parameter) -> int | str | list[str]:
+    match value:
+        case int():
+            return value
+        case frozenset():
+            return sorted(value)
+    return str(value)
 
 
 def _never(asked: Asked, until: date) -> Iterable[date]:
@@ -127,17 +142,19 @@ def _never(asked: Asked, until: date) -> Iterable[date]:
 def gate(
     *codes: Code,
     takes: Mapping[str, Takes] | None = None,
+    may_take: Mapping[str, Takes] | None = None,
     always: bool = False,
+    both_ways: bool = False,
     for_treatments: bool = False,
     repeats: bool = False,
-    looks_elsewhere: bool = False,
     turns: Turns = _never,
 ) -> Callable[[GateFunction], GateFunction]:
     """Enter a gate into GATES, under the function's name."""
 
     def enter(ask: GateFunction) -> GateFunction:
-        kind = GateKind(ask, codes, takes or {}, always, for_treatments, repeats, looks_elsewhere, turns)
-        GATES[ask.__name__] = kind
+        GATES[ask.__name__] = GateKind(
+            ask, codes, takes or {}, may_take or {}, always, both_ways, for_treatments, repeats, turns
+        )
         return ask
 
     return enter
@@ -157,9 +174,8 @@ def _season_turns(asked: Asked, until: date) -> Iterable[date]:
 
 
 def _apart_turns(asked: Asked, until: date) -> Iterable[date]:
-    for other in _treatments_to_keep_from(asked):
-        yield _first_too_near(asked.amount("at_least"), other.on)
-        yield asked.amount("at_least").after(other.on)
+    for _protocol, begins, ends in _too_near(asked):
+        yield from (begins, ends)
 
 
 def _late_turns(asked: Asked, until: date) -> Iterable[date]:
@@ -312,7 +328,6 @@ def outcome(asked: Asked) -> list[GateAnswer]:
     Code("yearly_limit_reached"),
     takes={"at_most": Takes.COUNT},
     for_treatments=True,
-    looks_elsewhere=True,
     turns=_new_years,
 )
 def yearly_limit(asked: Asked) -> list[GateAnswer]:
@@ -322,7 +337,7 @@ def yearly_limit(asked: Asked) -> list[GateAnswer]:
     return [_closed("yearly_limit_reached", opens_on=date(asked.on.year + 1, 1, 1))]
 
 
-@gate(Code("review_due", (CLOSED, PENDING)), takes={"every": Takes.COUNT}, for_treatments=True, looks_elsewhere=True)
+@gate(Code("review_due", (CLOSED, PENDING)), takes={"every": Takes.COUNT}, for_treatments=True)
 def review_due(asked: Asked) -> list[GateAnswer]:
     """A clinician has assessed the patient anew before more than so many treatments followed the last assessment.
 
@@ -359,21 +374,30 @@ def season(asked: Asked) -> list[GateAnswer]:
 @gate(
     Code("too_near_other_treatment", override=PRESCRIBER),
     takes={"protocol": Takes.PROTOCOL, "at_least": Takes.AMOUNT},
+    may_take={"areas": Takes.AREAS},
+    both_ways=True,
+    for_treatments=True,
     repeats=True,
-    looks_elsewhere=True,
     turns=_apart_turns,
 )
 def apart(asked: Asked) -> list[GateAnswer]:
-    """No treatment of that other protocol is, or was, so near: neither before the session nor after it."""
-    at_least = asked.amount("at_least")
-    taken = sorted((_first_too_near(at_least, t.on), at_least.after(t.on)) for t in _treatments_to_keep_from(asked))
-    opens_on = asked.on
-    for begins, ends in taken:
-        if begins <= opens_on < ends:
-            opens_on = ends
-    if opens_on == asked.on:
-        return []
-    return [_closed("too_near_other_treatment", asked.key("protocol"), opens_on=opens_on, override=PRESCRIBER)]
+    """No treatment of another protocol is, or was, too near, before the session or after it.
+
+    It is enough that one of the two protocols asks for the distance: a session that may not stand near a treatment, and
+    a treatment that may not stand near a session, are the same two visits. Hence it is asked whatever the step lists.
+    """
+    taken: dict[str, list[tuple[date, date]]] = defaultdict(list)
+    for protocol, begins, ends in _too_near(asked):
+        taken[protocol].append((begins, ends))
+    answers = []
+    for protocol, spans in sorted(taken.items()):
+        opens_on = asked.on
+        for begins, ends in sorted(spans):
+            if begins <= opens_on < ends:
+                opens_on = ends
+        if opens_on != asked.on:
+            answers.append(_closed("too_near_other_treatment", protocol, opens_on=opens_on, override=PRESCRIBER))
+    return answers
 
 
 @gate(
@@ -435,9 +459,9 @@ def gate_answers(
 ) -> list[GateAnswer]:
     """Return every answer that is not open, in the order of GATES, overrides taken into account.
 
-    A step is asked for the gates it lists, and for those that are always asked. `dates` are assumed for other sessions
-    of the course. Raise KeyError for a gate that does not exist: a protocol that names one must not be saved, and never
-    counts as open.
+    A session is asked for the gates that its step lists, and for those that need no listing. `dates` are assumed for
+    other sessions of the course. Raise KeyError for a gate that does not exist: a protocol that names one must not be
+    saved, and never counts as open.
     """
     return [
         answer
@@ -482,11 +506,6 @@ def yearly_room(
     )
 
 
-def looks_elsewhere(gates: Iterable[Gate]) -> bool:
-    """Whether one of the gates wants the patient's treatments in other courses."""
-    return any(GATES[gate.name].looks_elsewhere for gate in gates)
-
-
 def is_overridden(code: str, subject: str, role: str, session: SessionFacts, on: date, course: CourseFacts) -> bool:
     """Whether an override silences this for the session on that date; nothing silences what no role may override."""
     return bool(role) and any(
@@ -519,7 +538,7 @@ def _gates_of(session: SessionFacts) -> list[tuple[GateKind, Mapping[str, Parame
     return [
         (kind, parameters)
         for name, kind in GATES.items()
-        for parameters in listed.get(name) or ([{}] if kind.always else [])
+        for parameters in ([{}] if kind.always or kind.both_ways else listed.get(name, []))
     ]
 
 
@@ -539,8 +558,25 @@ def _after_season(ends: DayOfYear, on: date) -> date:
     return last + ONE_DAY if DayOfYear.of(last) == ends else last
 
 
-def _treatments_to_keep_from(asked: Asked) -> list[TreatmentFacts]:
-    return [other for other in asked.course.elsewhere if other.protocol == asked.key("protocol")]
+def _too_near(asked: Asked) -> Iterator[tuple[str, date, date]]:
+    """Yield the dates [begins, ends) that are too near a treatment elsewhere, with its protocol, for each who says so.
+
+    Only treatments are kept apart from each other, so an assessment is not asked.
+    """
+    if asked.session.step.kind is not StepKind.TREATMENT:
+        return
+    ours = [gate for gate in asked.session.step.gates if gate.name == "apart"]
+    for other in asked.course.elsewhere:
+        for gates, kept_from in ((ours, other.protocol), (other.apart, asked.course.protocol.key)):
+            for one in gates:
+                if one.parameters["protocol"] == kept_from and _are_both_in(one, asked.session.areas, other.areas):
+                    at_least = _typed(one.parameters["at_least"], Amount)
+                    yield other.protocol, _first_too_near(at_least, other.on), at_least.after(other.on)
+
+
+def _are_both_in(gate: Gate, here: frozenset[str], there: frozenset[str]) -> bool:
+    """Whether both treat one of the gate's areas, as far as it is known; a gate without areas is for all."""
+    return not gate.areas or all(not areas or bool(areas & gate.areas) for areas in (here, there))
 
 
 def _first_too_near(at_least: Amount, other_on: date) -> date:

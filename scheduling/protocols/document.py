@@ -141,4 +141,7 @@ class Document:
 
     @property
     def named_areas(self) -> frozenset[str]:
-        return frozenset(self.areas).union(*(spacing.areas for step in self.steps for spacing in step.spacings))
+        """Areas that may be treated, and those that spacings and gates speak of."""
+        of_spacings = (spacing.areas for step in self.steps for spacing in step.spacings)
+        of_gates = (gate.areas for step in self.steps for gate in step.gates)
+        return frozenset(self.areas).union(*of_spacings, *of_gates)

@@ -27,7 +27,7 @@ from scheduling.planner.facts import (
     Severity,
     StepKind,
 )
-from scheduling.planner.gates import GATES, Takes
+from scheduling.planner.gates import GATES, Takes, as_json
 
 from .document import (
     Assessment,
@@ -215,8 +215,12 @@ def _gate(value: Value, step: StepKind | None, protocol: str, words: Vocabulary)
     if not name:
         return None
     kind = GATES[name]
+    if kind.always:
+        message = _("“%(gate)s” is always asked, of every session. Remove it from the list.")
+        value.refuse("gate_always_asked", message % {"gate": name})
+        return None
     if kind.for_treatments and step not in (None, StepKind.TREATMENT):
-        message = _("The gate “%(gate)s” counts treatments. Remove it from this step: it is no treatment.")
+        message = _("The gate “%(gate)s” is about treatments. Remove it from this step: it is no treatment.")
         value.refuse("gate_for_treatments", message % {"gate": name})
     if given is None or not given.is_there:
         if kind.takes:
@@ -229,10 +233,11 @@ def _gate(value: Value, step: StepKind | None, protocol: str, words: Vocabulary)
             "gate_takes_nothing", _("This gate takes nothing more. Write “- %(gate)s” alone.") % {"gate": name}
         )
         return Gate(name)
-    top = given.fields(*kind.takes, required=kind.takes)
+    every = {**kind.takes, **kind.may_take}
+    top = given.fields(*every, required=kind.takes)
     if top is None:
         return None
-    read = {parameter: _parameter(top[parameter], takes, words) for parameter, takes in kind.takes.items()}
+    read = {parameter: _parameter(top[parameter], takes, words) for parameter, takes in every.items()}
     parameters = {parameter: found for parameter, found in read.items() if found is not None}
     _could_ever_be_open(given, top, parameters, protocol)
     return Gate(name, parameters)
@@ -248,6 +253,8 @@ def _parameter(value: Value, takes: Takes, words: Vocabulary) -> Parameter | Non
             return value.day_of_year()
         case Takes.PROTOCOL:
             return value.choice(sorted(words.protocols), "protocol_unknown")
+        case Takes.AREAS:
+            return frozenset(_areas(value, words)) or None
 
 
 def _could_ever_be_open(value: Value, top: dict[str, Value], given: dict[str, Parameter], protocol: str) -> None:
@@ -269,7 +276,8 @@ def _gate_name(gate: Gate) -> str:
     """What may stand in a step's list once: the gate, and what it takes when it may be listed with other parameters."""
     if not GATES[gate.name].repeats:
         return gate.name
-    return f"{gate.name} {' '.join(str(value) for value in gate.parameters.values())}"
+    given = (as_json(gate).get(name, "") for name in (*GATES[gate.name].takes, *GATES[gate.name].may_take))
+    return " ".join([gate.name, *(", ".join(v) if isinstance(v, list) else str(v) for v in given)]).strip()
 
 
 # --- spacings -------------------------------------------------------------------------------------------------------

@@ -131,14 +131,16 @@ def _gate() -> Schema:
         Takes.AMOUNT: _ref("amount"),
         Takes.DAY_OF_YEAR: _matching("(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"),
         Takes.PROTOCOL: _key(),
+        Takes.AREAS: _list(_key()),
     }
+    listed = {name: {**kind.takes, **kind.may_take} for name, kind in GATES.items() if not kind.always}
     groups = {
-        name: _group({parameter: parameters[takes] for parameter, takes in kind.takes.items()}, required=kind.takes)
-        if kind.takes
+        name: _group({one: parameters[what] for one, what in takes.items()}, required=GATES[name].takes)
+        if takes
         else BLANK
-        for name, kind in GATES.items()
+        for name, takes in listed.items()
     }
-    plain = [name for name, kind in GATES.items() if not kind.takes]
+    plain = [name for name, takes in listed.items() if not takes]
     one = {
         "type": "object",
         "properties": groups,

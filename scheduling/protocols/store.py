@@ -30,7 +30,7 @@ from scheduling.planner.facts import (
     Severity,
     StepKind,
 )
-from scheduling.planner.gates import GATES
+from scheduling.planner.gates import GATES, as_json
 
 from . import document as written
 from . import parsing
@@ -371,7 +371,7 @@ def _store_steps(document: Document, version: rows.ProtocolVersion, areas: dict[
         for need in phase.needs
     )
     rows.StepGate.objects.bulk_create(
-        rows.StepGate(step=row, name=gate.name, parameters=_stored(gate)) for row, step in both for gate in step.gates
+        rows.StepGate(step=row, name=gate.name, parameters=as_json(gate)) for row, step in both for gate in step.gates
     )
     for row, step in both:
         for spacing in step.spacings:
@@ -558,11 +558,6 @@ def _spacing(spacing: rows.Spacing) -> written.Spacing:
 
 def _wording(version: rows.ProtocolVersion) -> tuple[tuple[str, str], ...]:
     return tuple((text.language, text.body) for text in consent_texts_of(version))
-
-
-def _stored(gate: Gate) -> dict[str, int | str]:
-    """Return a gate's parameters as JSON: numbers, and all else as people write it."""
-    return {name: value if isinstance(value, int) else str(value) for name, value in gate.parameters.items()}
 
 
 def _codes(areas: Iterable[Area]) -> tuple[str, ...]:

@@ -181,6 +181,8 @@ def _without_blanks(value: Any) -> Any:
             return [_without_blanks(part) for part in value]
         case tuple():
             return tuple(str(part) for part in value)
+        case frozenset():
+            return tuple(sorted(value))
         case None | int():
             return value
     return str(value)

@@ -7,15 +7,27 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, NamedTuple, TypeVar
 
-from django.db.models import Prefetch, QuerySet, Value
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import Model, OuterRef, Prefetch, QuerySet, Value
 
 from clinic import localtime
 from patients.models import Answer, Guardian, Patient
-from scheduling.models import Appointment, Assessment, Consent, Course, Hold, NamedEvent, Occupancy, Override, Session
+from scheduling.models import (
+    Appointment,
+    Assessment,
+    Consent,
+    Course,
+    Hold,
+    NamedEvent,
+    Occupancy,
+    Override,
+    Session,
+    StepGate,
+)
 from scheduling.planner import facts
 from scheduling.planner.amounts import birthday
 from scheduling.planner.evaluation import RESTARTED
-from scheduling.planner.gates import looks_elsewhere
+from scheduling.planner.gates import GATES
 
 from .days import minutes_between, wall_minute
 from .protocols import protocols_facts
@@ -31,6 +43,12 @@ class Treatment(NamedTuple):
     protocol: str
     on: date
     is_performed: bool
+    areas: list[str]
+    apart: list[dict[str, Any]]  # what its step's gates `apart` take, as it is stored
+
+    def as_facts(self) -> facts.TreatmentFacts:
+        apart = tuple(facts.Gate("apart", GATES["apart"].read(takes)) for takes in self.apart)
+        return facts.TreatmentFacts(self.protocol, self.on, self.is_performed, frozenset(self.areas), apart)
 
 
 def course_facts(course: Course) -> facts.CourseFacts:
@@ -54,7 +72,7 @@ def courses_facts(courses: Sequence[Course]) -> dict[int, facts.CourseFacts]:
     assessments = _newest_assessments(courses)
     consents = _newest_consents(courses)
     guardians = _guardians([course for course in courses if _may_be_under_age(course, protocols[course.version_id])])
-    treatments = _treatments([course for course in courses if _looks_elsewhere(protocols[course.version_id])])
+    treatments = _treatments(courses)
     holds = _grouped(Hold.objects.standing().filter(course__in=courses).order_by("pk"), "course_id")
     events = _grouped(NamedEvent.objects.filter(course__in=courses), "course_id")
     overrides = _grouped(
@@ -85,11 +103,7 @@ def courses_facts(courses: Sequence[Course]) -> dict[int, facts.CourseFacts]:
             consent=consents.get((course.pk, None)),
             holds=tuple(facts.HoldFacts(hold.code, hold.reason, hold.lifted_by_role) for hold in holds[course.pk]),
             overrides=tuple(_override(override) for override in overrides[course.pk]),
-            elsewhere=tuple(
-                facts.TreatmentFacts(one.protocol, one.on, one.is_performed)
-                for one in treatments[course.patient_id]
-                if one.course != course.pk
-            ),
+            elsewhere=tuple(one.as_facts() for one in treatments[course.patient_id] if one.course != course.pk),
             place="-".join(part for part in (course.site.country, course.site.subdivision) if part),
         )
         for course in courses
@@ -269,28 +283,49 @@ def _guardians(courses: Collection[Course]) -> dict[int, list[Guardian]]:
     return _grouped(Guardian.objects.filter(patient__in=patients).order_by("pk") if patients else (), "patient_id")
 
 
-def _looks_elsewhere(protocol: facts.Protocol) -> bool:
-    return any(looks_elsewhere(step.gates) for step in protocol.steps)
-
-
 def _treatments(courses: Collection[Course]) -> dict[int, list[Treatment]]:
-    """Return every treatment of the courses' patients that is performed or booked, in whatever course."""
+    """Return every treatment of the courses' patients that is performed or booked, in whatever course.
+
+    One statement: each has its areas, and what its own protocol asks to be kept apart from, in arrays.
+    """
     found: dict[int, list[Treatment]] = defaultdict(list)
     patients = {course.patient_id for course in courses}
-    if not patients:
-        return found
     performed = Session.objects.filter(
         course__patient__in=patients, step__kind=facts.StepKind.TREATMENT, performed_on__isnull=False
-    ).values_list("course_id", "course__patient_id", "course__version__protocol__key", "performed_on", Value(True))
+    ).values_list(
+        "course_id",
+        "course__patient_id",
+        "course__version__protocol__key",
+        "performed_on",
+        Value(True),
+        _area_codes(Session.treated_areas.through, "pk"),
+        _kept_apart("step"),
+    )
     booked = (
         Appointment.objects.live()
         .filter(patient__in=patients, session__step__kind=facts.StepKind.TREATMENT)
-        .values_list("session__course_id", "patient_id", "session__course__version__protocol__key", "on", Value(False))
+        .values_list(
+            "session__course_id",
+            "patient_id",
+            "session__course__version__protocol__key",
+            "on",
+            Value(False),
+            _area_codes(Session.planned_areas.through, "session"),
+            _kept_apart("session__step"),
+        )
     )
     for row in performed.union(booked, all=True).order_by("performed_on"):
         treatment = Treatment(*row)
         found[treatment.patient].append(treatment)
     return found
+
+
+def _area_codes(through: type[Model], session: str) -> ArraySubquery:
+    return ArraySubquery(through._default_manager.filter(session=OuterRef(session)).values("area__code"))
+
+
+def _kept_apart(step: str) -> ArraySubquery:
+    return ArraySubquery(StepGate.objects.filter(step=OuterRef(step), name="apart").order_by("pk").values("parameters"))
 
 
 def _newest_answers(courses: Collection[Course]) -> QuerySet[Answer, Any]:

@@ -83,8 +83,10 @@ def sample(name: str) -> Gate:
         Takes.AMOUNT: Amount.parse("6 days"),
         Takes.DAY_OF_YEAR: DayOfYear(3, 10),
         Takes.PROTOCOL: "laser",
+        Takes.AREAS: frozenset({"left_leg"}),
     }
-    return Gate(name, {parameter: values[takes] for parameter, takes in GATES[name].takes.items()})
+    takes = {**GATES[name].takes, **GATES[name].may_take}
+    return Gate(name, {parameter: values[what] for parameter, what in takes.items()})
 
 
 def performed(position: int, step: Step, on: date, **rest: Any) -> SessionFacts:

@@ -14,6 +14,7 @@ from uuid import UUID
 from scheduling.planner.amounts import Amount
 from scheduling.planner.facts import (
     CourseFacts,
+    Gate,
     Phase,
     Reference,
     Roster,
@@ -193,12 +194,21 @@ def _calendar(slot: Slot, session: SessionFacts, course: CourseFacts, on_date: d
                     day += timedelta(days=1)
                 if day == slot.on:
                     wrong.append("in the pause")
-        elif gate.name == "apart":
-            for treatment in course.elsewhere:
-                early, late = sorted((treatment.on, slot.on))
-                if treatment.protocol == said["protocol"] and late < added(early, said["at_least"]):
-                    wrong.append("too near another treatment")
-    return wrong
+    return wrong + [
+        "too near another treatment"
+        for treatment in course.elsewhere
+        for kept_from, asking in ((treatment.protocol, session.step.gates), (course.protocol.key, treatment.apart))
+        for gate in asking
+        if gate.name == "apart" and gate.parameters["protocol"] == kept_from
+        if all(gate.areas & areas for areas in (session.areas, treatment.areas) if areas and gate.areas)
+        if max(treatment.on, slot.on) < added(min(treatment.on, slot.on), _typed(gate, "at_least"))
+    ]
+
+
+def _typed(gate: Gate, name: str) -> Amount:
+    value = gate.parameters[name]
+    assert isinstance(value, Amount)
+    return value
 
 
 def added(start: date, amount: Amount) -> date:

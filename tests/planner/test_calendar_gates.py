@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scheduling.planner.amounts import Amount, DayOfYear
 from scheduling.planner.cost import Weights
 from scheduling.planner.explain import Unplannable
-from scheduling.planner.facts import CourseFacts, Gate, Reference, Roster, TreatmentFacts
+from scheduling.planner.facts import CourseFacts, Gate, Parameter, Reference, Roster, TreatmentFacts
 from scheduling.planner.rules import violations
 from scheduling.planner.search import cheapest_plan, free_times, repair
 from tests.planner.brute import cheapest
@@ -101,6 +101,11 @@ def test_between_two_pauses_there_are_dates():
     assert dates(plan) == [date(2028, 2, 1)]
 
 
+def keep_from(protocol: str, at_least: str, *areas: str) -> Gate:
+    takes: dict[str, Parameter] = {"protocol": protocol, "at_least": Amount.parse(at_least)}
+    return Gate("apart", takes | ({"areas": frozenset(areas)} if areas else {}))
+
+
 @st.composite
 def instances(draw) -> tuple[CourseFacts, Roster, Weights]:
     """Up to four sessions in ten days around New Year; of the year to come something is always free."""
@@ -109,13 +114,15 @@ def instances(draw) -> tuple[CourseFacts, Roster, Weights]:
         st.sampled_from(["micro", "laser"]),
         st.dates(TODAY - timedelta(days=3), NEW_YEAR - timedelta(days=1)),
         st.booleans(),
+        areas=st.sampled_from([frozenset(), frozenset({"left_leg"})]),
+        apart=st.sampled_from([(), (keep_from("micro", "1 day"),), (keep_from("micro", "3 days", "right_leg"),)]),
     )
     gates = [limit(draw(st.integers(1, 3)))]
     if draw(st.booleans()):
         begins = draw(st.sampled_from([DayOfYear(12, 30), DayOfYear(1, 1), DayOfYear(1, 2)]))
         gates.append(Gate("season", {"from": begins, "until": draw(st.sampled_from([DayOfYear(1, 2), begins]))}))
     if draw(st.booleans()):
-        gates.append(Gate("apart", {"protocol": "laser", "at_least": Amount.parse("2 days")}))
+        gates.append(keep_from("laser", "2 days", *draw(st.sampled_from([(), ("left_leg",), ("right_leg",)]))))
     until = NEW_YEAR - timedelta(days=draw(st.integers(0, 2)))
     rules = [
         replace(spacing(minimum="2 days", target="3 days"), effective_to=until - timedelta(days=1)),
@@ -124,8 +131,9 @@ def instances(draw) -> tuple[CourseFacts, Roster, Weights]:
     if draw(st.booleans()):
         rules.append(spacing(Reference.STEP, "treatment", minimum="4 days"))
     one = step("treatment", *rules, gates=tuple(gates))
+    areas = draw(st.sampled_from([frozenset(), frozenset({"left_leg"}), frozenset({"right_leg"})]))
     made = course(
-        *(open_session(at, one) for at in range(draw(st.integers(1, 4)))),
+        *(open_session(at, one, areas=areas) for at in range(draw(st.integers(1, 4)))),
         elsewhere=tuple(draw(st.lists(treatments, max_size=3))),
     )
     weight = st.integers(0, 5)

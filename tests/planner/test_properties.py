@@ -270,7 +270,8 @@ def asked_courses(draw) -> tuple[CourseFacts, str]:
         "elsewhere": tuple(
             draw(
                 st.lists(
-                    st.builds(TreatmentFacts, st.sampled_from(["laser", "micro"]), DATES, st.booleans()), max_size=3
+                    st.builds(TreatmentFacts, st.sampled_from(["laser", "micro"]), DATES, st.booleans(), AREAS),
+                    max_size=3,
                 )
             )
         ),

@@ -306,6 +306,10 @@ def test_late_bands_are_half_open_and_never_overlap(amounts, expected):
         ("apart: {protocol: peel, at_least: 2 weeks}", ("apart_from_itself", ".apart.protocol")),
         ("apart: {protocol: hepatitis_b, at_least: 14}", ("amount_unreadable", ".apart.at_least")),
         ("apart: {protocol: hepatitis_b, at_least: 0 days}", ("amount_empty", ".apart.at_least")),
+        ("apart: {protocol: hepatitis_b, at_least: 1 day, areas: [elbow]}", ("area_unknown", ".apart.areas[0]")),
+        ("apart: {protocol: hepatitis_b, at_least: 1 day, areas: leg}", ("not_a_list", ".apart.areas")),
+        ("hold", ("gate_always_asked", "")),
+        ("late:", ("gate_always_asked", "")),
         ("outcome: {at_most: 5}", ("gate_takes_nothing", ".outcome")),
     ],
 )
@@ -317,12 +321,16 @@ def test_a_gate_is_known_and_given_what_it_takes_and_nothing_else(gate, expected
     assert problems(text, words) == [(code, f"steps[0].gates[0]{path}", 19)]
 
 
+APART_ON = "{{apart: {{protocol: hepatitis_b, at_least: 1 day, areas: [{}]}}}}"
+
+
 @pytest.mark.parametrize(
     ("gates", "at"),
     [
         ("[outcome, outcome]", "gates[1]"),
         ("[{yearly_limit: {at_most: 5}}, {yearly_limit: {at_most: 6}}]", "gates[1]"),
         ("[{season: {from: 05-01, until: 05-02}}, {season: {from: 05-01, until: 05-02}}]", "gates[1]"),
+        (f"[{APART_ON.format('leg')}, {APART_ON.format('arm')}, {APART_ON.format('leg')}]", "gates[2]"),
     ],
 )
 def test_a_gate_is_listed_once(gates, at):
@@ -502,7 +510,10 @@ def test_microsclerotherapy_is_what_the_issue_asks_for():
     assert treatment.gates == (
         *map(facts.Gate, ("assessment", "reflux", "answers", "area", "consent", "outcome")),
         facts.Gate("review_due", {"every": 6}),
-        facts.Gate("apart", {"protocol": "laser_hair_removal", "at_least": Amount.parse("2 weeks")}),
+        facts.Gate(
+            "apart",
+            {"protocol": "laser_hair_removal", "at_least": Amount.parse("2 weeks"), "areas": WORDS.places["leg"]},
+        ),
     )
     assert [(step.key, step.kind.value, step.planned_with_course, step.gates) for step in (assessment, review)] == [
         ("assessment", "assessment", False, ()),
@@ -654,7 +665,7 @@ def test_everything_the_language_can_say_survives_being_stored():
       - season: {from: 05-01, until: 09-30}
       - season: {from: 12-24, until: 01-06}
       - apart: {protocol: laser_hair_removal, at_least: 6 months - 4 days}
-      - apart: {protocol: hepatitis_b, at_least: 2 weeks}
+      - apart: {protocol: hepatitis_b, at_least: 2 weeks, areas: [groin, chin]}
 """
     text = (
         changed("    gates: []\n", BANDS.format("8 days", "14 days", "14 days") + gates)
@@ -706,7 +717,14 @@ messages:
         facts.Gate("season", {"from": DayOfYear(5, 1), "until": DayOfYear(9, 30)}),
         facts.Gate("season", {"from": DayOfYear(12, 24), "until": DayOfYear(1, 6)}),
         facts.Gate("apart", {"protocol": "laser_hair_removal", "at_least": Amount.parse("6 months - 4 days")}),
-        facts.Gate("apart", {"protocol": "hepatitis_b", "at_least": Amount.parse("2 weeks")}),
+        facts.Gate(
+            "apart",
+            {
+                "protocol": "hepatitis_b",
+                "at_least": Amount.parse("2 weeks"),
+                "areas": frozenset({"bikini_line", "chin"}),
+            },
+        ),
     )
     assert roster.protocol_facts(version).steps[0].gates == written.steps[0].gates
 

@@ -14,6 +14,7 @@ from patients.models import Patient
 from scheduling import booking, protocols, roster, visits, wording
 from scheduling.models import Absence, Appointment, Closure, Consent, Course, ExtraOpening, Hours, ProtocolVersion
 from scheduling.planner import facts, ticks
+from scheduling.planner.amounts import Amount
 from scheduling.planner.gates import gate_answers
 from tests import build
 
@@ -289,11 +290,53 @@ def test_treatments_of_the_patients_other_courses_are_facts(clinic, skin_check):
 
     found = roster.course_facts(Course.objects.for_facts().get(pk=course.pk))
 
+    legs = frozenset(clinic.version.areas.values_list("code", flat=True))
+    more = {
+        "areas": frozenset({"left_ankle"}),  # the first one that the protocol treats
+        "apart": (
+            facts.Gate("apart", {"protocol": "laser_hair_removal", "at_least": Amount.parse("2 weeks"), "areas": legs}),
+        ),
+    }
     assert found.elsewhere == (
-        facts.TreatmentFacts("microsclerotherapy", first.on, performed=True),
-        *(facts.TreatmentFacts("microsclerotherapy", visit.on, performed=False) for visit in later),
+        facts.TreatmentFacts("microsclerotherapy", first.on, performed=True, **more),
+        *(facts.TreatmentFacts("microsclerotherapy", visit.on, performed=False, **more) for visit in later),
     )
     assert roster.course_facts(other).elsewhere == ()  # its own treatments are sessions of it
+
+
+def test_treatments_elsewhere_take_one_statement_however_many_there_are(clinic, skin_check):
+    patient = build.patient()
+    course = start(clinic, skin_check, patient)
+
+    def statements() -> int:
+        found = Course.objects.for_facts().get(pk=course.pk)
+        with CaptureQueriesContext(connection) as captured:
+            roster.course_facts(found)
+        return len(captured)
+
+    alone = statements()
+    clinic.booked_course(patient)
+
+    assert statements() == alone
+
+
+def test_a_treatment_that_keeps_away_from_ours_refuses_our_booking_though_our_protocol_says_nothing(clinic, skin_check):
+    other = start(clinic, skin_check, build.patient())
+    for one in build.sessions_of(other):
+        clinic.consent(other, session=one)
+    *_before, check = clinic.book(other)
+    course = clinic.cleared_course(other.patient)
+    as_it_stands = roster.course_facts(Course.objects.for_facts().get(pk=course.pk))
+    session = next(one for one in as_it_stands.sessions if one.step.kind is facts.StepKind.TREATMENT)
+    assert "skin_check" not in str(session.step.gates)
+
+    def is_near(on: date) -> bool:
+        found = gate_answers(session, on, as_it_stands, MONDAY)
+        return "too_near_other_treatment" in {answer.code for answer in found}
+
+    assert is_near(check.on + timedelta(days=13))
+    assert not is_near(check.on + timedelta(days=14))
+    assert clinic.propose(course).sessions[0].slot.on == check.on + timedelta(days=14)
 
 
 def test_a_booking_too_near_another_treatment_is_refused_and_says_from_when_it_can_be(clinic, skin_check):

@@ -319,13 +319,22 @@ def test_the_eleventh_session_of_physiotherapy_waits_for_a_review():
     assert "review_due" in asked(9)
 
 
+def treatment_elsewhere(key: str, on: date, *areas: str) -> facts.TreatmentFacts:
+    """A treatment by a shipped protocol in another course, with what its own step keeps away from."""
+    version = protocols.load(protocols.shipped(key), by=None, now=NOW)
+    [step] = [step for step in roster.protocol_facts(version).steps if step.kind is facts.StepKind.TREATMENT]
+    apart = tuple(gate for gate in step.gates if gate.name == "apart")
+    return facts.TreatmentFacts(key, on, performed=True, areas=frozenset(areas), apart=apart)
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     ("key", "other"),
     [("microsclerotherapy", "laser_hair_removal"), ("laser_hair_removal", "microsclerotherapy")],
 )
 def test_laser_and_injections_into_the_same_legs_keep_two_weeks_apart(key, other):
-    elsewhere = (facts.TreatmentFacts(other, date(2027, 3, 15), performed=True),)
+    """Only the file about the injections says so; it holds for both."""
+    elsewhere = (treatment_elsewhere(other, date(2027, 3, 15), "left_thigh"),)
     course = of(key, {"treatment": [""]}, elsewhere=elsewhere)
 
     def near(on: str) -> list[tuple[str, str, str]]:
@@ -333,6 +342,16 @@ def test_laser_and_injections_into_the_same_legs_keep_two_weeks_apart(key, other
 
     assert near("2027-03-01") == near("2027-03-29") == []
     assert near("2027-03-02") == near("2027-03-28") == [("too_near_other_treatment", "closed", "2027-03-29")]
+
+
+@pytest.mark.django_db
+def test_laser_on_the_face_is_not_kept_apart_from_injections_into_the_legs():
+    def is_near(laser: str) -> bool:
+        elsewhere = (treatment_elsewhere("laser_hair_removal", date(2027, 3, 15), *laser.split()),)
+        course = of("microsclerotherapy", {"treatment": [""]}, elsewhere=elsewhere)
+        return "too_near_other_treatment" in {code for code, _state, _opens in answers(course, "2027-03-16")}
+
+    assert [is_near(laser) for laser in ("cheeks", "cheeks right_knee", "")] == [False, True, True]
 
 
 @pytest.mark.django_db
