@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from uuid import UUID
@@ -69,15 +69,22 @@ def _remembered_policy(uid: UUID) -> Policy:
 
 
 def _read_policy(uid: UUID) -> Policy:
-    """Read the rows: they are the whole list, but for what answers an act (ALWAYS)."""
+    rows = MessagePolicy.objects.filter(version__uid=uid)
+    return policy_from((row.kind, Rule(row.days, row.booked_ahead_days) if row.is_on else None) for row in rows)
+
+
+def policy_from(lines: Iterable[tuple[str, Rule | None]]) -> Policy:
+    """Return what lines say, None for a kind that is switched off.
+
+    They are the whole list, but for what answers an act (ALWAYS); no lines at all mean the usual ones.
+    """
     on: dict[str, list[Rule]] = defaultdict(list)
     off = set()
-    rows = list(MessagePolicy.objects.filter(version__uid=uid))
-    for row in rows:
-        if row.is_on:
-            on[row.kind].append(Rule(row.days, row.booked_ahead_days))
+    for kind, rule in lines:
+        if rule is not None:
+            on[kind].append(rule)
         else:
-            off.add(row.kind)
-    if not rows:
+            off.add(kind)
+    if not on and not off:
         return Policy(USUAL)
     return Policy({kind: tuple(rules) for kind, rules in on.items()}, frozenset(off - on.keys()))

@@ -318,18 +318,18 @@ def promise_aftercare(session: Session, *, now: datetime) -> None:
     if performed_on is None:
         return
     policy = policy_of(course.version)
-    is_last = not Session.objects.filter(course=course, state=SessionState.OPEN).exists()
+    left = set(Session.objects.filter(course=course, state=SessionState.OPEN).values_list("step", flat=True))
     drafts = []
     if session.step.kind == Step.Kind.TREATMENT and policy.of(MessageKind.AFTERCARE):
         expires_at = localtime.first_instant(performed_on + timedelta(days=AFTERCARE_DAYS), course.site.zone)
         key = f"aftercare:{session.uid}"
         if now < expires_at:
             drafts.append(_draft(MessageKind.AFTERCARE, key, course, session, now, expires_at, now))
-    for key, on in _checks(course, session, performed_on, policy, is_last=is_last):
+    for key, on in _checks(course, session, performed_on, policy, is_last=session.step_id not in left):
         due_at = _on_a_day(course.site, on)
         if due_at > now:
             drafts.append(_draft(MessageKind.CHECK, key, course, session, due_at, due_at + CHECK_EXPIRES, now))
-    if is_last and policy.of(MessageKind.FINISHED):
+    if not left and policy.of(MessageKind.FINISHED):
         (rule, *_rest) = policy.of(MessageKind.FINISHED)
         due_at = _on_a_day(course.site, performed_on + timedelta(days=max(-rule.days, 1)))
         if due_at > now:
@@ -342,7 +342,10 @@ def promise_aftercare(session: Session, *, now: datetime) -> None:
 def _checks(
     course: Course, session: Session, performed_on: date, policy: Policy, *, is_last: bool
 ) -> Iterable[tuple[str, date]]:
-    """Yield key and date of each check that the version's follow-ups ask for; without any, its message rules decide."""
+    """Yield key and date of each check that the version's follow-ups ask for; without any, its message rules decide.
+
+    The last session is that of its step, as for calls: a review that is still to come is no reason to be silent.
+    """
     if MessageKind.CHECK in policy.off:
         return
     follow_ups = [

@@ -7,6 +7,7 @@ whole file is right; a change is a new version, which begins as a draft and coun
 from .comparing import Difference, differences
 from .document import Document
 from .parsing import parse as parse_with
+from .parsing import parse_and_doubt
 from .reading import ProtocolInvalid
 from .schema import schema_text
 from .store import (
@@ -56,6 +57,7 @@ __all__ = [
     "load_vocabulary_file",
     "named_in",
     "parse",
+    "parse_and_doubt",
     "parse_vocabulary",
     "parse_with",
     "retire",

@@ -6,14 +6,18 @@ import re
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import date, timedelta
+from functools import cache
 from itertools import combinations, pairwise
 from typing import TypeVar
 
 from django.utils.translation import gettext as _
 
+from clinic.errors import Problem
 from scheduling.models import FollowUp as FollowUpRow
 from scheduling.models import MessageKind
 from scheduling.outbox import placeholders
+from scheduling.outbox.policy import Rule, policy_from
+from scheduling.outbox.texts import shipped as shipped_texts
 from scheduling.planner.amounts import Amount, DayOfYear
 from scheduling.planner.facts import (
     ADULT_AGE,
@@ -47,12 +51,13 @@ from .vocabulary import Vocabulary
 
 BEFORE_THE_VISIT = frozenset({MessageKind.PREPARATION, MessageKind.REMINDER})
 AMOUNTS = ("floor", "minimum", "target", "overdue", "lapse")
-AFTER_THE_SESSION = frozenset({MessageKind.AFTERCARE, MessageKind.FINISHED})
+AFTER_THE_SESSION = frozenset({MessageKind.FINISHED})
 NEEDS_AN_ASSESSMENT = frozenset({"assessment", "reflux"})
 OLDEST_AGE = 120
 SESSIONS_AT_MOST = 500
 EXAMPLES = {Takes.COUNT: "5", Takes.AMOUNT: "2 weeks", Takes.DAY_OF_YEAR: "05-01", Takes.PROTOCOL: "hepatitis_b"}
 CONSENT_AT = ("booking", "visit")
+LETTERS = re.compile(r"[^\W\d_]{4,}")  # shorter words tell little
 LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,6})?")
 JURISDICTION = re.compile(r"[A-Z]{2}(-[A-Z0-9]{1,3})?")
 MINUTES_AT_MOST = 12 * 60
@@ -64,13 +69,24 @@ _Item = TypeVar("_Item")
 
 def parse(text: str, words: Vocabulary) -> Document:
     """Return what a protocol file says, or raise ProtocolInvalid with all that is wrong, in the file's order."""
+    document, _doubts = parse_and_doubt(text, words)
+    return document
+
+
+def parse_and_doubt(text: str, words: Vocabulary) -> tuple[Document, tuple[Problem, ...]]:
+    """Return what a protocol file says, and what in it is well written and hardly meant; raise as `parse` does."""
     file = read(text)
     document = _document(file, words)
     if file.problems:
-        raise ProtocolInvalid(*sorted(file.problems, key=lambda problem: int(problem.details["line"])))
+        raise ProtocolInvalid(*sorted(file.problems, key=_line))
     if document is None:
         raise AssertionError("a file without a problem is a document")
-    return document
+    _doubt_texts(file, document)
+    return document, tuple(sorted(file.doubts, key=_line))
+
+
+def _line(problem: Problem) -> int:
+    return int(problem.details["line"])
 
 
 def _document(file: Value, words: Vocabulary) -> Document | None:
@@ -181,12 +197,15 @@ def _phase(value: Value, words: Vocabulary) -> Phase:
     top = value.fields("name", "minutes", "buffer_before", "buffer_after", "needs", required=["name", "minutes"])
     if top is None:
         return Phase("", 1, ())
+    if not top["needs"].is_there:
+        message = _("Add “needs: {role: capability}”: whom and what it takes. Write “needs: {}” if that is nobody.")
+        top["needs"].refuse("missing", message)
     needs = []
     for role, capability in ((top["needs"].entries() if top["needs"].is_there else {}) or {}).items():
         capability.part(role).key()
         if not capability.is_there:
             capability.refuse("missing", _("Name the capability that this role needs."))
-        code = capability.choice(words.capabilities, "capability_unknown") or ""
+        code = capability.choice(words.capabilities, "capability_unknown", _own_words()) or ""
         needs.append(Need(role, code))
     return Phase(
         top["name"].words(80),
@@ -252,7 +271,8 @@ def _parameter(value: Value, takes: Takes, words: Vocabulary) -> Parameter | Non
         case Takes.DAY_OF_YEAR:
             return value.day_of_year()
         case Takes.PROTOCOL:
-            return value.choice(sorted(words.protocols), "protocol_unknown")
+            remedy = _("If it is a file of your own, name it together with this one.")
+            return value.choice(sorted(words.protocols), "protocol_unknown", remedy)
         case Takes.AREAS:
             return frozenset(_areas(value, words)) or None
 
@@ -303,7 +323,7 @@ def _spacing(value: Value, step: Step, before: list[Step], keys: list[str], word
         overdue=amounts["overdue"],
         lapse=amounts["lapse"],
         areas=_areas(top["only_for_areas"], words),
-        late_bands=_late_bands(top["late_bands"]),
+        late_bands=_late_bands(top["late_bands"], amounts["lapse"]),
         effective_from=effective_from,
         effective_to=effective_to,
     )
@@ -331,13 +351,13 @@ def _in_order(top: dict[str, Value], amounts: dict[str, Amount | None]) -> None:
 
 def _reference(value: Value, step: Step, before: list[Step], keys: list[str]) -> tuple[Reference, str]:
     """Read “previous”, “step KEY”, “event KEY” or “last KIND”."""
-    word, _space, key = (value.scalar() or "previous").partition(" ")
+    text = value.scalar() or "previous"
+    word, _space, key = text.partition(" ")
     match word:
-        case "previous" if not key:
+        case "previous" if text == "previous":
             if not before and not _repeats(step):
-                value.refuse(
-                    "reference_never_exists", _("There is no session before the first step. Remove this spacing.")
-                )
+                message = _("There is no session before the first one. %(remedy)s")
+                value.refuse("reference_never_exists", message % {"remedy": _if_it_repeats()})
             return Reference.PREVIOUS, ""
         case "step" if key:
             _refuse_step(value, key, step, before, keys)
@@ -349,12 +369,16 @@ def _reference(value: Value, step: Step, before: list[Step], keys: list[str]) ->
             kind = value.part(key).choice(StepKind)
             there = any(other.kind is kind for other in before) or (_repeats(step) and step.kind is kind)
             if kind and not there:
-                message = _("No session of the kind “%(kind)s” can come before this step.") % {"kind": key}
-                value.refuse("reference_never_exists", message)
+                message = _("No session of the kind “%(kind)s” can come before this step. %(remedy)s")
+                value.refuse("reference_never_exists", message % {"kind": key, "remedy": _if_it_repeats()})
             return Reference.LAST_OF_KIND, key
     message = _("“%(text)s” is no reference. Write one of: previous, step KEY, event KEY, last treatment.")
     value.refuse("reference_unreadable", message % {"text": value.scalar()})
     return Reference.PREVIOUS, ""
+
+
+def _if_it_repeats() -> str:
+    return _("Remove this spacing; or, if the step repeats, write how often: “sessions: 2”, or “at_most: 6”.")
 
 
 def _refuse_step(value: Value, key: str, step: Step, before: list[Step], keys: list[str]) -> None:
@@ -369,7 +393,7 @@ def _refuse_step(value: Value, key: str, step: Step, before: list[Step], keys: l
         value.refuse("step_unknown", message % names)
 
 
-def _late_bands(value: Value) -> tuple[LateBand, ...]:
+def _late_bands(value: Value, lapse: Amount | None) -> tuple[LateBand, ...]:
     bands: list[tuple[Value, LateBand]] = []
     for item in value.items():
         top = item.fields("from", "until", "action", "note", required=["from", "action"])
@@ -382,6 +406,11 @@ def _late_bands(value: Value) -> tuple[LateBand, ...]:
         if ends is not None and not _has_days(begins, ends):
             message = _("From %(begins)s until %(ends)s, this band is empty or ends before it begins. Lengthen it.")
             item.refuse("late_band_empty", message % {"begins": begins, "ends": ends})
+        if lapse is not None and lapse.always_at_most(begins):
+            message = _(
+                "The course has lapsed by then (%(lapse)s), so an assessment comes first, whatever is said here."
+            )
+            item.doubt("late_band_after_lapse", message % {"lapse": lapse})
         bands.append((item, LateBand(begins, ends, action, top["note"].words(200))))
     for (_item, one), (item, other) in combinations(bands, 2):
         if not _apart(one, other) and not _apart(other, one):
@@ -454,7 +483,7 @@ def _risk_rule(value: Value, words: Vocabulary) -> RiskRule | None:
     )
     if top is None:
         return None
-    question = top["question"].choice(words.choices, "question_unknown") or ""
+    question = top["question"].choice(words.choices, "question_unknown", _own_words()) or ""
     choices = words.choices.get(question, ())
     refused = _each(top["refused"], lambda item: item.choice(choices, "answer_unknown") if choices else "", str)
     if not top["refused"].is_there:
@@ -508,6 +537,9 @@ def _message_rule(value: Value) -> MessageRule | None:
         top["days_before"].refuse("days_mean_nothing", _("This message does not go before a visit. Remove the line."))
     if kind and kind not in AFTER_THE_SESSION and top["days_after"].is_there:
         top["days_after"].refuse("days_mean_nothing", _("This message does not go after a session. Remove the line."))
+    if kind and kind not in BEFORE_THE_VISIT and top["only_if_booked_days_ahead"].is_there:
+        message = _("This message does not go before a visit. Remove the line.")
+        top["only_if_booked_days_ahead"].refuse("days_mean_nothing", message)
     ahead = top["only_if_booked_days_ahead"].optional_number(1, DAYS_AT_MOST)
     return MessageRule(kind, before or -(after or 0), ahead, top["sent"].flag(default=True))
 
@@ -526,8 +558,11 @@ def _texts(value: Value) -> tuple[MessageWords, ...]:
 
 
 def _placeholders_known(value: Value, known: Collection[str]) -> None:
+    there_are = ", ".join(f"${{{name}}}" for name in placeholders.PLACEHOLDERS if name in known)
     for name in placeholders.named_in(value.peek_text()):
-        value.part(name).choice(sorted(known), "placeholder_unknown")
+        if name not in known:
+            message = _("“${%(name)s}” cannot be filled in here. There are: %(there_are)s.")
+            value.refuse("placeholder_unknown", message % {"name": name, "there_are": there_are})
 
 
 def _languages(value: Value) -> dict[str, Value]:
@@ -543,8 +578,23 @@ def _languages(value: Value) -> dict[str, Value]:
 
 def _areas(value: Value, words: Vocabulary) -> tuple[str, ...]:
     """Return area codes, regions resolved to the areas that lie in them."""
-    named = _each(value, lambda item: item.choice(words.places, "area_unknown"), str)
-    return tuple(sorted(frozenset().union(*(words.places[name] for name in named))))
+    read = _each(value, lambda item: _area(item, words), lambda area: area[1])
+    for item, name in read:
+        for _item, other in read:
+            if words.places[name] < words.places[other]:
+                message = _("“%(name)s” lies in “%(other)s”, which stands here too. Remove the one that is not meant.")
+                item.doubt("area_in_region", message % {"name": name, "other": other})
+    return tuple(sorted(frozenset().union(*(words.places[name] for _item, name in read))))
+
+
+def _area(value: Value, words: Vocabulary) -> tuple[Value, str] | None:
+    name = value.choice(words.places, "area_unknown", _own_words())
+    return (value, name) if name else None
+
+
+def _own_words() -> str:
+    """What to do about a word that the vocabulary does not have."""
+    return _("See “manage.py protocol words”, or add it to a file of your own words, named together with this one.")
 
 
 # --- what belongs together ------------------------------------------------------------------------------------------
@@ -574,6 +624,46 @@ def _nothing_is_asked_in_vain(top: dict[str, Value], document: Document) -> None
         if top[section].is_there and gate not in listed:
             message = _("No step lists the gate “%(gate)s”, so this would never be asked. Add it to the steps' gates.")
             top[section].refuse("rule_without_gate", message % {"gate": gate})
+
+
+def _doubt_texts(file: Value, document: Document) -> None:
+    """Doubt texts that are never sent, and subjects that name the treatment to whoever sees the inbox."""
+    policy = policy_from((rule.kind, Rule() if rule.sent else None) for rule in document.messages)
+    has_checks = any(follow_up.kind == FollowUpRow.Kind.MESSAGE for follow_up in document.follow_ups)
+    telling = _telling_words(f"{document.key} {document.name} {document.product}") - _neutral_words()
+    for kind, group in _groups(file, "texts"):
+        if not (has_checks if kind == MessageKind.CHECK else policy.of(kind)):
+            message = _("No message of this kind is sent. Add it under “messages:” (“follow_ups:” for a check).")
+            group.doubt("text_never_sent", message)
+        for _language, words in _groups(group):
+            for name, subject in _groups(words):
+                told = _telling_words(subject.peek_text()) if name == "subject" else set()
+                if named := sorted(word for word in told if any(word.startswith(one) for one in telling)):
+                    message = _("“%(word)s” tells whoever sees the inbox what is treated. Say it in the body.")
+                    subject.doubt("subject_names_treatment", message % {"word": named[0]})
+
+
+def _groups(value: Value, name: str = "") -> list[tuple[str, Value]]:
+    """Return what stands in a group, or in one that it holds; of a file that is in order."""
+    entries = (value.entries() if value.is_group else {}) or {}
+    if not name:
+        return list(entries.items())
+    return _groups(entries[name]) if name in entries else []
+
+
+def _telling_words(text: str) -> set[str]:
+    return set(LETTERS.findall(text.lower()))
+
+
+@cache
+def _neutral_words() -> frozenset[str]:
+    """The words of the subjects that are sent for every protocol."""
+    return frozenset(
+        word
+        for language in shipped_texts().values()
+        for text in language.texts.values()
+        for word in _telling_words(text.subject)
+    )
 
 
 def _a_year_is_limited_once(top: dict[str, Value], document: Document) -> None:

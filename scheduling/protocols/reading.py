@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from difflib import get_close_matches
 from typing import Any, TypeVar
@@ -26,6 +26,8 @@ SIZE_AT_MOST = 1024 * 1024  # bytes
 DEPTH_AT_MOST = 12
 ITEMS_AT_MOST = 500
 PROBLEMS_AT_MOST = 200  # a person mends these first; what is no protocol at all must not keep us busy
+CHOICES_SHOWN = 12
+GUESSED, MEANT = 0.6, 0.7  # how alike a known word must be: of a short list, and of one that may lack the word
 KEY = re.compile(r"[a-z][a-z0-9_-]{0,49}")
 ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 YES, NO = frozenset({"yes", "true"}), frozenset({"no", "false"})
@@ -49,11 +51,17 @@ class Value:
     path: str
     line: int
     node: yaml.Node | None
-    problems: list[Problem] = field(repr=False)
+    problems: list[Problem] = field(default_factory=list, repr=False)
+    doubts: list[Problem] = field(default_factory=list, repr=False)
 
     def refuse(self, code: str, message: str) -> None:
         if len(self.problems) < PROBLEMS_AT_MOST:
             self.problems.append(Problem(code, message, self.path, {"line": self.line}))
+
+    def doubt(self, code: str, message: str) -> None:
+        """Say what is well written and hardly meant: it is shown, and keeps nobody from using the file."""
+        if len(self.doubts) < PROBLEMS_AT_MOST:
+            self.doubts.append(Problem(code, message, self.path, {"line": self.line}))
 
     @property
     def is_group(self) -> bool:
@@ -94,7 +102,7 @@ class Value:
         found: dict[str, Value] = {}
         for key, node in self.node.value:
             name = key.value if isinstance(key, yaml.ScalarNode) else ""
-            value = Value(_joined(self.path, name or "?"), _line(key), node, self.problems)
+            value = replace(self, path=_joined(self.path, name or "?"), line=_line(key), node=node)
             if not name:
                 value.refuse("not_a_key", _("A name is needed before the colon."))
             elif name in found:
@@ -115,7 +123,7 @@ class Value:
             self.refuse("too_many", _("At most %(most)s items can stand here.") % {"most": ITEMS_AT_MOST})
             return []
         found = [
-            Value(f"{self.path}[{index}]", _line(node), node, self.problems)
+            replace(self, path=f"{self.path}[{index}]", line=_line(node), node=node)
             for index, node in enumerate(self.node.value)
         ]
         for item in found:
@@ -217,20 +225,28 @@ class Value:
             self.refuse("not_yes_or_no", _("“%(text)s” is neither yes nor no.") % {"text": text})
         return text.lower() in YES
 
-    def choice(self, choices: Iterable[_Kind], code: str = "choice_unknown") -> _Kind | None:
-        """Return one of the choices, or None (said, with the nearest ones)."""
+    def choice(
+        self, choices: Iterable[_Kind], code: str = "choice_unknown", if_none_is_meant: str = ""
+    ) -> _Kind | None:
+        """Return one of the choices, or None: said with the one that is near, or with all of them if they are few.
+
+        `if_none_is_meant` is what to do where the writer may add to the choices: they are many, and near is not enough.
+        """
         text = self.scalar()
         if text is None:
             return None
         known = {str(choice): choice for choice in choices}
         if text not in known:
-            remedy = _meant(text, known) or _("Choose one of: %(names)s.") % {"names": ", ".join(known)}
-            self.refuse(code, _("“%(text)s” is not known here. %(remedy)s") % {"text": text, "remedy": remedy})
+            remedy = _meant(text, known, MEANT if if_none_is_meant else GUESSED)
+            if not remedy and (not if_none_is_meant or len(known) <= CHOICES_SHOWN):
+                remedy = _("Choose one of: %(names)s.") % {"names": ", ".join(known)}
+            message = _("“%(text)s” is not known here. %(remedy)s") % {"text": text, "remedy": remedy}
+            self.refuse(code, f"{message.strip()} {if_none_is_meant}".strip())
         return known.get(text)
 
     def part(self, text: str) -> Value:
         """Return a piece of what stands here (or its name) as a value of its own, at the same place."""
-        return Value(self.path, self.line, yaml.ScalarNode("tag:yaml.org,2002:str", text), self.problems)
+        return replace(self, node=yaml.ScalarNode("tag:yaml.org,2002:str", text))
 
     def peek(self, name: str) -> str:
         """Return the text of a field without a word about what may be wrong with it."""
@@ -245,7 +261,7 @@ class Value:
         self.refuse("repeated", message)
 
     def _nothing_at(self, name: str) -> Value:
-        return Value(_joined(self.path, name), self.line, None, self.problems)
+        return replace(self, path=_joined(self.path, name), node=None)
 
 
 def read(text: str) -> Value:
@@ -265,7 +281,7 @@ def read(text: str) -> Value:
         raise _refusal("not_yaml", message, 1) from error
     if not isinstance(node, yaml.MappingNode):
         raise _refusal("not_a_mapping", _("The file must be made of “name: value” lines. See docs/protocols.md."), 1)
-    return Value("", 1, node, [])
+    return Value("", 1, node)
 
 
 def _refuse_tricks(text: str) -> None:
@@ -292,8 +308,8 @@ def _refusal(code: str, message: str, line: int) -> ProtocolInvalid:
     return ProtocolInvalid(Problem(code, message, "", {"line": line}))
 
 
-def _meant(name: str, names: Iterable[str]) -> str:
-    near = get_close_matches(name, list(names), n=1)
+def _meant(name: str, names: Iterable[str], likeness: float = GUESSED) -> str:
+    near = get_close_matches(name, list(names), n=1, cutoff=likeness)
     return _("Did you mean “%(name)s”?") % {"name": near[0]} if near else ""
 
 

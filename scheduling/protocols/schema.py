@@ -80,7 +80,7 @@ def _step() -> Schema:
         "minutes": _number(1, MINUTES_AT_MOST),
         "buffer_before": _said(_number(0, MINUTES_AT_MOST), "Minutes that only the resources need."),
         "buffer_after": _said(_number(0, MINUTES_AT_MOST), "Minutes that only the resources need."),
-        "needs": _said(_free(KEY.pattern, _key()), "role: capability"),
+        "needs": _said(_free(KEY.pattern, _key()), "role: capability; {} for nobody."),
     }
     return _group(
         {
@@ -89,9 +89,9 @@ def _step() -> Schema:
             "kind": _choice(StepKind),
             "sessions": _said(_number(1, SESSIONS_AT_MOST), "Planned at first; 1 unless said."),
             "at_most": _said(_number(1, SESSIONS_AT_MOST), "No limit unless said."),
-            "planned_with_course": _said(_flag(), "no: booked by itself when it is due."),
+            "planned_with_course": _said(_flag(), "no: a person books it when it is due."),
             "lead_role": _said(_key(), "The role whose person is the practitioner; a phase needs it."),
-            "phases": _list(_group(phase, required=["name", "minutes"]), least=1),
+            "phases": _list(_group(phase, required=["name", "minutes", "needs"]), least=1),
             "spacings": _said(_list(_spacing()), "All of them must hold."),
             "gates": _said(_list(_gate()), "What must be in order before the session."),
         },
@@ -110,7 +110,7 @@ def _spacing() -> Schema:
     return _group(
         {
             "from": _said(
-                _matching(f"previous ?|step {KEY.pattern}|event {KEY.pattern}|last ({kinds})"),
+                _matching(f"previous|step {KEY.pattern}|event {KEY.pattern}|last ({kinds})"),
                 "previous, step KEY, event KEY, or last KIND",
             ),
             **{name: _ref("amount") for name in AMOUNTS},

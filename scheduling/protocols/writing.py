@@ -172,11 +172,14 @@ def _message_rule(rule: MessageRule) -> dict[str, Any]:
 
 
 def _without_blanks(value: Any) -> Any:
-    """Leave out what a person would leave out; amounts, dates and codes become plain text."""
+    """Leave out what a person would leave out; amounts, dates and codes become plain text.
+
+    `needs` stays: that a phase needs nobody is said, and not left out.
+    """
     match value:
         case dict():
             kept = ((name, _without_blanks(part)) for name, part in value.items())
-            return {name: part for name, part in kept if part not in (None, "", (), [], {})}
+            return {name: part for name, part in kept if part not in (None, "", (), [], {}) or name == "needs"}
         case list():
             return [_without_blanks(part) for part in value]
         case tuple():

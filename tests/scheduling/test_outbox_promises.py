@@ -307,6 +307,22 @@ def test_advice_follows_at_once_the_check_in_two_weeks_and_the_farewell_after_th
     ]
 
 
+def test_the_last_session_is_the_last_of_its_step_whatever_else_the_course_has_left(clinic):
+    follow_up(clinic, "3 months", key="last_look", last_session_only=True)
+    (visit,) = clinic.booked("2027-01-04")
+    review = clinic.version.steps.create(
+        position=2, key="review", name="Review", kind="follow_up", sessions=1, lead_role="injector"
+    )
+    visit.session.course.sessions.create(position=9, step=review, step_key="review")
+
+    outbox.promise_aftercare(performed(visit.session, "2027-01-04"), now=NOW)
+
+    assert outbox_rows() == [
+        ("aftercare", "pending", "2027-01-04 10:00"),
+        ("check", "pending", "2027-04-04 09:00"),  # and no farewell
+    ]
+
+
 def test_history_that_is_recorded_late_sends_no_advice_for_days_gone_by(clinic):
     (visit,) = clinic.booked("2027-01-04")
     outbox.promise_aftercare(performed(visit.session, "2027-01-04"), now=NOW + timedelta(days=40))

@@ -57,7 +57,7 @@ def test_every_problem_is_shown_with_file_line_path_remedy_and_code(tmp_path):
     bad.write_text(MAGNETS.replace("minutes: 20", "minutes: 0"))
     said = StringIO()
 
-    with pytest.raises(CommandError, match="2 to mend; nothing was stored"):
+    with pytest.raises(CommandError, match=r"^2 to mend$"):
         call_command("protocol", "validate", str(bad), stderr=said)
 
     assert said.getvalue() == (
@@ -66,6 +66,19 @@ def test_every_problem_is_shown_with_file_line_path_remedy_and_code(tmp_path):
         f"{bad}:9: steps[0].phases[0].minutes: 0 is not possible here. Write a number from 1 to 720."
         " [number_out_of_range]\n"
     )
+
+
+def test_what_is_in_doubt_is_shown_and_refuses_nothing(files):
+    files[0].write_text(MAGNETS + "texts: {aftercare: {en: {subject: After the magnets, body: Rest.}}}\n")
+    said, doubted = StringIO(), StringIO()
+
+    call_command("protocol", "import", *map(str, files), stdout=said, stderr=doubted)
+
+    assert doubted.getvalue() == (
+        f"{files[0]}:11: texts.aftercare.en.subject: In doubt: “magnets” tells whoever sees the inbox what is"
+        " treated. Say it in the body. [subject_names_treatment]\n"
+    )
+    assert ProtocolVersion.objects.get().state == "draft"
 
 
 def test_words_and_protocols_are_imported_together_whatever_their_order(files):
@@ -81,7 +94,7 @@ def test_nothing_is_imported_when_one_of_the_files_is_wrong(files, tmp_path):
     bad = tmp_path / "bad.yaml"
     bad.write_text("name: [")
 
-    with pytest.raises(CommandError):
+    with pytest.raises(CommandError, match=r"^1 to mend; nothing was stored$"):
         call_command("protocol", "import", *map(str, files), str(bad), stdout=StringIO(), stderr=StringIO())
 
     assert not ProtocolVersion.objects.exists()

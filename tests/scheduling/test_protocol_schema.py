@@ -97,6 +97,9 @@ texts: {aftercare: {en: {subject: After, body: Rest.}}}
         ("sessions: 4", "sessions: 0"),
         ("minutes: 30", "minutes: 1 month"),
         ("minutes: 30", "minutes: 721"),
+        ("        needs: {nurse: vaccination, room: treatment_room}\n", ""),
+        ("from: previous", "from: 'previous '"),
+        ("gates: [area,", "gates: [hold, area,"),
         ("needs: {nurse: vaccination, room: treatment_room}", "needs: [vaccination]"),
         ("needs: {nurse: vaccination, room: treatment_room}", "needs: {Nurse: vaccination}"),
         ("minimum: 2 weeks", "minimum: 2 mo"),
@@ -142,6 +145,7 @@ def test_what_the_schema_refuses_the_parser_refuses(old, new):
         ("minimum: 2 weeks", "minimum: 2  WEEKS"),
         ("minimum: 2 weeks", "minimum: 1 month - 14 days"),
         ("minimum: 2 weeks", "minimum: ~"),
+        ("room: treatment_room}", "room: treatment_room}\n      - {name: Rest, minutes: 5, needs: {}}"),
         ("from: previous", "from: step peel"),
         ("kind: reminder, days_before: 1", "kind: recall, sent: No"),
         (

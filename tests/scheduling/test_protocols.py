@@ -199,7 +199,136 @@ def test_a_problem_says_what_to_do():
         protocols.parse_with(changed("nurse: vaccination", "nurse: vacination"), WORDS)
 
     (problem,) = refused.value.problems
-    assert problem.message == "“vacination” is not known here. Did you mean “vaccination”?"
+    assert problem.message == (
+        "“vacination” is not known here. Did you mean “vaccination”? See “manage.py protocol words”, or add it to a"
+        " file of your own words, named together with this one."
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "nurse: vaccination",
+            "nurse: photodynamic_therapy",  # a little like physiotherapy, and not meant
+            (
+                "“photodynamic_therapy” is not known here. See “manage.py protocol words”, or add it to a file of"
+                " your own words, named together with this one."
+            ),
+        ),
+        (
+            "gates: []",
+            "gates: [{apart: {protocol: peeling, at_least: 1 day}}]",
+            (
+                "“peeling” is not known here. Choose one of: allergy_injections, hepatitis_a, hepatitis_b, "
+                "laser_hair_removal, microsclerotherapy, orthodontic_adjustment, physiotherapy, superficial_peel,"
+                " tattoo_removal, tca_peel. If it is a file of your own, name it together with this one."
+            ),
+        ),
+        (
+            "sessions: 4\n    at_most: 6",
+            "at_most: 1",
+            (
+                "There is no session before the first one. Remove this spacing; or, if the step repeats, write how"
+                " often: “sessions: 2”, or “at_most: 6”."
+            ),
+        ),
+        (
+            "        needs: {nurse: vaccination, room: treatment_room}\n",
+            "        needs: {nurse: vaccination, room: treatment_room}\n      - {name: Rest, minutes: 10}\n",
+            "Add “needs: {role: capability}”: whom and what it takes. Write “needs: {}” if that is nobody.",
+        ),
+        (
+            "gates: []\n",
+            "gates: []\ntexts: {aftercare: {en: {subject: 'For ${nam}', body: Rest.}}}\n",
+            (
+                "“${nam}” cannot be filled in here. There are: ${when}, ${date}, ${time}, ${zone}, ${count},"
+                " ${from_date}, ${sender}."
+            ),
+        ),
+    ],
+)
+def test_a_problem_says_what_else_may_be_meant(old, new, message):
+    with pytest.raises(protocols.ProtocolInvalid) as refused:
+        protocols.parse_with(changed(old, new), WORDS)
+
+    assert [problem.message for problem in refused.value.problems] == [message]
+
+
+# --- what is in doubt -------------------------------------------------------------------------------------------------
+
+
+def doubts(text: str) -> list[tuple[str, str, int]]:
+    _document, found = protocols.parse_and_doubt(text, WORDS)
+    assert all(problem.message for problem in found)
+    return [(problem.code, problem.where, problem.details["line"]) for problem in found]
+
+
+def with_text(kind: str, more: str = "", subject: str = "After your visit") -> str:
+    return SMALL + f"texts: {{{kind}: {{en: {{subject: {subject}, body: Rest.}}}}}}\n{more}"
+
+
+BY_ITS_NAME = ("subject_names_treatment", "texts.aftercare.en.subject", 19)
+CHECK = "follow_ups: [{key: ask, name: Ask, after_step: peel, kind: message, after: 2 days}]\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (with_text("aftercare"), []),
+        (with_text("recall"), []),
+        (with_text("aftercare", "messages: [{kind: recall}]\n"), []),  # goes unless it is switched off
+        (
+            with_text("aftercare", "messages: [{kind: aftercare, sent: no}]\n"),
+            [("text_never_sent", "texts.aftercare", 19)],
+        ),
+        (with_text("recall", "messages: [{kind: confirmation}]\n"), [("text_never_sent", "texts.recall", 19)]),
+        (with_text("check"), [("text_never_sent", "texts.check", 19)]),
+        (with_text("check", CHECK), []),
+        (with_text("check", CHECK.replace("kind: message", "kind: call")), [("text_never_sent", "texts.check", 19)]),
+        (with_text("aftercare", subject="After your peel"), [BY_ITS_NAME]),
+        (with_text("aftercare", subject="Nach Ihrem Peeling"), [BY_ITS_NAME]),
+        (with_text("aftercare", subject="Your appointment").replace("name: Peel\n", "name: Your appointment\n", 1), []),
+        (with_text("aftercare", "product: Glycolic acid\n", subject="Glycolic"), [BY_ITS_NAME]),
+    ],
+)
+def test_texts_that_never_go_and_subjects_that_tell_are_doubted(text, expected):
+    assert doubts(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("areas", "expected"),
+    [
+        ("[face, leg]", []),
+        ("[forehead, chin]", []),
+        ("[face, left_knee, forehead]", [("area_in_region", "areas[2]", 19)]),
+    ],
+)
+def test_an_area_beside_its_region_is_doubted(areas, expected):
+    assert doubts(changed("gates: []", "gates: [area]") + f"areas: {areas}\n") == expected
+
+
+@pytest.mark.parametrize(
+    ("lapse", "expected"),
+    [
+        ("15 days", []),
+        ("14 days", [("late_band_after_lapse", "steps[0].spacings[0].late_bands[1]", 20)]),
+        ("2 weeks", [("late_band_after_lapse", "steps[0].spacings[0].late_bands[1]", 20)]),
+    ],
+)
+def test_a_late_band_that_begins_when_the_course_has_lapsed_is_doubted(lapse, expected):
+    text = changed("minimum: 2 weeks\n        target: 3 weeks", f"minimum: 1 day\n        lapse: {lapse}")
+    bands = BANDS.format("8 days", "14 days", "14 days")
+
+    assert doubts(text.replace("    gates: []\n", f"{bands}    gates: []\n")) == expected
+
+
+@pytest.mark.parametrize("key", protocols.shipped_keys())
+def test_nothing_in_a_shipped_file_is_in_doubt(key):
+    assert doubts(protocols.shipped(key)) == []
+
+
+# --- what is refused --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -407,6 +536,9 @@ def test_a_key_stands_for_one_step():
         ("messages: [{kind: remainder}]", "[]", ("message_kind_unknown", "messages[0].kind")),
         ("messages: [{kind: reminder}]", "[]", ("missing", "messages[0].days_before")),
         ("messages: [{kind: aftercare, days_before: 1}]", "[]", ("days_mean_nothing", "messages[0].days_before")),
+        ("messages: [{kind: aftercare, days_after: 1}]", "[]", ("days_mean_nothing", "messages[0].days_after")),
+        ("messages: [{kind: recall, only_if_booked_days_ahead: 1}]", "[]",
+         ("days_mean_nothing", "messages[0].only_if_booked_days_ahead")),
         ("messages: [{kind: check}]", "[]", ("message_is_a_follow_up", "messages[0].kind")),
         ("messages: [{kind: reminder, days_before: 1}, {kind: reminder, days_before: 1}]", "[]",
          ("repeated", "messages[1]")),
@@ -691,7 +823,7 @@ follow_ups:
   - {key: last, name: Ask, after_step: peel, kind: message, after: 1 week, give_or_take_days: 1,
      only_after_last_session: yes}
 messages:
-  - {kind: aftercare, days_after: 1}
+  - {kind: finished, days_after: 1}
   - {kind: recall, sent: no}
 """
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from clinic.errors import Refusal
+from clinic.errors import Problem, Refusal
 from clinic.models import User
 from scheduling import protocols
 from scheduling.models import ProtocolVersion
@@ -48,7 +48,7 @@ class Command(BaseCommand):
     def handle(self, *, word: str, **options: Any) -> None:
         match word:
             case "validate":
-                self._validate(options["files"])
+                self._validate(options["files"], refusal=_("%(count)s to mend"))
             case "import":
                 self._import(options["files"], options["approve_by"])
             case "export":
@@ -64,30 +64,32 @@ class Command(BaseCommand):
             case _:
                 self._list()
 
-    def _validate(self, files: Iterable[str]) -> list[tuple[str, str]]:
+    def _validate(self, files: Iterable[str], *, refusal: str) -> list[tuple[str, str]]:
         """Say what is wrong with the files, words of one known to the others, and return their names and texts."""
         texts = [(name, _text(name)) for name in files]
         words = protocols.known_words().joined(protocols.named_in(text for _name, text in texts))
         problems = 0
         # Vocabularies first, in whatever order they were named: the protocols may use their words.
         for name, text in sorted(texts, key=lambda file: not _is_vocabulary(file[1])):
+            doubts: Sequence[Problem] = ()
             try:
                 if _is_vocabulary(text):
                     words = words.joined(protocols.parse_vocabulary(text))
                 else:
-                    protocols.parse_with(text, words)
-            except protocols.ProtocolInvalid as refusal:
-                problems += len(refusal.problems)
-                self._show(name, refusal)
-            else:
-                self.stdout.write(_("%(name)s: in order") % {"name": name})
+                    _document, doubts = protocols.parse_and_doubt(text, words)
+            except protocols.ProtocolInvalid as invalid:
+                problems += len(invalid.problems)
+                self._show(name, invalid.problems)
+                continue
+            self._show(name, doubts, _("In doubt: "))
+            self.stdout.write(_("%(name)s: in order") % {"name": name})
         if problems:
-            raise CommandError(_("%(count)s to mend; nothing was stored") % {"count": problems})
+            raise CommandError(refusal % {"count": problems})
         return texts
 
     def _import(self, files: Iterable[str], approve_by: str | None) -> None:
         approver = _person(approve_by) if approve_by else None
-        texts = self._validate(files)
+        texts = self._validate(files, refusal=_("%(count)s to mend; nothing was stored"))
         beside = protocols.named_in(text for _name, text in texts)
         for name, text in sorted(texts, key=lambda file: not _is_vocabulary(file[1])):
             try:
@@ -98,7 +100,7 @@ class Command(BaseCommand):
                     version = protocols.load(text, by=None, now=timezone.now(), approve_by=approver, beside=beside)
                     self.stdout.write(f"{name}: {version}, {version.get_state_display()}")
             except Refusal as refusal:
-                self._show(name, refusal)
+                self._show(name, refusal.problems)
                 raise CommandError(_("%(name)s was not stored") % {"name": name}) from None
 
     def _export(self, key: str, number: int | None) -> None:
@@ -117,7 +119,7 @@ class Command(BaseCommand):
         try:
             return protocols.parse(_text(name))
         except protocols.ProtocolInvalid as refusal:
-            self._show(name, refusal)
+            self._show(name, refusal.problems)
             raise CommandError(_("%(name)s is not in order, so it cannot be compared.") % {"name": name}) from None
 
     def _retire(self, key: str, number: int, *, by: str, reason: str) -> None:
@@ -125,7 +127,7 @@ class Command(BaseCommand):
         try:
             protocols.retire(version, by=_person(by), now=timezone.now(), reason=reason)
         except Refusal as refusal:
-            self._show(str(version), refusal)
+            self._show(str(version), refusal.problems)
             raise CommandError(_("%(name)s was not retired") % {"name": version}) from None
         self.stdout.write(_("%(name)s is retired. Courses that run by it go on.") % {"name": version})
 
@@ -157,11 +159,11 @@ class Command(BaseCommand):
                 name = protocols.parse_with(protocols.shipped(key), words).name
                 self.stdout.write(f"{key:24} {'':4} {_('shipped'):9} {'':24} {name}")
 
-    def _show(self, name: str, refusal: Refusal) -> None:
-        for problem in refusal.problems:
+    def _show(self, name: str, problems: Iterable[Problem], lead: str = "") -> None:
+        for problem in problems:
             line = f":{problem.details['line']}" if "line" in problem.details else ""
             where = f" {problem.where}:" if problem.where else ""
-            self.stderr.write(f"{name}{line}:{where} {problem.message} [{problem.code}]")
+            self.stderr.write(f"{name}{line}:{where} {lead}{problem.message} [{problem.code}]")
 
 
 def _text(name: str) -> str:
