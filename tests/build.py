@@ -38,7 +38,7 @@ STAFF = {
 }
 NUMBERS = itertools.count(1)
 # By the ends of their capability codes; whatever else is needed is a person.
-NOT_PEOPLE = {"room": ("_room", "_area", "_place", "_cubicle", "_chair"), "device": ("_laser", "_kit")}
+NOT_PEOPLE = {"room": ("_room", "_area", "_place", "_cubicle", "_chair"), "device": ("_laser", "_lamp", "_kit")}
 
 
 def site(name: str = "", zone: str = "Europe/London", **fields: Any) -> Site:

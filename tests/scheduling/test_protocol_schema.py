@@ -72,6 +72,13 @@ def test_every_shipped_file_satisfies_the_schema(key, read):
     assert [error.message for error in validator().iter_errors(read(protocols.shipped(key)))] == []
 
 
+@pytest.mark.parametrize("read", [as_text, as_an_editor_reads])
+def test_the_example_satisfies_the_schema(read):
+    example = PUBLISHED.parent / "examples" / "photodynamic_therapy.yaml"
+
+    assert [error.message for error in validator().iter_errors(read(example.read_text("utf-8")))] == []
+
+
 FULL = (
     changed("gates: []", "gates: [area, answers, consent, {yearly_limit: {at_most: 5}}]")
     + """\
