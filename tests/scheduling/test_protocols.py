@@ -21,6 +21,7 @@ from scheduling import booking, protocols, roster
 from scheduling.models import (
     Capability,
     ConsentText,
+    MessageKind,
     MessageText,
     Protocol,
     ProtocolApproval,
@@ -29,6 +30,8 @@ from scheduling.models import (
     Spacing,
     VersionState,
 )
+from scheduling.outbox import placeholders
+from scheduling.outbox.policy import ALWAYS, USUAL, Rule
 from scheduling.planner import facts
 from scheduling.planner.amounts import Amount, DayOfYear
 from scheduling.planner.gates import GATES
@@ -1085,6 +1088,30 @@ def test_the_docs_name_every_gate_and_every_late_action():
 
     listed = [name for name, kind in GATES.items() if not kind.always]
     assert [name for name in (*listed, *facts.LateAction) if f"`{name}" not in told] == []
+
+
+def test_the_docs_name_every_shipped_protocol_placeholder_and_message():
+    told = DOCS.read_text("utf-8")
+
+    names = [*protocols.shipped_keys(), *MessageKind.values, *(f"${{{name}}}" for name in placeholders.PLACEHOLDERS)]
+    assert [name for name in names if f"`{name}`" not in told] == []
+    assert {name for name in placeholders.PLACEHOLDERS if f"`${{{name}}}`†" in told} == placeholders.SUBJECT
+
+
+def test_the_docs_say_which_messages_are_usual():
+    rows = [row.split(" | ") for row in DOCS.read_text("utf-8").splitlines() if row.startswith("| `")]
+    said = {kind: cells[-1].removesuffix(" |") for cells in rows for kind in re.findall(r"`(\w+)`", cells[0])}
+
+    assert {kind for kind in MessageKind.values if said.get(kind) == "always"} == ALWAYS
+    usual = {kind: said[kind] for kind in USUAL}
+    assert usual == {
+        "preparation": "7 days before, if booked more than 14 days ahead",
+        "reminder": "3 days and 1 day before",
+        "recall": "yes",
+        "overdue": "yes",
+        "finished": "yes",
+    }
+    assert (USUAL["preparation"], USUAL["reminder"]) == ((Rule(7, 14),), (Rule(3), Rule(1)))
 
 
 def test_the_pieces_of_files_in_the_docs_are_in_order():
