@@ -128,8 +128,7 @@ REFUSING = (facts.LateAction.REPEAT_STEP, facts.LateAction.RESTART, facts.LateAc
 def _refuse_unless_it_may_go_on(course: Course) -> None:
     if course.state == CourseState.ENDED:
         booking.refuse_unless_open(course)
-    others = Course.objects.open().filter(patient=course.patient_id, version__protocol=course.version.protocol_id)
-    if course.state == CourseState.COMPLETED and others.exists():
+    if booking.has_successor(course):
         raise booking.NotPossibleNow(
             Problem(
                 "course_already_open",

@@ -119,15 +119,14 @@ def reopen_session(session: Session, *, reason: str, by: User | None, now: datet
 def judge(course: Course, *, by: User | None, now: datetime) -> tuple[Session, ...]:
     """Write which performed sessions count, and open another of its step right after each that turns out too soon.
 
-    Where the step's cap forbids another, the session is named in the answer; of a course that has ended, nothing is
-    opened. One that counts after all gives up the
-    session that was opened for it, unless that is performed or booked.
+    Where the step's cap forbids another, the session is named in the answer; of a course that has ended, or in whose
+    place another goes on, nothing is opened. One that counts after all gives up the session that was opened for it,
+    unless that is performed or booked.
     """
     as_it_stands = roster.history(course)
     known = {session.id: session for session in as_it_stands.sessions}
     wrong = {one.session: one.counts for one in evaluate(as_it_stands) if one.counts != known[one.session].counts}
-    if not wrong:
-        return ()
+    is_over = course.state == CourseState.ENDED or has_successor(course)
     not_replaced = []
     for session in course.sessions.filter(uid__in=wrong).select_related("course__version", "step").order_by("position"):
         session.refresh_from_db(fields=["position"])  # one opened before it has moved it
@@ -135,7 +134,7 @@ def judge(course: Course, *, by: User | None, now: datetime) -> tuple[Session, .
         set_counts(session, counts=counts, reason="" if counts else TOO_SOON, by=by, now=now)
         if counts:
             _give_up_replacement(session, by=by, now=now)
-        elif course.state == CourseState.ENDED:
+        elif is_over:
             continue
         elif has_room(course, session.step):
             areas = list(session.planned_areas.all())
@@ -152,7 +151,31 @@ def judge(course: Course, *, by: User | None, now: datetime) -> tuple[Session, .
             )
         else:
             not_replaced.append(session)
+    _put_in_order(course)
     return tuple(not_replaced)
+
+
+def _put_in_order(course: Course) -> None:
+    """Let what took place stand in the order of its dates, before what is to come: each kind on the places it has.
+
+    What a window counts from and whose outcome a gate asks for is the session before it by position. One performed out
+    of its turn, or whose date was corrected, would else be passed over. Assessments stay where their protocol has them.
+    """
+    rows = course.sessions.exclude(state__in=GONE).exclude(step__kind=Step.Kind.ASSESSMENT).order_by("position")
+    by_kind: dict[str, list[tuple[int, int, date | None]]] = {}
+    for kind, pk, position, performed_on in rows.values_list("step__kind", "pk", "position", "performed_on"):
+        by_kind.setdefault(kind, []).append((pk, position, performed_on))
+    for own in by_kind.values():
+        in_order = sorted(own, key=lambda one: (one[2] or date.max, one[1]))
+        for (_other, place, _on), (pk, position, _performed_on) in zip(own, in_order, strict=True):
+            if position != place:
+                Session.objects.filter(pk=pk).update(position=place)
+
+
+def has_successor(course: Course) -> bool:
+    """Whether a completed course has another of its protocol after it, which goes on in its place."""
+    others = Course.objects.open().filter(patient=course.patient_id, version__protocol=course.version.protocol_id)
+    return course.state == CourseState.COMPLETED and others.exists()
 
 
 def set_counts(session: Session, *, counts: bool, reason: str, by: User | None, now: datetime) -> None:

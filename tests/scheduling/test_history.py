@@ -9,8 +9,9 @@ import pytest
 
 from clinic.errors import NotAllowed, RuleBroken
 from scheduling import booking, outbox, roster, visits
-from scheduling.models import FollowUpTask, Hold, Message, Session
+from scheduling.models import Course, FollowUpTask, Hold, Message, Session
 from scheduling.planner.evaluation import evaluate
+from scheduling.planner.gates import gate_answers
 from tests import build
 from tests.scheduling import weekly
 
@@ -239,3 +240,59 @@ def test_only_clinicians_correct_and_only_what_was_performed(clinic):
     with pytest.raises(RuleBroken) as refused:
         corrected(clinic, Session.objects.get(course=course, step_key="assessment"), clinic.today)
     assert [problem.code for problem in refused.value.problems] == ["date_is_the_assessments"]
+
+
+# --- out of turn ------------------------------------------------------------------------------------------------------
+
+
+def test_a_session_performed_out_of_its_turn_is_what_the_next_counts_from(clinic):
+    """The wrong one of two open sessions was recorded: the treatment is as recent, and its outcome as missing."""
+    course = clinic.cleared_course()
+    first, second, third = build.sessions_of(course)
+    clinic.perform(first)
+    clinic.wait(days=30)
+
+    clinic.perform(third, outcome=None)
+
+    assert told(course) == [
+        (1, "assessment", "performed", True, ""),
+        (2, "treatment", "performed", True, ""),
+        (3, "treatment", "performed", True, ""),
+        (4, "treatment", "open", True, ""),
+        (5, "final_review", "open", True, ""),
+    ]
+    second.refresh_from_db()
+    assert (second.position, second.earliest_on) == (4, clinic.today + timedelta(weeks=4))
+    known = next(one for one in roster.course_facts(course).sessions if one.id == second.uid)
+    answers = gate_answers(known, clinic.today, roster.course_facts(course), clinic.today)
+    assert "outcome_missing" in [answer.code for answer in answers]
+
+
+def test_the_next_counts_from_the_last_one_when_a_correction_changes_their_order(clinic):
+    course = clinic.cleared_course()
+    first, second, third = build.sessions_of(course)
+    clinic.perform(first)
+    clinic.wait(days=30)
+    clinic.perform(second)
+    clinic.wait(days=30)
+
+    corrected(clinic, first, clinic.today)
+
+    third.refresh_from_db()
+    assert [row.pk for row in build.sessions_of(course)] == [second.pk, first.pk, third.pk]
+    assert third.earliest_on == clinic.today + timedelta(weeks=4)
+
+
+def test_a_correction_opens_nothing_where_another_course_goes_on():
+    clinic = weekly.clinic(weekly.TEXT.partition("  - key: upkeep")[0])
+    course = clinic.course(areas=())
+    _first, second, third = build.sessions_of(course)
+    for session in build.sessions_of(course):
+        clinic.perform(session)
+        clinic.wait(days=7)
+    other = clinic.course(course.patient, areas=())
+
+    corrected(clinic, third, Session.objects.get(pk=second.pk).performed_on)
+
+    assert [counts for *_told, counts, _why in told(course)] == [True, True, False]
+    assert list(Course.objects.open().filter(patient=course.patient)) == [other]
