@@ -32,6 +32,7 @@ from .models import (
 )
 from .models.appointments import AskedBy
 from .planner import facts
+from .planner.evaluation import RESTARTED
 from .planner.gates import gate_answers
 from .planner.rules import violations
 from .planner.windows import GONE, windows_of
@@ -217,7 +218,7 @@ def _change(rows: Sequence[Session], old: ProtocolVersion, new: ProtocolVersion)
     added: list[Step] = []
     left = {row.pk: row for row in rows if row.state == SessionState.OPEN}
     for step in new.steps.order_by("position"):
-        of_step = [row for row in rows if row.step_key == step.key and row.state not in booking.GONE]
+        of_step = [row for row in rows if row.step_key == step.key and _is_of_series(row)]
         open_ones = [row for row in of_step if row.pk in left]
         more = step.sessions - (before[step.key].sessions if step.key in before else 0)
         room = len(of_step) + more if step.max_sessions is None else step.max_sessions
@@ -225,6 +226,11 @@ def _change(rows: Sequence[Session], old: ProtocolVersion, new: ProtocolVersion)
         kept |= dict.fromkeys((row.pk for row in open_ones[: max(len(open_ones) + min(more, 0), 0)]), step)
         added += [step] * more
     return _Change(kept, tuple(row for pk, row in left.items() if pk not in kept), tuple(added))
+
+
+def _is_of_series(row: Session) -> bool:
+    """Whether a session is one of those that a step's cap counts: not given up, and not set aside by a restart."""
+    return row.state not in booking.GONE and row.counts_reason != RESTARTED
 
 
 def _as_moved(course: facts.CourseFacts, rows: Sequence[Session], change: _Change) -> facts.CourseFacts:

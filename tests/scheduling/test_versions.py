@@ -10,10 +10,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from clinic.errors import NotAllowed, RuleBroken
-from scheduling import booking, protocols, versions, visits
+from scheduling import booking, protocols, sessions, versions, visits
 from scheduling.models import Appointment, CancelReason, Message, ProtocolVersion, StateChange
 from scheduling.models.appointments import AskedBy
 from tests import build
+from tests.scheduling import weekly
 
 pytestmark = pytest.mark.django_db
 
@@ -258,3 +259,26 @@ def test_a_preview_takes_the_same_number_of_statements_for_any_course(clinic, ru
 
     assert Appointment.objects.live().filter(session__course=course).count() == 1
     assert statements() == with_two_visits
+
+
+def test_a_move_after_a_restart_keeps_the_series_that_was_opened_by_it():
+    """Those that were set aside are none of the series, and none of the sessions that the cap counts."""
+    clinic = weekly.clinic()
+    course = clinic.course(areas=())
+    first, second, third, *_upkeep = build.sessions_of(course)
+    for session in (first, second):
+        clinic.perform(session)
+        clinic.wait(days=7)
+    for _two in range(2):
+        sessions.add_session(course, "building_up", reason="slowly", by=clinic.clinician, now=clinic.now)
+    clinic.wait(days=14)
+    sessions.act_on_lateness(third, "restart", reason="was away", by=clinic.clinician, now=clinic.now)
+    before = [(step, state) for step, state, _version in told(course)]
+    assert before == [("building_up", "performed")] * 2 + [("building_up", "open")] * 3 + [("upkeep", "open")] * 2
+    text = weekly.TEXT.replace("        target: 3 weeks", "        target: 4 weeks")
+    version = protocols.load(text, by=None, now=clinic.now, approve_by=build.user(is_superuser=True))
+    course.refresh_from_db()
+
+    moved(clinic, course, version)
+
+    assert [(step, state) for step, state, _version in told(course)] == before
