@@ -77,10 +77,21 @@ def _by_course(records: Iterable[Record]) -> list[list[Record]]:
     return [sorted(own, key=lambda one: (ORDER.index(one.kind), _date_of(one), one.line)) for own in found.values()]
 
 
+# When each kind of record took place, or is to: not when it expires.
+DATED_BY = {
+    "course": "started_on",
+    "assessment": "assessed_on",
+    "event": "happened_on",
+    "consent": "informed_on",
+    "answer": "given_on",
+    "performed": "performed_on",
+    "visit": "on",
+}
+
+
 def _date_of(record: Record) -> date:
-    dates = [value for value in record.fields.values() if isinstance(value, date)]
-    main = record.fields.get("performed_on") or record.fields.get("on") or record.fields.get("given_on")
-    return main or max(dates, default=date.min)
+    on: date = record.fields[DATED_BY[record.kind]]
+    return on
 
 
 def _bring_course(own: Sequence[Record], brought: Brought, problems: list[Problem], *, by: User, now: datetime) -> None:
@@ -121,7 +132,7 @@ def _start(record: Record, *, by: User, now: datetime) -> Course:
         said["patient_number"],
     )
     on = roster.today(site, now)
-    versions = ProtocolVersion.objects.usable_on(on).filter(protocol__key=said["protocol"]).order_by("-number")
+    versions = ProtocolVersion.objects.usable_on(on).filter(protocol__key=said["protocol"]).order_by("-number")[:1]
     return booking.start_course(
         patient,
         _one(versions, "protocol", said["protocol"]),
@@ -211,10 +222,15 @@ CARRY_OUT: Mapping[str, Callable[[Course, Record, User, datetime], None]] = {
 
 
 def _one(rows: Any, where: str, name: str) -> Any:
-    row = rows.first()
-    if row is None:
+    """Return what a name stands for; raise Unknown where it stands for nothing, or for several."""
+    found = list(rows[:2])
+    if not found:
         raise Unknown(Problem("unknown", _("“%(name)s” is not known here.") % {"name": name}, where))
-    return row
+    if len(found) > 1:
+        raise Unknown(
+            Problem("ambiguous", _("“%(name)s” stands for several here. Rename one of them.") % {"name": name}, where)
+        )
+    return found[0]
 
 
 def _lead(name: str | None) -> Resource | None:
@@ -231,7 +247,7 @@ def _next(course: Course, step: str | None, *, is_booked: bool | None = None) ->
     rows = rows.filter(step_key=step) if step else rows.filter(step__planned_with_course=True)
     if is_booked is False:
         rows = rows.exclude(appointments__state__in=("booked", "arrived"))
-    found: Session = _one(rows, "step", step or _("another session"))
+    found: Session = _one(rows[:1], "step", step or _("another session"))
     return found
 
 

@@ -118,6 +118,24 @@ def test_more_sessions_than_the_protocol_plans_took_place_too(clinic, patient):
     ]  # fmt: skip
 
 
+def test_records_are_carried_out_by_when_they_took_place_not_by_when_they_expire(clinic, patient):
+    first = "      - {assessed_on: 2026-10-05, is_suitable: yes, reflux: none_found"
+    again = "      - {assessed_on: 2027-01-02, is_suitable: yes, reflux: none_found}\n"
+    text = file_of(clinic).replace(f"{first}}}\n", f"{first}, expires_on: 2027-06-01}}\n{again}")
+
+    (course,) = brought(clinic, text).courses
+
+    assert course.sessions.get(step_key="assessment").performed_on == date(2026, 10, 5)
+
+
+def test_a_name_that_several_have_is_not_guessed(clinic, patient):
+    for _twice in range(2):
+        build.resource("sclerotherapy", at=clinic.site, name="Ann Smith")
+    text = file_of(clinic).replace("at: 10:20", "at: 10:20, lead: Ann Smith")
+
+    assert refused(clinic, text) == [(line_of(text, "Ann Smith"), "ambiguous")]
+
+
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
