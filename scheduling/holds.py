@@ -13,7 +13,7 @@ from clinic.errors import Conflict, Problem, RuleBroken
 from clinic.models import Role, User
 
 from . import booking, outbox, replanning, roster
-from .models import Appointment, AppointmentState, CancelReason, Course, Hold, Proposal, SessionState
+from .models import Appointment, AppointmentState, CancelReason, Course, CourseState, Hold, Proposal, SessionState
 from .models.appointments import AskedBy
 from .planner import facts
 
@@ -28,6 +28,7 @@ UNSUITABLE = "unsuitable"
 CONSENT_WITHDRAWN = "consent_withdrawn"
 REVIEW = "outcome_review"
 STOP = "outcome_stop"
+NOT_REPLACED = "session_not_replaced"
 
 # Why the visits of a hold are freed, by its code, where it is the patient who asked. Elsewhere it is a clinical reason.
 ASKED_BY_PATIENT = {
@@ -100,7 +101,8 @@ def free_visits(hold: Hold, *, by: User | None, now: datetime) -> list[Appointme
 def lift(hold: Hold, *, reason: str, by: User | None, now: datetime) -> Proposal | None:
     """Lift a hold by whom it names; return a plan for visits that may not stay, and for what is not booked.
 
-    A course that never had visits gets none: it is planned as any other that waits.
+    A course that never had visits gets none: it is planned as any other that waits. One that was kept from being
+    completed by a session that does not count, and has none left, is completed.
     """
     rights.require(by, hold.course.site, *LIFTERS[Role(hold.lifted_by_role)])
     if not reason.strip():
@@ -108,6 +110,9 @@ def lift(hold: Hold, *, reason: str, by: User | None, now: datetime) -> Proposal
     course = roster.lock(hold.course, now=now)
     if not Hold.objects.filter(pk=hold.pk, lifted_at=None).update(lifted_at=now, lifted_by=by, lift_reason=reason):
         raise HoldLifted(_lifted_already())
+    is_last_word = hold.code == NOT_REPLACED and course.state == CourseState.OPEN
+    if is_last_word and not course.sessions.filter(state=SessionState.OPEN).exists():
+        booking.close_course(course, reason="", by=by, now=now, completed=True)
     outbox.reconcile(course, now=now)
     had_visits = Appointment.objects.filter(session__course=course, session__state=SessionState.OPEN).exists()
     return replanning.examine(course, reason="hold_lifted", plan_unbooked=had_visits, by=by, now=now)

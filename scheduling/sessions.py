@@ -69,7 +69,7 @@ def skip_session(session: Session, *, reason: str, by: User | None, now: datetim
     booking.change_session(session, SessionState.SKIPPED, reason=reason.strip(), by=by, now=now)
     if visit is not None:
         visits.cancel(visit, reason=CancelReason.CLINICAL, asked_by=AskedBy.CLINIC, by=by, now=now)
-    if not course.sessions.filter(state=SessionState.OPEN).exists():
+    if visits.is_done(course):
         booking.close_course(course, reason="", by=by, now=now, completed=True)
     return session, _look_again(course, reason="session_skipped", by=by, now=now)
 

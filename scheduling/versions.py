@@ -185,7 +185,7 @@ def move(
         booking.open_session(course, step, position, areas=areas, reason="in_version", by=by, now=now)
     for visit in freed:
         visits.cancel(visit, reason=CancelReason.REPLANNED, asked_by=AskedBy.CLINIC, by=by, now=now)
-    if not course.sessions.filter(state=SessionState.OPEN).exists():
+    if visits.is_done(course):
         course = booking.close_course(course, reason="", by=by, now=now, completed=True)
     booking.refresh_windows(course)
     outbox.reconcile(course, now=now)

@@ -264,7 +264,7 @@ def perform(session: Session, what: Performed, *, by: User | None, now: datetime
     after = roster.course_facts(course)
     booking.refresh_windows(course, after)
     outbox.promise_aftercare(session, now=now)
-    if not not_replaced and all(one.state is not facts.SessionState.OPEN for one in after.sessions):
+    if is_done(course):
         booking.close_course(course, reason="", by=by, now=now, completed=True)
     outbox.reconcile(course, now=now)
     return PerformResult(session, replanning.examine(course, after, reason="performed", by=by, now=now))
@@ -381,7 +381,12 @@ def end_courses_of(patient: Patient, *, reason: str, by: User | None, now: datet
 
 # --- parts ------------------------------------------------------------------------------------------------------------
 
-NOT_REPLACED_HOLD = "session_not_replaced"
+
+def is_done(course: Course) -> bool:
+    """Whether an open course has nothing left: no session, and none that does not count and waits for a decision."""
+    if course.sessions.filter(state=SessionState.OPEN).exists():
+        return False
+    return not course.holds.filter(code=holds.NOT_REPLACED, lifted_at=None).exists()
 
 
 def _same(one: facts.Slot, other: facts.Slot) -> bool:
@@ -497,9 +502,9 @@ def _hold_after(session: Session, result: str, *, by: User | None, now: datetime
 
 def _hold_not_replaced(course: Course, not_replaced: Sequence[Session], *, by: User | None, now: datetime) -> None:
     """Hold a course in which a session does not count and the protocol allows no other, until a clinician decides."""
-    if not_replaced and not course.holds.filter(code=NOT_REPLACED_HOLD, lifted_at=None).exists():
+    if not_replaced and not course.holds.filter(code=holds.NOT_REPLACED, lifted_at=None).exists():
         reason = _("A session came too soon and does not count, and the protocol allows no other. A clinician decides.")
-        holds.place(course, code=NOT_REPLACED_HOLD, reason=reason, lifted_by_role=Role.CLINICIAN, by=by, now=now)
+        holds.place(course, code=holds.NOT_REPLACED, reason=reason, lifted_by_role=Role.CLINICIAN, by=by, now=now)
 
 
 def _settle(course: Course, not_replaced: Sequence[Session], *, reason: str, by: User | None, now: datetime) -> None:
@@ -507,7 +512,7 @@ def _settle(course: Course, not_replaced: Sequence[Session], *, reason: str, by:
     has_more = course.sessions.filter(state=SessionState.OPEN).exists()
     if course.state == CourseState.COMPLETED and (has_more or not_replaced):
         booking.reopen(course, reason=reason, by=by, now=now)
-    elif course.state == CourseState.OPEN and not has_more and not not_replaced:
+    elif course.state == CourseState.OPEN and is_done(course):
         booking.close_course(course, reason="", by=by, now=now, completed=True)
 
 
@@ -611,6 +616,7 @@ __all__ = [
     "free_times",
     "fresh",
     "gates_at_check_in",
+    "is_done",
     "miss",
     "move",
     "perform",

@@ -8,8 +8,9 @@ from datetime import date, time, timedelta
 import pytest
 
 from clinic.errors import NotAllowed, RuleBroken
-from scheduling import booking, outbox, roster, visits
+from scheduling import booking, holds, outbox, roster, sessions, visits
 from scheduling.models import Course, FollowUpTask, Hold, Message, Session
+from scheduling.outbox.wanted import Situation, why_not
 from scheduling.planner.evaluation import evaluate
 from scheduling.planner.gates import gate_answers
 from tests import build
@@ -296,3 +297,40 @@ def test_a_correction_opens_nothing_where_another_course_goes_on():
 
     assert [counts for *_told, counts, _why in told(course)] == [True, True, False]
     assert list(Course.objects.open().filter(patient=course.patient)) == [other]
+
+
+# --- not done before somebody decides ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def not_replaced():
+    """A course whose second dose came too soon twice, and may not be given again; the third is to come."""
+    clinic = build.Clinic(key="hepatitis_b")
+    course = clinic.cleared_course()
+    for position in (1, 2, 3):
+        clinic.perform(course.sessions.get(position=position))
+    return clinic, course, course.sessions.get(position=4)
+
+
+def test_a_course_is_not_completed_while_a_session_waits_for_a_decision(not_replaced):
+    clinic, course, last = not_replaced
+    clinic.wait(days=200)
+
+    clinic.perform(last)
+
+    course.refresh_from_db()
+    assert course.state == "open"
+    farewell = Message.objects.get(course=course, kind="finished")
+    assert why_not(farewell, [], Situation([farewell], clinic.now)) == "course_goes_on"
+    holds.lift(Hold.objects.get(course=course), reason="titre is high", by=clinic.clinician, now=clinic.now)
+    course.refresh_from_db()
+    assert course.state == "completed"
+
+
+def test_nor_by_giving_up_the_last_session(not_replaced):
+    clinic, course, last = not_replaced
+
+    sessions.skip_session(last, reason="enough", by=clinic.clinician, now=clinic.now)
+
+    course.refresh_from_db()
+    assert course.state == "open"
