@@ -434,6 +434,21 @@ def test_a_patient_arrives_when_every_gate_is_open_and_not_before(clinic: ApiCli
     assert refusal(door.post(f"appointments/{tomorrow.uid}/arrive/"))[:2] == (409, "illegal_transition")
 
 
+def test_nobody_arrives_unasked_since_the_last_treatment(clinic: ApiClinic):
+    """The answers still hold, but were given before it: the short way in asks no less than the form."""
+    clinic.version.risk_rules.update(valid_days=300)
+    course = clinic.booked_course()
+    first, second, _third = build.visits_of(course)
+    clinic.now = first.during.upper
+    clinic.perform(first.session)
+    clinic.now = second.during.lower
+
+    refused = clinic.reception.post(f"appointments/{second.uid}/arrive/")
+
+    assert refusal(refused)[:2] == (409, "gate_not_open")
+    assert {code for code, _where in refusal(refused)[2]} == {"answer_before_last_session"}
+
+
 def test_what_an_act_shows_is_in_the_trail_with_it_and_a_refused_act_leaves_no_trace(clinic: ApiClinic):
     visit = build.visits_of(clinic.booked_course())[2]
     door = clinic.reception
