@@ -188,14 +188,27 @@ def _against_assessment(what: AssessmentInput, on: date) -> list[Problem]:
 def record_event(
     course: Course, key: str, happened_on: date, *, by: User | None, now: datetime, note: str = ""
 ) -> NamedEvent:
-    """Record something from which a spacing counts, or correct its date; the course is looked at again."""
+    """Record something from which a spacing counts, or correct its date; the course is looked at again.
+
+    Where spacings count from events, it must be one of those: one written otherwise would hold nothing back.
+    """
     rights.require(by, course.site, *rights.CLINICAL)
     course = roster.lock(course, now=now)
+    known = events_of(course)
+    if known and key not in known:
+        message = _("The course's protocol counts from no such event. It knows: %(known)s.")
+        raise RuleBroken(Problem("event_unknown", message % {"known": ", ".join(known)}, "key"))
     if happened_on > roster.today(course.site, now):
         raise RuleBroken(Problem("event_in_future", _("This date is still to come."), "happened_on"))
     event = booking.write_event(course, key, happened_on, note=note, by=by, now=now)
     _look_again(course, reason="event", by=by, now=now)
     return event
+
+
+def events_of(course: Course) -> list[str]:
+    """Return the named events from which a spacing of the course's protocol counts."""
+    steps = course.version.steps.filter(spacings__reference=facts.Reference.EVENT)
+    return sorted(set(steps.values_list("spacings__reference_key", flat=True)))
 
 
 @act

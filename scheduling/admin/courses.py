@@ -19,14 +19,14 @@ from clinic.errors import Refusal
 from patients.admin import name_and_birth_date
 from patients.models import Patient
 from patients.models.people import searchable
-from scheduling import booking, roster
+from scheduling import booking, intake, roster
 from scheduling.models import Course, Hold, SessionState
 from scheduling.models.courses import CourseState
 
 from . import acts, plans, times, versions
 from .acts import allowed
 from .desk import course_or_404, given_uid, needs, posted_to, read, shown, sites_of
-from .forms import StartForm, events_of
+from .forms import StartForm
 from .timeline import badge, change_in_words, course_page, moves_in_words, wishes_in_words
 
 
@@ -191,7 +191,7 @@ def course_view(request: HttpRequest, object_id: str) -> HttpResponse:
             "areas": list(course.areas.all()),
             "allowed": allowed(request),
             "may_move_version": page.is_open and versions.may_move(request) and page.has_other_versions,
-            "has_events": bool(events_of(course)),
+            "has_events": bool(intake.events_of(course)),
             "moves": moves_in_words(page.proposal.moves.all() if page.proposal else []),
             "wishes": wishes_in_words(course),
             "history": [(change, change_in_words(change)) for change in page.changes],

@@ -351,13 +351,7 @@ class EventForm(ActForm):
     def prepare(self) -> None:
         field = self.fields["key"]
         if isinstance(field, forms.ChoiceField):
-            field.choices = [(key, key.replace("_", " ")) for key in events_of(self.course)]
-
-
-def events_of(course: Course) -> list[str]:
-    """Return the named events from which a spacing of the course's protocol counts."""
-    steps = course.version.steps.filter(spacings__reference=facts.Reference.EVENT)
-    return sorted(set(steps.values_list("spacings__reference_key", flat=True)))
+            field.choices = [(key, key.replace("_", " ")) for key in intake.events_of(self.course)]
 
 
 class AssessmentForm(ActForm):

@@ -24,6 +24,7 @@ from scheduling.models import (
     ProtocolVersion,
 )
 from tests import build
+from tests.scheduling import weekly
 
 pytestmark = pytest.mark.django_db
 MONDAY = date(2027, 1, 4)
@@ -428,3 +429,19 @@ def test_an_event_moves_the_windows_that_count_from_it_and_is_never_to_come(clin
         )
 
     assert (event.key, event.happened_on, codes(refused)) == ("varicose_treatment", MONDAY, ["event_in_future"])
+
+
+def test_an_event_that_no_spacing_counts_from_is_refused_where_others_are_counted_from():
+    """Written otherwise, it would leave the session open that it should hold back."""
+    text = weekly.TEXT.replace(
+        "      - from: previous\n        minimum: 2", "      - from: event surgery\n        minimum: 2"
+    )
+    clinic = weekly.clinic(text)
+    course = clinic.course(areas=())
+
+    with pytest.raises(RuleBroken) as refused:
+        intake.record_event(course, "surgry", MONDAY, by=clinic.clinician, now=clinic.now)
+    intake.record_event(course, "surgery", MONDAY, by=clinic.clinician, now=clinic.now)
+
+    assert codes(refused) == ["event_unknown"]
+    assert course.sessions.filter(step_key="upkeep").first().earliest_on == MONDAY + timedelta(weeks=2)
