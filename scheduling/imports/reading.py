@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 from clinic.errors import Problem, RuleBroken
 
 RECORDS_AT_MOST = 20_000
+DEPTH_AT_MOST = 10  # of a YAML file: a list in a record in a list of a course stands six deep
 SEVERAL = ";"  # between the items of one cell
 
 
@@ -260,9 +261,16 @@ def _csv(text: str, problems: list[Problem]) -> Iterator[Raw]:
 
 def _yaml(text: str, problems: list[Problem]) -> Iterator[Raw]:
     try:
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
-            problems.append(Problem("alias", _("Write everything out: aliases (*) are not read.")))
-            return
+        depth = 0
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            if isinstance(event, yaml.AliasEvent):
+                problems.append(Problem("alias", _("Write everything out: aliases (*) are not read.")))
+                return
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEPTH_AT_MOST:  # composing needs stack for each level
+                where = {"line": event.start_mark.line + 1 if event.start_mark else 1}
+                problems.append(Problem("malformed", _("This is nested too deeply for a list of courses."), "", where))
+                return
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)

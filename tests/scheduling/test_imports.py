@@ -284,6 +284,7 @@ def test_a_malformed_csv_is_refused_with_its_lines(clinic, patient, old, new, ex
         ("courses: [{course: A, visits: 1}]", "not_a_list"),
         ("courses: [{course: A, protocol: {a: 1}}]", "not_a_text"),
         ("a: &a [1]\ncourses: *a", "alias"),
+        ("courses: " + "[" * 5000 + "]" * 5000, "malformed"),
     ],
 )
 def test_a_malformed_yaml_is_refused(clinic, text, code):
