@@ -128,6 +128,10 @@ REFUSING = (facts.LateAction.REPEAT_STEP, facts.LateAction.RESTART, facts.LateAc
 def _refuse_unless_it_may_go_on(course: Course) -> None:
     if course.state == CourseState.ENDED:
         booking.refuse_unless_open(course)
+    if not course.patient.is_active:
+        raise booking.NotPossibleNow(
+            Problem("patient_inactive", _("The patient has died, or the record was merged."), str(course.uid))
+        )
     if booking.has_successor(course):
         raise booking.NotPossibleNow(
             Problem(

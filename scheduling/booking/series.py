@@ -119,14 +119,14 @@ def reopen_session(session: Session, *, reason: str, by: User | None, now: datet
 def judge(course: Course, *, by: User | None, now: datetime) -> tuple[Session, ...]:
     """Write which performed sessions count, and open another of its step right after each that turns out too soon.
 
-    Where the step's cap forbids another, the session is named in the answer; of a course that has ended, or in whose
-    place another goes on, nothing is opened. One that counts after all gives up the session that was opened for it,
-    unless that is performed or booked.
+    Where the step's cap forbids another, the session is named in the answer. Nothing is opened in a course that has
+    ended, in whose place another goes on, or whose patient has died. One that counts after all gives up the session
+    that was opened for it, unless that is performed or booked.
     """
     as_it_stands = roster.history(course)
     known = {session.id: session for session in as_it_stands.sessions}
     wrong = {one.session: one.counts for one in evaluate(as_it_stands) if one.counts != known[one.session].counts}
-    is_over = course.state == CourseState.ENDED or has_successor(course)
+    is_over = course.state != CourseState.OPEN and not _may_open_again(course)
     not_replaced = []
     for session in course.sessions.filter(uid__in=wrong).select_related("course__version", "step").order_by("position"):
         session.refresh_from_db(fields=["position"])  # one opened before it has moved it
@@ -170,6 +170,11 @@ def _put_in_order(course: Course) -> None:
         for (_other, place, _on), (pk, position, _performed_on) in zip(own, in_order, strict=True):
             if position != place:
                 Session.objects.filter(pk=pk).update(position=place)
+
+
+def _may_open_again(course: Course) -> bool:
+    is_completed = course.state == CourseState.COMPLETED
+    return is_completed and course.patient.is_active and not has_successor(course)
 
 
 def has_successor(course: Course) -> bool:

@@ -8,7 +8,7 @@ from datetime import date, time, timedelta
 import pytest
 
 from clinic.errors import NotAllowed, RuleBroken
-from scheduling import booking, holds, outbox, roster, sessions, visits
+from scheduling import booking, dossier, holds, outbox, roster, sessions, visits
 from scheduling.models import Course, FollowUpTask, Hold, Message, Session
 from scheduling.outbox.wanted import Situation, why_not
 from scheduling.planner.evaluation import evaluate
@@ -297,6 +297,23 @@ def test_a_correction_opens_nothing_where_another_course_goes_on():
 
     assert [counts for *_told, counts, _why in told(course)] == [True, True, False]
     assert list(Course.objects.open().filter(patient=course.patient)) == [other]
+
+
+def test_nothing_is_opened_for_who_has_died():
+    clinic = weekly.clinic(weekly.TEXT.partition("  - key: upkeep")[0])
+    course = clinic.course(areas=())
+    _first, second, third = build.sessions_of(course)
+    for session in build.sessions_of(course):
+        clinic.perform(session)
+        clinic.wait(days=7)
+    dossier.record_death(course.patient, clinic.today, by=clinic.receptionist, now=clinic.now)
+
+    corrected(clinic, third, Session.objects.get(pk=second.pk).performed_on)
+    with pytest.raises(booking.NotPossibleNow) as refused:
+        sessions.add_session(course, "building_up", reason="one more", by=clinic.clinician, now=clinic.now)
+
+    assert [problem.code for problem in refused.value.problems] == ["patient_inactive"]
+    assert (Course.objects.get(pk=course.pk).state, course.sessions.filter(state="open").count()) == ("completed", 0)
 
 
 # --- not done before somebody decides ---------------------------------------------------------------------------------
