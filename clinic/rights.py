@@ -17,10 +17,13 @@ MANAGING = (Role.MANAGER,)
 
 def require(by: User | None, site: Site, *roles: Role) -> None:
     """Raise NotAllowed unless the person still works here, in one of the roles. `None` is the clinic's own jobs."""
-    if by is not None and not (
-        by.is_active and (by.is_superuser or by.roles.filter(site=site, role__in=roles).exists())
-    ):
+    if not has(by, site, *roles):
         raise NotAllowed(_missing(roles, site.name))
+
+
+def has(by: User | None, site: Site, *roles: Role) -> bool:
+    """Whether the person still works here, in one of the roles."""
+    return by is None or (by.is_active and (by.is_superuser or by.roles.filter(site=site, role__in=roles).exists()))
 
 
 def require_somewhere(by: User | None, *roles: Role) -> None:

@@ -74,6 +74,18 @@ def place(
         raise RuleBroken(Problem("role_unknown", _("Choose who may lift the hold."), "lifted_by_role"))
     if visits not in list(Visits):
         raise RuleBroken(Problem("visits_choice_unknown", _("Keep the visits, or free them."), "visits"))
+    return place_found(course, code=code, reason=reason, lifted_by_role=lifted_by_role, visits=visits, by=by, now=now)
+
+
+@act
+def place_found(
+    course: Course, *, code: str, reason: str, lifted_by_role: Role, visits: str, by: User | None, now: datetime
+) -> Hold:
+    """Hold a course for what another act has found, which has asked for the right to record it.
+
+    A bad answer holds the patient's courses at every site, also where the person who records it does not work: it must
+    never be refused, and lost, for a right that is missing there.
+    """
     course = roster.lock(course, now=now)
     if course.holds.filter(code=code, lifted_at=None).exists():
         raise HoldStands(Problem("hold_stands", _("The course is on hold for this already."), "code"))

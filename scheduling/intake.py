@@ -349,7 +349,7 @@ def answer_all(
 ) -> list[Answer]:
     """Record answers, question code to value, all or none; a bad one holds at once every open course it concerns.
 
-    Messages of such a course stop; its visits are kept, or freed if a person says so.
+    Messages of such a course stop; its visits are kept, or freed if a person says so and has a right to it at its site.
     """
     rights.require_somewhere(by, *rights.FRONT_DESK)
     patient = _lock(patient)
@@ -507,10 +507,15 @@ def _hold(
     by: User | None,
     now: datetime,
 ) -> None:
-    """Hold a course for this, or let a hold that stands stand; its visits are freed either way if a person says so."""
+    """Hold a course for this, or let a hold that stands stand; its visits are freed either way if a person says so.
+
+    Whoever has no right at the course's site holds it, and leaves the visits to those who work there.
+    """
     standing = course.holds.filter(code=code, lifted_at=None).first()
+    if not rights.has(by, course.site, *rights.FRONT_DESK):
+        visits = holds.Visits.KEEP
     if standing is None:
-        holds.place(course, code=code, reason=reason, lifted_by_role=role, visits=visits, by=by, now=now)
+        holds.place_found(course, code=code, reason=reason, lifted_by_role=role, visits=visits, by=by, now=now)
     elif visits == holds.Visits.FREE:
         holds.free_visits(standing, by=by, now=now)
     else:

@@ -254,6 +254,41 @@ def test_a_bad_answer_holds_every_course_it_concerns_at_once(clinic):
     assert len(build.visits_of(course)) == 3
 
 
+def test_a_bad_answer_holds_courses_at_sites_where_nobody_who_records_it_works(clinic):
+    """It is never lost for a right that is missing elsewhere; the visits there are left to who works there."""
+    course, elsewhere = clinic.booked_course(), build.Clinic(key="laser_hair_removal")
+    other = elsewhere.cleared_course(course.patient)
+    assert not other.site.roles.filter(user=clinic.receptionist).exists()
+
+    intake.answer(
+        course.patient, "pregnancy", "yes", given_on=MONDAY, visits="free", by=clinic.receptionist, now=clinic.now
+    )
+    intake.answer(
+        course.patient, "pregnancy", "yes", given_on=MONDAY, visits="free", by=elsewhere.receptionist, now=clinic.now
+    )
+
+    held = Hold.objects.filter(code="risk_pregnancy").values_list("course", "placed_by")
+    assert set(held) == {(course.pk, clinic.receptionist.pk), (other.pk, clinic.receptionist.pk)}
+    assert build.visits_of(course) == []
+
+
+def test_who_works_elsewhere_frees_no_visits_with_an_answer(clinic):
+    course, elsewhere = clinic.booked_course(), build.Clinic()
+
+    for _again in range(2):
+        intake.answer(
+            course.patient,
+            "pregnancy",
+            "yes",
+            given_on=MONDAY,
+            visits="free",
+            by=elsewhere.receptionist,
+            now=clinic.now,
+        )
+
+    assert (course.holds.get().code, len(build.visits_of(course))) == ("risk_pregnancy", 3)
+
+
 def test_a_good_answer_holds_nothing_and_lifts_nothing(clinic):
     course = clinic.booked_course()
     intake.answer(course.patient, "pregnancy", "yes", given_on=MONDAY, by=clinic.receptionist, now=clinic.now)
