@@ -18,10 +18,7 @@ from patients.models import Answer
 from . import holds, intake, roster, visits, wording
 from .models import Appointment, Course, Hold, RiskRule, Session
 from .planner import facts
-from .planner.gates import gate_answers
-
-ASK_AGAIN = ("answer_missing", "answer_expired", "answer_due_again")
-BEFORE_LAST_SESSION = "answer_before_last_session"
+from .planner.gates import ASK_AGAIN, gate_answers, not_asked_since
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,21 +66,7 @@ def due_questions(session: Session, *, now: datetime) -> list[Due]:
 
 def _why(session: facts.SessionFacts, course: facts.CourseFacts, on: date, today: date) -> dict[str, str]:
     """Return, by question, why it is due for a session on that date."""
-    if not any(gate.name == "answers" for gate in session.step.gates):
-        return {}
-    before = [
-        one.performed_on
-        for one in course.sessions
-        if one.performed_on is not None
-        and one.step.kind is facts.StepKind.TREATMENT
-        and one.position < session.position
-    ]
-    last_on = max(before, default=date.min)
-    since = {
-        rule.question: BEFORE_LAST_SESSION
-        for rule in course.protocol.risks
-        if (given := course.patient.answers.get(rule.question)) is not None and given.given_on <= last_on
-    }
+    since = {answer.subject: answer.code for answer in not_asked_since(session, course)}
     gates = gate_answers(session, on, course, today)
     return since | {answer.subject: answer.code for answer in gates if answer.code in ASK_AGAIN}
 
@@ -115,15 +98,7 @@ def check_in(
     visits.refuse_unless_expected(appointment, on)
     if values:
         intake.answer_all(course.patient, values, given_on=on, visits=visits_of_held, by=by, now=now)
-    names = roster.subjects()
-    shut = visits.gates_at_check_in(course, session, on)
-    asked_too_long_ago = [one for one in due_questions(session, now=now) if one.why == BEFORE_LAST_SESSION]
-    problems = wording.gate_problems(shut, session.uid, names) + [
-        Problem(
-            one.why, wording.sentence(one.why, subject=one.code, names=names), str(session.uid), {"subject": one.code}
-        )
-        for one in asked_too_long_ago
-    ]
+    problems = wording.gate_problems(visits.gates_at_check_in(course, session, on), session.uid, roster.subjects())
     appointment = visits.fresh(appointment) if problems else visits.arrive(appointment, by=by, now=now)
     standing = Hold.objects.standing().filter(course=course).select_related("course").order_by("pk")
     return CheckedIn(appointment, not problems, tuple(problems), tuple(standing))

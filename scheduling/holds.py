@@ -29,6 +29,7 @@ CONSENT_WITHDRAWN = "consent_withdrawn"
 REVIEW = "outcome_review"
 STOP = "outcome_stop"
 NOT_REPLACED = "session_not_replaced"
+FOUND = frozenset({UNSUITABLE, CONSENT_WITHDRAWN, REVIEW, STOP, NOT_REPLACED})  # codes of what acts find, as with RISK
 
 # Why the visits of a hold are freed, by its code, where it is the patient who asked. Elsewhere it is a clinical reason.
 ASKED_BY_PATIENT = {
@@ -65,13 +66,18 @@ def place(
 ) -> Hold:
     """Hold a course: nothing is booked and no reminder goes out; its visits are kept, or freed if a person says so.
 
-    Raise HoldStands when a hold of that code stands already.
+    Raise HoldStands when a hold of that code stands already, and RuleBroken for a code that only acts use.
     """
     rights.require(by, course.site, *rights.FRONT_DESK)
     if not reason.strip():
         raise RuleBroken(Problem("reason_missing", _("Say why the course must not go on."), "reason"))
     if lifted_by_role not in LIFTERS:
         raise RuleBroken(Problem("role_unknown", _("Choose who may lift the hold."), "lifted_by_role"))
+    if code in FOUND or code.startswith(RISK):
+        # Or somebody would choose beforehand who lifts what a clinician or a prescriber must decide.
+        raise RuleBroken(
+            Problem("hold_code_reserved", _("This hold is placed by what it is about. Choose another code."), "code")
+        )
     if visits not in list(Visits):
         raise RuleBroken(Problem("visits_choice_unknown", _("Keep the visits, or free them."), "visits"))
     return place_found(course, code=code, reason=reason, lifted_by_role=lifted_by_role, visits=visits, by=by, now=now)

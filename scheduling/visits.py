@@ -38,7 +38,7 @@ from .models import (
 from .models.appointments import AskedBy
 from .planner import facts, search
 from .planner.amounts import Amount
-from .planner.gates import gate_answers, refuses
+from .planner.gates import ASK_AGAIN, gate_answers, not_asked_since, refuses
 
 
 class NotAdmitted(Conflict):
@@ -182,7 +182,7 @@ def cancel(
 
 @act
 def arrive(appointment: Appointment, *, by: User | None, now: datetime) -> Appointment:
-    """Check a patient in; raise NotAdmitted while any gate is closed or still pending."""
+    """Check a patient in; raise NotAdmitted while any gate is not open, or a question is not asked again yet."""
     rights.require(by, appointment.site, *rights.FRONT_DESK)
     course = roster.lock(appointment.session.course, now=now)
     appointment = fresh(appointment)
@@ -205,10 +205,15 @@ def refuse_unless_expected(appointment: Appointment, on: date) -> None:
 
 
 def gates_at_check_in(course: Course, session: Session, on: date) -> list[facts.GateAnswer]:
-    """Return the gates that keep a session from beginning on that date."""
+    """Return the gates that keep a session from beginning on that date, and what was not asked since the last one.
+
+    A question that a gate wants asked again anyway is told once.
+    """
     as_it_stands = roster.course_facts(course)
     wanted = next(one for one in as_it_stands.sessions if one.id == session.uid)
-    return [answer for answer in gate_answers(wanted, on, as_it_stands, on) if refuses(answer, facts.Moment.CHECK_IN)]
+    shut = [answer for answer in gate_answers(wanted, on, as_it_stands, on) if refuses(answer, facts.Moment.CHECK_IN)]
+    asked_again = {answer.subject for answer in shut if answer.code in ASK_AGAIN}
+    return shut + [one for one in not_asked_since(wanted, as_it_stands) if one.subject not in asked_again]
 
 
 @act
@@ -497,14 +502,18 @@ def _hold_after(session: Session, result: str, *, by: User | None, now: datetime
     if placed is None or course.holds.filter(code=placed[0], lifted_at=None).exists():
         return
     code, role, reason = placed
-    holds.place(course, code=code, reason=reason, lifted_by_role=role, by=by, now=now)
+    _hold(course, code, reason, role, by=by, now=now)
+
+
+def _hold(course: Course, code: str, reason: str, role: Role, *, by: User | None, now: datetime) -> None:
+    holds.place_found(course, code=code, reason=reason, lifted_by_role=role, visits=holds.Visits.KEEP, by=by, now=now)
 
 
 def _hold_not_replaced(course: Course, not_replaced: Sequence[Session], *, by: User | None, now: datetime) -> None:
     """Hold a course in which a session does not count and the protocol allows no other, until a clinician decides."""
     if not_replaced and not course.holds.filter(code=holds.NOT_REPLACED, lifted_at=None).exists():
         reason = _("A session came too soon and does not count, and the protocol allows no other. A clinician decides.")
-        holds.place(course, code=holds.NOT_REPLACED, reason=reason, lifted_by_role=Role.CLINICIAN, by=by, now=now)
+        _hold(course, holds.NOT_REPLACED, reason, Role.CLINICIAN, by=by, now=now)
 
 
 def _settle(course: Course, not_replaced: Sequence[Session], *, reason: str, by: User | None, now: datetime) -> None:

@@ -32,7 +32,7 @@ from scheduling.models import (
 )
 from scheduling.planner import facts
 from scheduling.planner.evaluation import Evaluation, evaluate
-from scheduling.planner.gates import gate_answers
+from scheduling.planner.gates import ASK_AGAIN, gate_answers
 from scheduling.planner.windows import late_band_of, windows_of
 from scheduling.visits import gates_at_check_in
 
@@ -239,7 +239,7 @@ def check_in_form(session: Session, now: datetime) -> dict[str, Any]:
     today = roster.today(course.site, now)
     visit = Appointment.objects.live().filter(session=session).first()
     on = max(visit.on, today) if visit else today
-    shut = [answer for answer in gates_at_check_in(course, session, on) if answer.code not in check_in.ASK_AGAIN]
+    shut = [answer for answer in gates_at_check_in(course, session, on) if answer.code not in ASK_AGAIN]
     return {
         "session": session.uid,
         "appointment": visit.uid if visit else None,

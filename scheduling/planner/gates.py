@@ -42,6 +42,9 @@ from .windows import GONE, NO_DATES, is_as_strict, late_band_of, late_references
 PRESCRIBER = "prescriber"
 CLOSED, PENDING = GateState.CLOSED, GateState.PENDING
 ONE_DAY = timedelta(days=1)
+BEFORE_LAST_SESSION = "answer_before_last_session"
+# Codes of questions that are to be asked; the last only at check-in.
+ASK_AGAIN = ("answer_missing", "answer_expired", "answer_due_again", BEFORE_LAST_SESSION)
 
 _Kind = TypeVar("_Kind", int, Amount, DayOfYear)
 
@@ -468,6 +471,29 @@ def gate_answers(
         for kind, parameters in _gates_of(session)
         for answer in kind.ask(Asked(session, on, course, today, dates, parameters))
         if not is_overridden(answer.code, answer.subject, answer.override, session, on, course)
+    ]
+
+
+def not_asked_since(session: SessionFacts, course: CourseFacts) -> list[GateAnswer]:
+    """Return the risk questions answered last before, or on the day of, the treatment before this session.
+
+    They are asked again before every session, however long an answer would hold. Only check-in asks for it: until then
+    there is time. A step that does not list the gate `answers` asks for none.
+    """
+    if not any(gate.name == "answers" for gate in session.step.gates):
+        return []
+    before = [
+        other.performed_on
+        for other in course.sessions
+        if other.performed_on is not None
+        and other.step.kind is StepKind.TREATMENT
+        and other.position < session.position
+    ]
+    last_on = max(before, default=date.min)
+    return [
+        GateAnswer(BEFORE_LAST_SESSION, PENDING, rule.question)
+        for rule in course.protocol.risks
+        if (given := course.patient.answers.get(rule.question)) is not None and given.given_on <= last_on
     ]
 
 

@@ -81,6 +81,23 @@ def test_every_question_is_asked_again_before_the_next_session_even_if_it_would_
     assert (asked.admitted, asked.problems, asked.appointment.state) == (True, (), "arrived")
 
 
+def test_a_visit_begins_at_no_door_before_its_questions_are_asked_again(clinic):
+    RiskRule.objects.filter(version=clinic.version).update(valid_days=365)
+    course = clinic.booked_course()
+    first, second, _third = build.visits_of(course)
+    clinic.now = first.during.upper
+    clinic.perform(first.session)
+    on_the_day(clinic, second)
+
+    with pytest.raises(visits.NotAdmitted) as refused:
+        visits.arrive(second, by=clinic.receptionist, now=clinic.now)
+
+    questions = {(one.code, (one.details or {})["subject"]) for one in refused.value.problems}
+    assert questions == {("answer_before_last_session", code) for code in good_answers(course)}
+    second.refresh_from_db()
+    assert second.state == "booked"
+
+
 def test_a_question_never_asked_is_due_and_a_step_without_questions_asks_none(clinic):
     course = clinic.course()
     treatment = build.sessions_of(course)[0]

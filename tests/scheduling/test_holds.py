@@ -123,6 +123,18 @@ def test_visits_are_kept_or_freed_and_nothing_else(clinic):
 # --- lifted -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("code", ["outcome_stop", "session_not_replaced", "risk_pregnancy"])
+def test_nobody_chooses_beforehand_who_lifts_a_hold_that_an_act_places(clinic, code):
+    course = clinic.course()
+
+    with pytest.raises(RuleBroken) as refused:
+        holds.place(
+            course, code=code, reason="x", lifted_by_role=Role.RECEPTION, by=clinic.receptionist, now=clinic.now
+        )
+
+    assert (codes(refused), Hold.objects.count()) == (["hold_code_reserved"], 0)
+
+
 def test_lifting_proposes_a_new_plan_for_what_was_freed(clinic):
     course = clinic.booked_course()
     hold = pregnant(clinic, course, visits="free")
