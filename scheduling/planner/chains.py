@@ -347,7 +347,15 @@ class Chain:
         key = (number, _year(on))
         if key not in self._rooms:
             self._rooms[key] = yearly_room(self.sessions[number], key[1], self._outside, limit)
-        return self._rooms[key] <= 0 or self._in_year(state, on) < self._rooms[key]
+        taken = self._in_year(state, on) + self._fixed_later(number, key[1])
+        return self._rooms[key] <= 0 or taken < self._rooms[key]
+
+    def _fixed_later(self, number: int, year: int) -> int:
+        """Return how many treatments after a layer stand in the year whatever the path: those that are pinned."""
+        return sum(
+            layer.fixed is not None and layer.fixed.on.year == year and layer.session.step.kind is StepKind.TREATMENT
+            for layer in self.layers[number + 1 :]
+        )
 
     def _outwards(self, number: int, state: Dates) -> Iterator[tuple[int, int]]:
         """Yield the dates that a state can go on to with what the date costs by timing, cheapest first, then earliest.

@@ -55,6 +55,17 @@ def test_what_a_year_has_no_room_for_is_planned_in_the_next():
     assert [one.gates for one in plan.sessions] == [()] * 4
 
 
+def test_pinned_visits_to_come_take_their_room_in_the_year_from_what_is_planned_before_them():
+    one = step("treatment", spacing(minimum="1 day", target="4 days"), gates=(limit(2),))
+    pinned = [replace(booked(open_session(at, one), date(2028, 1, 8 + at)), pinned=True) for at in (2, 3)]
+    c = course(open_session(0, one), open_session(1, one), *pinned)
+
+    plan = cheapest_plan(c, diary(30), Weights(), today=TODAY)
+
+    assert dates(plan)[:2] == [TODAY, date(2027, 12, 31)]  # its target is New Year
+    assert violations([p.slot for p in plan.sessions[:2]], c, diary(30), TODAY) == []
+
+
 def test_a_plan_with_too_many_in_a_year_is_refused_whole():
     c = daily(3, limit(2))
     slots = [one.slot for one in cheapest_plan(daily(3), diary(14), Weights(), today=TODAY).sessions]
