@@ -285,7 +285,8 @@ def sign_consent(
     """Record the signature, the patient's or a guardian's, under a consent whose information was given before."""
     rights.require(by, consent.course.site, *rights.FRONT_DESK)
     course = roster.lock(consent.course, now=now)
-    if problems := _against_guardian(course, given_by_guardian, signed_on):
+    # A guardian who was informed must still decide on the day of the signature.
+    if problems := _against_guardian(course, given_by_guardian or consent.given_by_guardian, signed_on):
         raise RuleBroken(*problems)
     if signed_on < consent.informed_on:
         raise RuleBroken(

@@ -210,6 +210,20 @@ def test_a_guardian_gives_consent_on_days_on_which_they_decide(clinic, from_on, 
         assert (codes(refused), Consent.objects.count()) == ([code], 0)
 
 
+def test_a_guardian_who_was_informed_signs_while_they_decide(clinic):
+    patient = build.patient(guardians=(records.GuardianDetails("Ada", until_on=MONDAY),))
+    course = clinic.course(patient)
+    clinic.consent(course, signed_on=None, given_by_guardian=patient.guardians.get())
+    consent = Consent.objects.get()
+    clinic.wait(days=1)
+
+    with pytest.raises(RuleBroken) as refused:
+        intake.sign_consent(consent, signed_on=clinic.today, by=clinic.receptionist, now=clinic.now)
+    signed = intake.sign_consent(consent, signed_on=MONDAY, by=clinic.receptionist, now=clinic.now)
+
+    assert (codes(refused), signed.signed_on) == (["guardian_not_then"], MONDAY)
+
+
 def test_another_patients_guardian_gives_no_consent(clinic):
     course, other = clinic.course(), build.patient(guardians=(records.GuardianDetails("Ada"),))
     clinic.consent(course, signed_on=None)
