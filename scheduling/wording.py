@@ -40,6 +40,7 @@ SENTENCES = {
     "consent_cooling_off": gettext_lazy("The time to think after the information talk is not over."),
     "guardian_missing": gettext_lazy("The patient is under age, and no guardian is on record. Record one."),
     "guardian_consent_missing": gettext_lazy("The patient is under age. A guardian must give the consent."),
+    "of_age_unknown": gettext_lazy("The birth date is not known, so a guardian may have to consent. Record it."),
     "outcome_missing": gettext_lazy("The outcome of the last session has not been recorded."),
     "outcome_review": gettext_lazy("A clinician must review the last session first."),
     "outcome_stop": gettext_lazy("The clinician stopped the course after the last session."),

@@ -262,18 +262,19 @@ def area(asked: Asked) -> list[GateAnswer]:
     Code("consent_cooling_off"),
     Code("guardian_missing"),
     Code("guardian_consent_missing"),
+    Code("of_age_unknown"),
     turns=_guardian_turns,
 )
 def consent(asked: Asked) -> list[GateAnswer]:
     """A signed consent stands: at booking, or (where the protocol says so) when the visit begins.
 
     It is the course's, or where the protocol says so one for this session alone. For a patient who is under age on the
-    date of the session, a guardian is on record and has given it. A protocol that lists the gate and says nothing about
-    consent asks for it at booking.
+    date of the session, a guardian is on record and has given it; a birth date that is not known makes nobody of age. A
+    protocol that lists the gate and says nothing about consent asks for it at booking.
     """
     rule = asked.course.protocol.consent or ConsentRule(at="booking")
     given = asked.session.consent if rule.scope is ConsentScope.SESSION else asked.course.consent
-    can_still_be_signed = rule.at == "visit" and asked.on > asked.today
+    can_still_be_signed = rule.at == "visit"
     answers = []
     if given is not None and given.withdrawn_on is not None and given.withdrawn_on <= asked.today:
         answers.append(_closed("consent_withdrawn"))
@@ -294,6 +295,8 @@ def consent(asked: Asked) -> list[GateAnswer]:
             answers.append(_closed("guardian_missing"))
         if given is not None and given.signed_on is not None and not given.by_guardian:
             answers.append(_closed("guardian_consent_missing"))
+    if asked.course.patient.born_on is None:
+        answers.append(_closed("of_age_unknown"))
     return answers
 
 

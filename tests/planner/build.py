@@ -102,7 +102,7 @@ def course(*sessions: SessionFacts, **rest: Any) -> CourseFacts:
     steps = tuple({s.step.key: s.step for s in sessions}.values())
     defaults: dict[str, Any] = {
         "protocol": Protocol("micro", 1, steps, areas=frozenset({"left_leg", "right_leg"})),
-        "patient": PatientFacts(PATIENT),
+        "patient": PatientFacts(PATIENT, born_on=date(1980, 5, 17)),
         "started_on": MONDAY,
         "assessment": AssessmentFacts(day(-30), suitable=True, reflux=Reflux.NONE_FOUND),
         "consent": ConsentFacts(informed_on=day(-30), signed_on=day(-30)),

@@ -75,7 +75,7 @@ def test_every_gate_is_open_for_a_course_that_is_in_order():
         ),
         "assessment": AssessmentRule(Amount.parse("1 year"), Amount.parse("7 days")),
     }
-    patient = PatientFacts(PATIENT, answers={"pill": AnswerFacts("no", day(-10))})
+    patient = PatientFacts(PATIENT, answers={"pill": AnswerFacts("no", day(-10))}, born_on=date(1980, 5, 17))
     first = performed(0, step(), day(-7), outcome=OutcomeFacts(OutcomeResult.OK))
     gates = map(sample, GATES)
 
@@ -229,10 +229,13 @@ def test_consent(given, at_booking, at_visit):
         assert codes("consent", consent=given, rules={"consent": rule}) == expected
 
 
-def test_on_the_day_a_consent_for_the_visit_must_stand():
+def test_a_consent_for_the_visit_is_pending_until_it_is_signed_on_the_day_too():
+    """A visit can be booked for this afternoon; whatever is pending keeps it from beginning."""
     rule = {"consent": ConsentRule("visit")}
 
-    assert codes("consent", consent=None, rules=rule, today=VISIT) == [("consent_missing", "closed")]
+    assert codes("consent", consent=None, rules=rule, today=VISIT) == [("consent_missing", "pending")]
+    [answer] = asked("consent", consent=None, rules=rule, today=VISIT)
+    assert [moment for moment in Moment if refuses(answer, moment)] == [Moment.CHECK_IN]
 
 
 def test_a_consent_gate_without_a_rule_asks_at_booking():
@@ -591,7 +594,8 @@ CHILD = date(2010, 3, 22)
 @pytest.mark.parametrize(
     ("born_on", "guardians", "by_guardian", "expected"),
     [
-        (None, (), False, []),
+        (None, (), False, ["of_age_unknown"]),
+        (None, (GuardianFacts(),), True, ["of_age_unknown"]),
         (date(2009, 3, 21), (), False, []),  # of age on the day of the visit
         (CHILD, (), False, ["guardian_missing", "guardian_consent_missing"]),
         (CHILD, (GuardianFacts(),), False, ["guardian_consent_missing"]),
@@ -634,10 +638,9 @@ def test_a_consent_for_each_session_is_asked_of_the_session():
 @pytest.mark.parametrize(
     ("place", "born_on", "expected"),
     [
-        ("GB", None, day(6)),  # informed on day 5, and one day everywhere
+        ("GB", date(1990, 1, 1), day(6)),  # informed on day 5, and one day everywhere
         ("AU", date(1990, 1, 1), day(6)),
         ("AU", date(2012, 1, 1), day(12)),
-        ("AU", None, day(12)),  # not known: not of age
         ("AU-NSW", date(2012, 1, 1), day(19)),
         ("AU-VIC", date(2012, 1, 1), day(12)),
         ("AUX", date(2012, 1, 1), day(6)),
@@ -658,6 +661,15 @@ def test_the_longest_time_to_think_that_applies_counts(place, born_on, expected)
     assert asked("consent", on=expected - timedelta(days=1), **facts) == [
         GateAnswer("consent_cooling_off", CLOSED, opens_on=expected)
     ]
+
+
+def test_who_may_be_under_age_has_the_time_to_think_of_the_young():
+    wait = ConsentRule("booking", (CoolingOff(Amount.parse("7 days"), "AU", 18),))
+    told = ConsentFacts(day(5), signed_on=day(5))
+    facts = {"patient": PatientFacts(PATIENT), "place": "AU", "consent": told, "rules": {"consent": wait}}
+
+    assert codes("consent", on=day(11), **facts) == [("consent_cooling_off", "closed"), ("of_age_unknown", "closed")]
+    assert codes("consent", on=day(12), **facts) == [("of_age_unknown", "closed")]
 
 
 # --- late bands -------------------------------------------------------------------------------------------------------
@@ -740,6 +752,7 @@ def test_every_gate_tells_its_codes_and_each_code_has_its_gate():
             "consent_cooling_off",
             "guardian_missing",
             "guardian_consent_missing",
+            "of_age_unknown",
         ],
         "outcome": ["outcome_missing", "outcome_stop", "outcome_review", "outcome_awaited"],
         "yearly_limit": ["yearly_limit_reached"],

@@ -263,7 +263,7 @@ def asked_courses(draw) -> tuple[CourseFacts, str]:
     consent = draw(st.none() | st.builds(ConsentFacts, DATES, signed_on=maybe, withdrawn_on=maybe, expires_on=maybe))
     overrides = [OverrideFacts("risk_relative", None, draw(DATES), "pill")] if draw(st.booleans()) else []
     facts: dict[str, Any] = {
-        "patient": PatientFacts(PATIENT, answers=answers),
+        "patient": PatientFacts(PATIENT, answers=answers, born_on=date(1980, 5, 17)),
         "assessment": assessment,
         "consent": consent,
         "overrides": tuple(overrides),
