@@ -285,10 +285,25 @@ def _keyed(given: dict[str, Any], patient: Patient | None) -> dict[str, Any]:
 class AnswerEndpoint(Endpoint):
     """Answers of the clinic's patients."""
 
-    rights: ClassVar = {"strike": "strike"}
+    rights: ClassVar = {"review": "review_answer", "strike": "strike"}
 
     def get_queryset(self) -> QuerySet[Answer]:
         return Answer.objects.select_related("question", "patient")
+
+    @extend_schema(
+        summary="A clinician has looked at an answer; a hold that it placed stays until it is lifted",
+        tags=["patients"],
+        request=None,
+        responses=outputs.AnswerOutput,
+    )
+    def review(self, request: Request, **_uid: Any) -> Response:
+        given: Answer = self.get_object()
+        inputs.Nothing.checked(request.data)
+
+        def answer() -> Any:
+            return outputs.AnswerOutput(intake.review_answer(given, by=self.user, now=timezone.now())).data
+
+        return self.do(answer, shows=Shows("patients.answer", given.uid, given.patient.uid))
 
     @extend_schema(
         summary="Strike an answer recorded in error; the one before it counts again, a hold stays until it is lifted",

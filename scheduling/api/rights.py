@@ -30,6 +30,7 @@ RIGHTS: dict[str, tuple[Role, ...]] = {
     "change_sessions": CLINICAL,  # add, skip, decide on late ones
     "move_version": (*PRESCRIBING, *MANAGING),
     "clear_review": CLINICAL,
+    "review_answer": CLINICAL,
     "see_overrides": FRONT_DESK,
     "override": PRESCRIBING,  # give one, revoke one
 }

@@ -53,6 +53,7 @@ urlpatterns = [
         to(PatientEndpoint, post="take_back_death"),
         name="patient-death-take-back",
     ),
+    path("answers/<uuid:uid>/review/", to(AnswerEndpoint, post="review"), name="answer-review"),
     path("answers/<uuid:uid>/strike/", to(AnswerEndpoint, post="strike"), name="answer-strike"),
     path("questions/", to(VocabularyEndpoint, get="questions"), name="questions"),
     path("areas/", to(VocabularyEndpoint, get="areas"), name="areas"),

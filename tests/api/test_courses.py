@@ -749,6 +749,29 @@ def test_an_answer_recorded_in_error_is_struck_and_its_hold_offered_for_lifting(
     assert refusal(clinic.doctor.post(path, {"reason": "again"}))[0] == 409
 
 
+def test_a_clinician_has_looked_at_an_answer_and_the_gate_opens(clinic: ApiClinic):
+    course = clinic.booked_course()
+    asked = course.version.risk_rules.filter(severity="ask").select_related("question")[0]
+    sent = clinic.reception.post(
+        f"patients/{course.patient.uid}/answers/",
+        {"question": asked.question.code, "value": asked.refused_answers[0]},
+    ).json()
+    path = f"answers/{sent['uid']}/review/"
+    assert closed_gates(clinic, course) == {"risk_ask", "course_on_hold"}
+
+    assert refusal(clinic.reception.post(path))[:2] == (403, "not_allowed")
+    looked_at = clinic.doctor.post(path)
+
+    assert looked_at.json() == {**sent, "reviewed_at": "2027-01-04T08:00:00Z"}
+    assert closed_gates(clinic, course) == {"course_on_hold"}
+
+
+def closed_gates(clinic: ApiClinic, course: Course) -> set[str]:
+    """Return what keeps sessions of the course from being booked."""
+    sessions = clinic.doctor.get(f"courses/{course.uid}/").json()["sessions"]
+    return {gate["code"] for session in sessions for gate in session["gates"] if gate["state"] == "closed"}
+
+
 def test_an_assessment_recorded_in_error_is_struck_and_its_gate_closes(clinic: ApiClinic):
     course = clinic.cleared_course()
     (assessment,) = clinic.doctor.get(f"courses/{course.uid}/").json()["assessments"]

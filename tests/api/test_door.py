@@ -186,7 +186,7 @@ def test_a_session_of_the_front_desk_reads_and_needs_a_csrf_token_to_write(clini
 
 MAY = {
     "reception": "record_answer start_course plan book apply_proposal sign_consent hold end_course register_patient",
-    "clinician": "assess record_consent record_event perform change_sessions clear_review strike",
+    "clinician": "assess record_consent record_event perform change_sessions clear_review review_answer strike",
     "prescriber": "override",
 }
 

@@ -11,7 +11,7 @@ from clinic.errors import NotAllowed, RuleBroken
 from clinic.models import Role
 from patients import records
 from patients.models import Answer, Patient, Question
-from scheduling import booking, holds, intake, outbox, protocols
+from scheduling import booking, holds, intake, outbox, protocols, visits
 from scheduling.models import (
     Assessment,
     Consent,
@@ -186,6 +186,19 @@ def test_withdrawing_the_consent_to_one_session_cancels_its_visit_alone(clinic):
     intake.withdraw_consent(consent, on=MONDAY, cancel_visits=True, by=clinic.receptionist, now=clinic.now)
 
     assert [visit.session.position - session.position for visit in build.visits_of(course)] == [-1, 1]
+
+
+def test_a_visit_does_not_begin_without_the_consent_that_it_was_booked_with(clinic):
+    course = clinic.booked_course()
+    visit = build.visits_of(course)[0]
+    clinic.now = visit.during.lower
+    consent = Consent.objects.get()
+    intake.withdraw_consent(consent, on=clinic.today, cancel_visits=False, by=clinic.receptionist, now=clinic.now)
+
+    with pytest.raises(visits.NotAdmitted) as refused:
+        visits.arrive(visit, by=clinic.receptionist, now=clinic.now)
+
+    assert codes(refused) == ["consent_withdrawn", "course_on_hold"]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
-from scheduling import booking, closures, holds, replanning, roster, visits
+from scheduling import booking, closures, holds, intake, replanning, roster, visits
 from scheduling.models import Absence, Appointment, CancelReason, Course, Message, Move, Proposal
 from scheduling.models.appointments import AskedBy
 from tests import build
@@ -91,6 +91,18 @@ def test_a_new_time_that_was_taken_meanwhile_moves_nothing(clinic, late):
         replanning.apply(proposal, by=clinic.receptionist, now=clinic.now)
 
     assert set(codes(refused)) == {"off_duty"}
+    assert [Appointment.objects.get(pk=visit.pk).revision for visit in (second, third)] == [1, 1]
+
+
+def test_a_gate_that_closed_meanwhile_moves_nothing(clinic, late):
+    proposal, (_first, second, third) = late
+    course = second.session.course
+    intake.answer(course.patient, "pregnancy", "yes", given_on=clinic.today, by=clinic.receptionist, now=clinic.now)
+
+    with pytest.raises(booking.NotBookable) as refused:
+        replanning.apply(proposal, by=clinic.receptionist, now=clinic.now)
+
+    assert set(codes(refused)) == {"risk_absolute", "course_on_hold"}
     assert [Appointment.objects.get(pk=visit.pk).revision for visit in (second, third)] == [1, 1]
 
 
