@@ -416,13 +416,7 @@ class AppointmentEndpoint(Endpoint):
     @extend_schema(summary="Check the patient in", tags=["appointments"], request=None, responses=outputs.VisitChanged)
     def arrive(self, request: Request, **_uid: Any) -> Response:
         inputs.Nothing.checked(request.data)
-
-        def arrive(appointment: Appointment, now: datetime) -> Any:
-            done = check_in.check_in(appointment, {}, by=self.user, now=now)
-            if not done.admitted:
-                raise visits.NotAdmitted(*done.problems)
-
-        return self._act(arrive)
+        return self._act(lambda appointment, now: visits.arrive(appointment, by=self.user, now=now))
 
     @extend_schema(
         summary="Record that the patient did not come",
