@@ -493,8 +493,8 @@ def _overridable_subjects(course: Course, rule: str) -> set[str]:
         case "risk_relative":
             return {risk.question for risk in protocol.risks if risk.severity is facts.Severity.RELATIVE}
         case "too_near_other_treatment":
-            gates = [gate for step in protocol.steps for gate in step.gates if gate.name == "apart"]
-            return {str(gate.parameters["protocol"]) for gate in gates}
+            # Whichever of the two protocols asks for the distance, the refusal names the other one.
+            return set(Protocol.objects.exclude(key=protocol.key).values_list("key", flat=True))
     return {""}
 
 

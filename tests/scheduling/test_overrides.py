@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from clinic.errors import NotAllowed, RuleBroken
+from clinic.models import Role
 from scheduling import booking, holds, intake, reports, visits
 from scheduling.models import Course, Override, Proposal
 from scheduling.planner import tiers
@@ -80,6 +81,22 @@ def test_the_clinics_own_jobs_override_nothing(clinic):
         given(clinic, clinic.course(), by=None)
 
     assert codes(refused) == ["overrider_missing"]
+
+
+def test_too_near_another_treatment_is_overridden_by_the_protocol_that_the_refusal_names(clinic):
+    """Also where the other protocol asks for the distance: hepatitis B names no laser hair removal."""
+    build.shipped_protocol("laser_hair_removal")
+    course = build.Clinic(key="hepatitis_b").course(areas=[])
+    near = {"rule": "too_near_other_treatment", "by": build.user(Role.PRESCRIBER, at=course.site)}
+
+    with pytest.raises(RuleBroken) as no_such:
+        given(clinic, course, subject="horoscope", **near)
+    with pytest.raises(RuleBroken) as its_own:
+        given(clinic, course, subject="hepatitis_b", **near)
+    allowed = given(clinic, course, subject="laser_hair_removal", **near)
+
+    assert (codes(no_such), codes(its_own)) == (["subject_unknown"], ["subject_unknown"])
+    assert allowed.subject == "laser_hair_removal"
 
 
 # --- revoking ---------------------------------------------------------------------------------------------------------
