@@ -436,7 +436,10 @@ def override(
     by: User | None,
     now: datetime,
 ) -> Override:
-    """Silence one rule for one session (or the course) until a day, as the prescriber may where the rule allows it."""
+    """Silence one rule for one session until a day, as the prescriber may where the rule allows it.
+
+    For the whole course (`session` None) only an answer of which the protocol says so.
+    """
     rights.require(by, course.site, *rights.PRESCRIBING)
     if by is None:
         raise RuleBroken(Problem("overrider_missing", _("An override names the person who gave it."), "given_by"))
@@ -448,6 +451,10 @@ def override(
         problems.append(Problem("rule_not_overridable", _("Nobody may override this rule here."), "rule"))
     elif subject not in _overridable_subjects(course, rule):
         problems.append(Problem("subject_unknown", _("Say what this is about, as the refusal named it."), "subject"))
+    elif session is None and not _may_override_the_course(course, rule, subject):
+        problems.append(
+            Problem("session_missing", _("Choose the session: the protocol lets this be silenced for one."), "session")
+        )
     if not reason.strip():
         problems.append(Problem("reason_missing", _("Say why."), "reason"))
     if expires_on < roster.today(course.site, now):
@@ -484,6 +491,13 @@ def revoke_override(given: Override, *, reason: str, by: User | None, now: datet
     _look_again(course, reason="revoked", by=by, now=now)
     given.refresh_from_db()
     return given
+
+
+def _may_override_the_course(course: Course, rule: str, subject: str) -> bool:
+    risks = roster.protocol_facts(course.version).risks
+    return rule == "risk_relative" and any(
+        risk.question == subject and risk.override is facts.OverrideScope.COURSE for risk in risks
+    )
 
 
 def _overridable_subjects(course: Course, rule: str) -> set[str]:

@@ -2432,6 +2432,15 @@ class Migration(migrations.Migration):
                     models.PositiveSmallIntegerField(help_text="days", verbose_name="an answer is valid for"),
                 ),
                 ("refused_answers", models.JSONField(default=list, verbose_name="answers that close the gate")),
+                (
+                    "override_for",
+                    models.CharField(
+                        choices=[("session", "one session at a time"), ("course", "a session, or the whole course")],
+                        default="session",
+                        max_length=7,
+                        verbose_name="overridden for",
+                    ),
+                ),
                 ("source", models.CharField(blank=True, max_length=300, verbose_name="source")),
                 (
                     "question",

@@ -344,11 +344,18 @@ class RiskRule(models.Model):
         RELATIVE = facts.Severity.RELATIVE.value, _("relative: a prescriber overrides")
         ASK = facts.Severity.ASK.value, _("a clinician must look at it")
 
+    class OverrideScope(models.TextChoices):
+        SESSION = facts.OverrideScope.SESSION.value, _("one session at a time")
+        COURSE = facts.OverrideScope.COURSE.value, _("a session, or the whole course")
+
     version = models.ForeignKey(ProtocolVersion, models.CASCADE, related_name="risk_rules")
     question = models.ForeignKey(Question, models.PROTECT, related_name="+")
     severity = models.CharField(_("severity"), max_length=10, choices=Severity.choices)
     valid_days = models.PositiveSmallIntegerField(_("an answer is valid for"), help_text=_("days"))
     refused_answers = models.JSONField(_("answers that close the gate"), default=list)
+    override_for = models.CharField(
+        _("overridden for"), max_length=7, choices=OverrideScope.choices, default=OverrideScope.SESSION
+    )
     source = models.CharField(_("source"), max_length=300, blank=True)
 
     class Meta:

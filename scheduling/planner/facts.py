@@ -101,6 +101,13 @@ class Severity(StrEnum):
     ASK = "ask"  # a clinician must have looked at the answer since it was given
 
 
+class OverrideScope(StrEnum):
+    """For what a prescriber may override an answer at once."""
+
+    SESSION = "session"
+    COURSE = "course"
+
+
 @dataclass(frozen=True, slots=True)
 class RiskRule:
     """One risk question as this protocol version asks it."""
@@ -109,6 +116,7 @@ class RiskRule:
     severity: Severity
     valid_days: int  # an answer counts up to and including `given_on + valid_days`
     refused_answers: frozenset[str] = frozenset({"yes"})
+    override: OverrideScope = OverrideScope.SESSION
 
 
 @dataclass(frozen=True, slots=True)

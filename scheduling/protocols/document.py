@@ -6,7 +6,17 @@ from dataclasses import dataclass
 from datetime import date
 
 from scheduling.planner.amounts import Amount
-from scheduling.planner.facts import ADULT_AGE, ConsentScope, CoolingOff, Gate, LateBand, Reference, Severity, StepKind
+from scheduling.planner.facts import (
+    ADULT_AGE,
+    ConsentScope,
+    CoolingOff,
+    Gate,
+    LateBand,
+    OverrideScope,
+    Reference,
+    Severity,
+    StepKind,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +77,7 @@ class RiskRule:
     valid_days: int
     refused: tuple[str, ...] = ("yes",)
     source: str = ""
+    override: OverrideScope = OverrideScope.SESSION
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from scheduling.planner.facts import (
     Gate,
     LateAction,
     LateBand,
+    OverrideScope,
     Parameter,
     Reference,
     Severity,
@@ -479,8 +480,9 @@ def _jurisdiction(value: Value) -> str:
 
 def _risk_rule(value: Value, words: Vocabulary) -> RiskRule | None:
     top = value.fields(
-        "question", "severity", "valid_days", "refused", "source", required=["question", "severity", "valid_days"]
-    )
+        "question", "severity", "valid_days", "refused", "override", "source",
+        required=["question", "severity", "valid_days"],
+    )  # fmt: skip
     if top is None:
         return None
     question = top["question"].choice(words.choices, "question_unknown", _own_words()) or ""
@@ -495,12 +497,19 @@ def _risk_rule(value: Value, words: Vocabulary) -> RiskRule | None:
         top["refused"].refuse("nothing_refused", _("Name an answer that closes the gate, or remove the question."))
     if choices and set(choices) <= set(refused):
         top["refused"].refuse("every_answer_refused", _("Nobody could ever pass. Leave out the answer that is fine."))
+    severity = top["severity"].choice(Severity) or Severity.ABSOLUTE
+    override = top["override"].choice(OverrideScope) if top["override"].is_there else None
+    if override and severity is not Severity.RELATIVE:
+        top["override"].refuse(
+            "override_without_effect", _("Only an answer of severity “relative” is overridden. Remove this line.")
+        )
     return RiskRule(
         question,
-        top["severity"].choice(Severity) or Severity.ABSOLUTE,
+        severity,
         top["valid_days"].number(1, DAYS_AT_MOST, default=1),
         tuple(sorted(refused)),
         top["source"].words(300),
+        OverrideScope(override or OverrideScope.SESSION),
     )
 
 

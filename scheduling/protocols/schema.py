@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from scheduling.models import FollowUp, MessageKind
-from scheduling.planner.facts import ConsentScope, LateAction, Severity, StepKind
+from scheduling.planner.facts import ConsentScope, LateAction, OverrideScope, Severity, StepKind
 from scheduling.planner.gates import GATES, Takes
 
 from .parsing import (
@@ -177,6 +177,7 @@ def _question() -> Schema:
             "severity": _choice(Severity),
             "valid_days": _said(_number(1, DAYS_AT_MOST), "How long an answer holds."),
             "refused": _said(_list(_text(), least=1), "Answers that close the gate; [yes] unless said."),
+            "override": _said(_choice(OverrideScope), "Of relative ones: for one session (unless said) or the course."),
             "source": _text(),
         },
         required=["question", "severity", "valid_days"],

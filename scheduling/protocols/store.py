@@ -26,6 +26,7 @@ from scheduling.planner.facts import (
     Gate,
     LateAction,
     LateBand,
+    OverrideScope,
     Reference,
     Severity,
     StepKind,
@@ -306,6 +307,7 @@ def _store(
             severity=rule.severity,
             valid_days=rule.valid_days,
             refused_answers=list(rule.refused),
+            override_for=rule.override,
             source=rule.source,
         )
         for rule in document.questions
@@ -481,6 +483,7 @@ def document_of(version: rows.ProtocolVersion) -> Document:
                 rule.valid_days,
                 tuple(rule.refused_answers),
                 rule.source,
+                OverrideScope(rule.override_for),
             )
             for rule in version.risk_rules.all()
         ),

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from scheduling.planner.facts import ADULT_AGE, ConsentScope, CoolingOff, Gate, LateBand
+from scheduling.planner.facts import ADULT_AGE, ConsentScope, CoolingOff, Gate, LateBand, OverrideScope
 
 from .document import Document, MessageRule, Phase, RiskRule, Spacing, Step
 
@@ -99,6 +99,7 @@ def _risk_rule(rule: RiskRule) -> dict[str, Any]:
         "severity": rule.severity,
         "valid_days": rule.valid_days,
         "refused": rule.refused,
+        "override": rule.override if rule.override is OverrideScope.COURSE else None,
         "source": rule.source,
     }
 

@@ -48,6 +48,7 @@ def _read_protocol(uid: UUID) -> facts.Protocol:
                 severity=facts.Severity(rule.severity),
                 valid_days=rule.valid_days,
                 refused_answers=frozenset(rule.refused_answers),
+                override=facts.OverrideScope(rule.override_for),
             )
             for rule in version.risk_rules.all()
         ),

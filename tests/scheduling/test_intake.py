@@ -427,6 +427,8 @@ def test_a_prescriber_overrides_a_relative_risk_and_the_course_can_be_booked(cli
         ({"subject": ""}, "subject_unknown"),
         ({"subject": "pregnancy"}, "subject_unknown"),  # absolute
         ({"rule": "before_minimum"}, "subject_unknown"),
+        ({"subject": "blood_clot_history"}, "session_missing"),  # weighed before each session, says the protocol
+        ({"rule": "before_minimum", "subject": ""}, "session_missing"),
     ],
 )
 def test_an_override_without_right_reason_or_future_is_refused(clinic, changes, code):
