@@ -6,7 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from typing import Final
 
+from clinic.wellformed import longest_text
 from patients.models import MailState, Question
 from scheduling import roster
 from scheduling.models import (
@@ -38,6 +40,7 @@ ASKS_GATES = frozenset({MessageKind.PREPARATION, MessageKind.REMINDER})
 INVITES = frozenset({MessageKind.RECALL, MessageKind.OVERDUE, MessageKind.OFFER})
 # Safety advice goes to those too who want no other mail.
 SAFETY = frozenset({MessageKind.AFTERCARE})
+LONGEST_REASON: Final = longest_text(Message, "state_reason")
 GATE_CLOSED = "gate_closed:"  # prefix of a reason; the codes follow. The worklist finds its task by it
 
 ADDRESS = {
@@ -148,8 +151,14 @@ def _why_not_about_visits(message: Message, visits: Sequence[Spoken], situation:
         (visit,) = visits
         answers = situation.answers(message, visit.appointment)
         if closed := [answer for answer in answers if refuses(answer, facts.Moment.MESSAGE)]:
-            return GATE_CLOSED + ",".join(dict.fromkeys(answer.code for answer in closed))
+            return _gates_in_short(answer.code for answer in closed)
     return ""
+
+
+def _gates_in_short(codes: Iterable[str]) -> str:
+    """Return a reason that names as many codes as have room, each of them whole: people are told of them in words."""
+    reason = GATE_CLOSED + ",".join(dict.fromkeys(codes))
+    return reason if len(reason) <= LONGEST_REASON else reason[: LONGEST_REASON + 1].rpartition(",")[0]
 
 
 def _why_not_about_the_course(message: Message, situation: Situation) -> str:
