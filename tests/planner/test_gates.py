@@ -52,6 +52,7 @@ from tests.planner.build import (
 
 TODAY = day(0)
 VISIT = day(20)
+APART = Gate("apart", {"protocol": "laser", "at_least": Amount.parse("1 month")})
 CLOSED, PENDING = GateState.CLOSED, GateState.PENDING
 
 
@@ -103,6 +104,35 @@ YEAR = {"assessment": AssessmentRule(valid_for=Amount.parse("1 year"), cooling_o
 )
 def test_assessment(assessment, expected):
     assert codes("assessment", assessment=assessment, rules=YEAR) == [(code, "closed") for code in expected]
+
+
+@pytest.mark.parametrize(("today", "expected"), [(VISIT, []), (day(21), ["assessment_expired"])])
+def test_an_assessment_that_is_over_today_counts_for_no_date(today, expected):
+    done = AssessmentFacts(day(-30), suitable=True, expires_on=day(21))
+
+    assert codes("assessment", assessment=done, today=today) == [(code, "closed") for code in expected]
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        (12, ["assessment_cooling_off", "reflux_treated_recently"]),
+        (13, ["reflux_treated_recently"]),
+        (14, ["reflux_treated_recently"]),
+        (15, []),
+        (16, []),
+        (34, []),
+        (35, ["assessment_expired"]),
+        (36, ["assessment_expired"]),
+    ],
+)
+def test_the_days_around_each_change_of_an_assessment(number, expected):
+    """Assessed on day 6, a week to think, veins clear on day 15, and no longer valid from day 35."""
+    done = AssessmentFacts(day(6), suitable=True, reflux=Reflux.TREATED, reflux_clear_on=day(15), expires_on=day(35))
+
+    found = codes("assessment", "reflux", assessment=done, on=day(number), rules=YEAR)
+
+    assert found == [(code, "closed") for code in expected]
 
 
 def test_cooling_off_says_when_it_is_over():
@@ -188,6 +218,25 @@ def test_an_answer_that_has_grown_old_since_booking_is_pending_until_the_visit(t
     assert gate_answers(visit, VISIT, c, today) == expected
 
 
+@pytest.mark.parametrize(
+    ("on", "today", "expected"),
+    [
+        (day(30), TODAY, []),  # given on day 0 and valid to day 30
+        (day(31), TODAY, [("answer_due_again", "pending")]),
+        (day(32), TODAY, [("answer_due_again", "pending")]),
+        (day(40), day(30), [("answer_due_again", "pending")]),
+        (day(40), day(31), [("answer_expired", "closed")]),
+        (day(40), day(32), [("answer_expired", "closed")]),
+        (day(31), day(31), [("answer_expired", "closed")]),
+        (day(30), day(30), []),
+    ],
+)
+def test_the_days_around_the_last_on_which_an_answer_counts(on, today, expected):
+    found = risk(Severity.RELATIVE, AnswerFacts("no", TODAY), on=on, today=today)
+
+    assert [(answer.code, answer.state.value) for answer in found] == expected
+
+
 def test_refused_answers_are_the_protocols():
     rules = {"risks": (RiskRule("walks", Severity.ABSOLUTE, 30, refused_answers=frozenset({"no", "with_help"})),)}
     patient = PatientFacts(PATIENT, answers={"walks": AnswerFacts("no", day(0))})
@@ -236,6 +285,56 @@ def test_a_consent_for_the_visit_is_pending_until_it_is_signed_on_the_day_too():
     assert codes("consent", consent=None, rules=rule, today=VISIT) == [("consent_missing", "pending")]
     [answer] = asked("consent", consent=None, rules=rule, today=VISIT)
     assert [moment for moment in Moment if refuses(answer, moment)] == [Moment.CHECK_IN]
+
+
+@pytest.mark.parametrize("at", ["booking", "visit"])
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        (13, ["consent_cooling_off"]),
+        (14, []),
+        (15, []),
+        (182, []),
+        (183, ["consent_expired"]),
+        (184, ["consent_expired"]),
+    ],
+)
+def test_the_days_around_each_change_of_a_consent(at, number, expected):
+    rule = ConsentRule(at, cooling_off=(CoolingOff(Amount.parse("14 days")),), valid_for=Amount.parse("183 days"))
+    given = ConsentFacts(informed_on=day(0), signed_on=day(0))
+
+    found = codes("consent", consent=given, rules={"consent": rule}, on=day(number), today=TODAY)
+
+    still_signed_anew = at == "visit" and expected == ["consent_expired"]
+    assert found == [(code, "pending" if still_signed_anew else "closed") for code in expected]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (replace(SIGNED, expires_on=VISIT), [("consent_expired", "closed")]),
+        (replace(SIGNED, expires_on=day(21)), []),
+        (None, [("consent_missing", "closed")]),
+    ],
+)
+def test_on_the_day_of_the_visit_nothing_of_a_consent_is_pending(given, expected):
+    assert codes("consent", consent=given, rules={"consent": ConsentRule("visit")}, today=VISIT) == expected
+
+
+def test_a_consent_that_is_over_today_counts_for_no_date():
+    given = replace(SIGNED, expires_on=day(2))
+
+    assert codes("consent", consent=given, on=day(1), today=day(1)) == []
+    assert codes("consent", consent=given, on=day(1), today=day(2)) == [("consent_expired", "closed")]
+
+
+@pytest.mark.parametrize(
+    ("today", "expected"), [(day(2), []), (day(3), ["consent_withdrawn"]), (day(4), ["consent_withdrawn"])]
+)
+def test_a_consent_is_withdrawn_from_the_day_on(today, expected):
+    given = replace(SIGNED, withdrawn_on=day(3))
+
+    assert codes("consent", consent=given, today=today) == [(code, "closed") for code in expected]
 
 
 def test_a_consent_gate_without_a_rule_asks_at_booking():
@@ -336,6 +435,23 @@ def test_what_refuses_at_which_moment(state, moments):
 
 def test_protocols_say_what_is_asked():
     assert Protocol("p", 1, ()).consent is None
+
+
+@pytest.mark.parametrize(("number", "is_silenced"), [(19, True), (20, True), (21, False), (22, False)])
+@pytest.mark.parametrize("name", ["late_review", "too_near_other_treatment"])
+def test_an_override_lasts_to_its_last_day(name, number, is_silenced):
+    override = OverrideFacts(name, None, VISIT, "laser" if name == "too_near_other_treatment" else "")
+    weekly = replace(spacing(minimum="1 week"), late_bands=(LateBand(Amount.parse("8 days"), None, LateAction.REVIEW),))
+    dose = step("dose", weekly, gates=(APART,))
+    second = open_session(1, dose)
+    near = (TreatmentFacts("laser", day(18), performed=True),)
+    before = performed(0, dose, day(0))
+    c = course(before, second, elsewhere=near, overrides=(override,))
+
+    found = {answer.code for answer in gate_answers(second, day(number), c, TODAY)}
+
+    assert (name not in found) is is_silenced
+    assert found | {name} == {"late_review", "too_near_other_treatment"}
 
 
 # --- gates by count, calendar and distance ----------------------------------------------------------------------------
@@ -458,9 +574,6 @@ def test_a_step_may_have_two_pauses():
     gates = [Gate("season", {"from": DayOfYear(3, at), "until": DayOfYear(3, at)}) for at in (20, 22)]
 
     assert [len(asked(*gates, on=day(number))) for number in (18, 19, 20, 21, 22)] == [0, 1, 0, 1, 0]
-
-
-APART = Gate("apart", {"protocol": "laser", "at_least": Amount.parse("1 month")})
 
 
 @pytest.mark.parametrize(
@@ -586,6 +699,23 @@ def test_a_minimum_age_is_always_asked(born_on, expected):
 
     assert asked(patient=patient, rules={"minimum_age": 18}) == expected
     assert asked(patient=patient) == []
+
+
+@pytest.mark.parametrize(
+    ("on", "expected"),
+    [
+        (date(2028, 2, 28), ["guardian_consent_missing", "too_young"]),
+        (date(2028, 2, 29), ["guardian_consent_missing", "too_young"]),
+        (date(2028, 3, 1), []),
+        (date(2028, 3, 2), []),
+    ],
+)
+def test_the_days_around_a_birthday(on, expected):
+    patient = PatientFacts(PATIENT, born_on=date(2010, 3, 1), guardians=(GuardianFacts(),))
+
+    found = codes("consent", patient=patient, consent=SIGNED, on=on, rules={"minimum_age": 18})
+
+    assert found == [(code, "closed") for code in expected]
 
 
 CHILD = date(2010, 3, 22)
