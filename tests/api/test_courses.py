@@ -802,7 +802,10 @@ def test_a_clock_that_went_back_is_refused_and_nothing_is_written(clinic: ApiCli
 
 
 def override_of(clinic: ApiClinic, course: Course) -> dict[str, Any]:
-    sent = {"rule": "before_minimum", "reason": "A wedding.", "expires_on": "2027-02-01"}
+    second = build.sessions_of(course)[1]
+    sent = {
+        "rule": "before_minimum", "session": str(second.uid), "reason": "A wedding.", "expires_on": "2027-02-01",
+    }  # fmt: skip
     clinic.wait(minutes=1)
     given: dict[str, Any] = clinic.senior.post(f"courses/{course.uid}/overrides/", sent).json()["overrides"][0]
     return given

@@ -309,18 +309,6 @@ def test_the_days_around_each_change_of_a_consent(at, number, expected):
     assert found == [(code, "pending" if still_signed_anew else "closed") for code in expected]
 
 
-@pytest.mark.parametrize(
-    ("given", "expected"),
-    [
-        (replace(SIGNED, expires_on=VISIT), [("consent_expired", "closed")]),
-        (replace(SIGNED, expires_on=day(21)), []),
-        (None, [("consent_missing", "closed")]),
-    ],
-)
-def test_on_the_day_of_the_visit_nothing_of_a_consent_is_pending(given, expected):
-    assert codes("consent", consent=given, rules={"consent": ConsentRule("visit")}, today=VISIT) == expected
-
-
 def test_a_consent_that_is_over_today_counts_for_no_date():
     given = replace(SIGNED, expires_on=day(2))
 

@@ -459,6 +459,7 @@ SITUATIONS: Mapping[str, Situation] = {
     ),
     "guardian_missing": Situation(closed=guardian_gone, is_minor=True),
     "guardian_consent_missing": Situation(closed=informed_again(), is_minor=True),
+    "of_age_unknown": Situation(closed=corrected(born_on=None)),
     "outcome_missing": Situation(closed=performed(ago=3, result=None), open=performed(ago=3), first_is_open=True),
     "outcome_stop": Situation(closed=performed(ago=3, result="stop"), open=performed(ago=3), first_is_open=True),
     "outcome_review": Situation(closed=performed(ago=3, result="review"), open=reviewed, first_is_open=True),

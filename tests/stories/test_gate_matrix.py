@@ -97,6 +97,7 @@ NEVER_PENDING: Mapping[str, str] = {
     "consent_cooling_off": "it is known when it ends: a later date is in order",
     "guardian_missing": "whose consent it takes is known",
     "guardian_consent_missing": "whose consent it takes is known",
+    "of_age_unknown": "unknown is not of age",
     "outcome_missing": "before that it is `outcome_awaited`",
     "outcome_stop": "a clinician has decided",
     "outcome_review": "a clinician has decided",
