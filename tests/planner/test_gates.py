@@ -309,6 +309,16 @@ def test_the_days_around_each_change_of_a_consent(at, number, expected):
     assert found == [(code, "pending" if still_signed_anew else "closed") for code in expected]
 
 
+@pytest.mark.parametrize(
+    ("today", "at"), [(day(19), "visit"), (VISIT, "visit"), (day(21), "visit"), (VISIT, "booking")]
+)
+def test_a_consent_for_the_visit_may_be_signed_until_it_begins(today, at):
+    rules = {"consent": ConsentRule(at)}
+    state = "pending" if at == "visit" else "closed"
+
+    assert codes("consent", consent=None, rules=rules, today=today) == [("consent_missing", state)]
+
+
 def test_a_consent_that_is_over_today_counts_for_no_date():
     given = replace(SIGNED, expires_on=day(2))
 
