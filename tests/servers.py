@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 _owned = contextlib.ExitStack()
+THROWAWAY = "CADENCE_TESTS_OWN_POSTGRES"  # set for the workers of pytest-xdist too
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -34,16 +35,22 @@ def pytest_load_initial_conftests() -> None:
         os.environ["DATA_DIR"] = str(data_dir)
         if not os.environ.get("DATABASE_URL"):
             os.environ["DATABASE_URL"] = _owned.enter_context(embedded.postgres(data_dir, throwaway=True)).url
+            os.environ[THROWAWAY] = "yes"
         if not os.environ.get("REDIS_URL"):
             os.environ["REDIS_URL"] = _owned.enter_context(embedded.valkey(data_dir, throwaway=True)).url
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_configure() -> None:
-    """Hash passwords quickly: the real one takes a seventh of a second, for every user that a test makes."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Hash passwords quickly: the real one takes a seventh of a second, for every user that a test makes.
+
+    The databases on a server of our own go with it: dropping each would fail for a connection that is still closing.
+    """
     from django.conf import settings
 
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    if THROWAWAY in os.environ:
+        config.option.reuse_db = True
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
