@@ -229,8 +229,8 @@ LAID = """
 """
 SESSIONS = """
     INSERT INTO scheduling_session (uid, course_id, position, step_key, step_id, state, state_reason, counts,
-                                    counts_reason, window_is_provisional)
-    SELECT uid, course, position, 'visit', %(step)s, 'open', '', true, '', false FROM laid
+                                    counts_reason, late_action, window_is_provisional)
+    SELECT uid, course, position, 'visit', %(step)s, 'open', '', true, '', '', false FROM laid
 """
 APPOINTMENTS = """
     INSERT INTO scheduling_appointment (uid, session_id, patient_id, site_id, lead_id, state, "on", at_time, fold, zone,
