@@ -11,6 +11,7 @@ from clinic import localtime
 from scheduling.planner import facts, ticks
 from scheduling.planner.amounts import Amount
 from scheduling.planner.cost import Weights
+from scheduling.planner.timetable import Taken, TimeTable
 
 from .instances import Clinic, Course, duty_of, is_within
 from .kernel import CLOSES, OPENS
@@ -70,6 +71,8 @@ class Facts:
             on = day_of(clinic, day)
             for who in (practitioner_id(practitioner), room_id(room)):
                 self.busy[who, on] |= ticks.span(begins, ends)
+        self.duty_table = TimeTable.of(self.on_duty)
+        self.taken = Taken.of({key: (taken,) for key, taken in self.busy.items()})
 
     def roster(self, course: Course) -> facts.Roster:
         """Return what the service would read for the course: who can take part in it, from its first day on."""
@@ -91,8 +94,8 @@ class Facts:
                 facts.ResourceFacts(uid, role, "", (facts.CapabilityFacts(capability[role]),))
                 for uid, role in sorted(able.items())
             ),
-            on_duty={key: free for key, free in self.on_duty.items() if key[0] in able},
-            busy={key: (taken,) for key, taken in self.busy.items() if key[0] in able},
+            on_duty=self.duty_table,
+            busy=self.taken,
             grid_minutes=clinic["grid"],
         )
 

@@ -23,6 +23,7 @@ from functools import reduce
 from . import ticks
 from .facts import CostParts, CourseFacts, Day, ResourceFacts, Roster, SessionFacts, Slot, Window, Wishes
 from .shapes import free_of
+from .timetable import shifted, starts
 from .windows import window_of
 
 
@@ -95,14 +96,15 @@ def wished_starts(day: Day, minutes: int, wishes: Wishes) -> int:
     return ticks.within_wall_hours(day, minutes, wishes.from_minute, wishes.until_minute)
 
 
-def awkward(free: int, shortest: int) -> tuple[int, int]:
+def awkward(free: int, shortest: int, number: int = 1) -> tuple[int, int]:
     """Return where a booking must not begin, and where it must not end, to leave no hole shorter than `shortest`.
 
-    Both are sets of ticks: a booking that begins at (ends at) one of them leaves a short hole before (after) it.
+    Both are sets of ticks, side by side for so many leads: a booking that begins at (ends at) one of them leaves a
+    short hole before (after) it.
     """
     shortest = max(shortest, 1)
-    useful = ticks.starts(free, shortest)
-    return free << 1 & ~(useful << shortest), free & ~useful
+    useful = starts(free, shortest, number)
+    return shifted(free, 1, number) & ~shifted(useful, shortest, number), free & ~useful
 
 
 def moving(booked: Slot | None, slot: Slot, today: date, weights: Weights) -> int:

@@ -120,17 +120,17 @@ class Cascade:
         everything = ticks.span(0, self.roster.days[on].length_minutes)
         yield "site_closed", 0 if self.roster.days[on].closed else everything
         yield "in_the_past", self.idle.open_starts(step, on) | ~self.unhurried.open_starts(step, on)
-        is_able = all(self.starts.able(stretches, on) for stretches in roles.values())
+        is_able = all(self.starts.able(step, role, on) for role in roles)
         yield "lacks_capability", everything if is_able else 0
         on_duty = everything
-        for stretches in roles.values():
-            on_duty &= self.idle.role_starts(stretches, on)
+        for role in roles:
+            on_duty &= self.idle.role_starts(step, role, on)
         yield "off_duty", on_duty
-        yield "lead_busy", self.starts.role_starts(roles[step.lead_role], on)
+        yield "lead_busy", self.starts.role_starts(step, step.lead_role, on)
         others = everything
-        for role, stretches in roles.items():
+        for role in roles:
             if role != step.lead_role:
-                others &= self.starts.role_starts(stretches, on)
+                others &= self.starts.role_starts(step, role, on)
         yield "others_busy", others
         yield "patient_busy", self.unwished.open_starts(step, on)
         wished, possible = 0, 0

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from . import ticks
 from .facts import Roster, Slot, Step
+from .timetable import Taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,4 +73,5 @@ def with_taken(roster: Roster, slots: Iterable[Slot]) -> Roster:
             busy[key] = tuple(places)
     if not patient:
         return roster
-    return replace(roster, busy={**roster.busy, **busy}, patient_busy={**roster.patient_busy, **patient})
+    more = roster.busy.with_changes(busy) if isinstance(roster.busy, Taken) else {**roster.busy, **busy}
+    return replace(roster, busy=more, patient_busy={**roster.patient_busy, **patient})
