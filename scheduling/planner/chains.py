@@ -26,19 +26,32 @@ from operator import le
 from uuid import UUID
 
 from . import cost
-from .facts import CourseFacts, Moment, ResourceFacts, Roster, SessionFacts, SessionState, Slot, Spacing, StepKind
+from .facts import (
+    CourseFacts,
+    Moment,
+    ResourceFacts,
+    Roster,
+    SessionFacts,
+    SessionState,
+    Slot,
+    Spacing,
+    StepKind,
+    Window,
+)
 from .gates import gate_answers, refuses, turning_dates, yearly_room
+from .grids import ENDLESS, Grid, grids_of
 from .rules import follows, may_be_early
 from .shapes import with_taken
-from .starts import Cheapest, Starts
+from .starts import Starts
 from .windows import GONE, counted, depends_on, references, window_of
 
 LAST_BOUND = 1 << 40
-ENDLESS = 1 << 60
 
 Dates = tuple[int, ...]  # ordinals; of a state, after the count of the year where there is one
 Path = tuple[int, Dates, tuple[int, ...], tuple[int, ...]]  # cost, dates, ticks, leads: compared in this order
-Leader = tuple[int, ResourceFacts, int]  # the lead's rank by id, the lead, what wishes say to it and to the date
+Node = tuple[
+    int, int, int
+]  # what a lead costs on a date at the cheapest start, wishes included; that start; the lead's rank
 START: Path = (0, (), (), ())
 
 
@@ -111,7 +124,7 @@ class Chain:
             course, sessions=tuple(replace(s, booked=None) if s.id in self._inside else s for s in course.sessions)
         )
         self._limits = [_yearly_limit(session) for session in self.sessions]
-        self._is_counted = any(limit is not None for limit in self._limits)
+        self.is_counted = any(limit is not None for limit in self._limits)
         self.first_day = max(today, min(roster.days, default=date.max)).toordinal()
         self.last_day = max(roster.days, default=date.min).toordinal()
         known = {resource.id for resource in roster.resources} | {s.booked.lead for s in self.sessions if s.booked}
@@ -121,14 +134,13 @@ class Chain:
         self.layers = list(self._layers(stay or {}))
         befores = [(), *(layer.kept for layer in self.layers)]
         self._carried = [
-            [before.index(n) + self._is_counted for n in layer.kept[:-1]]
+            [before.index(n) + self.is_counted for n in layer.kept[:-1]]
             for before, layer in zip(befores, self.layers, strict=False)
         ]
         # Sessions of one step have the same times; but not those that have a time to keep or to leave.
-        own = [layer.fixed or layer.stay or (self.moves and layer.session.booked) for layer in self.layers]
         firsts: dict[str, int] = {}
         self._alike = [
-            number if own[number] else firsts.setdefault(session.step.key, number)
+            number if self._has_times_of_its_own(number) else firsts.setdefault(session.step.key, number)
             for number, session in enumerate(self.sessions)
         ]
         # Without a lapse or a fixed date ahead, later dates (and more treatments in the year) leave less: what has no
@@ -146,17 +158,20 @@ class Chain:
         self._rooms: dict[tuple[int, int], int] = {}
         self._least: dict[tuple[int, int], int] = {}
         self._missed_by_date: dict[int, int] = {}
-        self._missed_by_lead: dict[UUID, int] = {}
         self._reach: dict[tuple[int, Dates], Reach] = {}
-        self._leaders: dict[tuple[str, int], list[Leader]] = {}
-        self._nodes: dict[tuple[int, int, int], Cheapest | None] = {}
+        self._nodes: dict[tuple[int, int], list[Node]] = {}
+        self._grids: list[Grid] | None = None
 
     def outcome(self) -> list[Slot] | Stuck:
         """Return the cheapest slots, by position, or where every path ends."""
         hopeless = self._hopeless()
         if hopeless is not None:
             return hopeless
+        self._grids = grids_of(self)
         bound = self._to_go(0, ())
+        if bound == ENDLESS and self._grids is not None:
+            self._grids = None
+            self._to_go(0, ())  # it finds none either, but notes how far paths come
         step = 1 + max((layer.change for layer in self.layers), default=0)
         while bound < ENDLESS:
             path = self._cheapest_within(bound)
@@ -275,7 +290,7 @@ class Chain:
                 continue
             last = min(layer.last, before - 1)
             dates = (on for on in range(last, layer.first - 1, -1) if on not in layer.closed)
-            before = next((on for on in dates if self._least_on(number, on) < ENDLESS), 0)
+            before = next((on for on in dates if self.least_on(number, on) < ENDLESS), 0)
             if not before:
                 return Stuck(layer.session, layer.first, last)
         return None
@@ -284,6 +299,9 @@ class Chain:
         """Return the least that the layers from this one on can cost when no change of lead costs; ENDLESS if none."""
         if number == len(self.layers):
             return 0
+        if self._grids is not None:
+            grid = self._grids[number]
+            return int(grid.to_go[state[-1] - grid.before if state else 0])
         key = (number, state)
         if key not in self._rest:
             if any(all(map(le, dead, state)) for dead in self._dead[number]):
@@ -292,7 +310,7 @@ class Chain:
             for on, timed in self._outwards(number, state):
                 if timed >= best:
                     break
-                price = timed + self._least_on(number, on)
+                price = timed + self.least_on(number, on)
                 if price < best:
                     best = min(best, price + self._to_go(number + 1, self._next(number, state, on)))
             self._rest[key] = best
@@ -307,27 +325,36 @@ class Chain:
         for number in range(len(self.layers)):
             arrivals: dict[Dates, list[tuple[int, list[Path]]]] = {}
             for state, paths in states.items():
-                slack = bound - paths[0][0]
-                for on, timed in self._outwards(number, state):
-                    if timed > slack:
-                        self._cut = True
-                        break
-                    following = self._next(number, state, on)
-                    least = timed + self._least_on(number, on)
-                    if least <= slack and least + self._to_go(number + 1, following) <= slack:
-                        arrivals.setdefault(following, []).append((timed, paths))
-                    else:
-                        self._cut = True
+                for on, timed in self._within(number, state, bound - paths[0][0]):
+                    arrivals.setdefault(self._next(number, state, on), []).append((timed, paths))
             states = {}
             for state, entries in arrivals.items():
                 if paths := self._arrive(number, state[-1], entries, bound - self._to_go(number + 1, state)):
                     states[state] = paths
         return min((paths[0] for paths in states.values()), default=None)
 
+    def _within(self, number: int, state: Dates, slack: int) -> list[tuple[int, int]]:
+        """Return the dates that a state can go on to with no more than so much for all that follows, with their timing."""
+        if self._grids is not None:
+            found, is_cut = self._grids[number].onwards(state[-1] if state else self._grids[number].before, slack)
+            self._cut |= is_cut
+            return found
+        found = []
+        for on, timed in self._outwards(number, state):
+            if timed > slack:
+                self._cut = True
+                break
+            least = timed + self.least_on(number, on)
+            if least <= slack and least + self._to_go(number + 1, self._next(number, state, on)) <= slack:
+                found.append((on, timed))
+            else:
+                self._cut = True
+        return found
+
     def _next(self, number: int, state: Dates, on: int) -> Dates:
         """Return the state after choosing this date in the layer: the dates that are still needed, and this one."""
         dates = (*(state[at] for at in self._carried[number]), on)
-        if not self._is_counted:
+        if not self.is_counted:
             return dates
         is_treatment = self.sessions[number].step.kind is StepKind.TREATMENT
         return (self._in_year(state, on) + is_treatment, *dates)
@@ -397,21 +424,20 @@ class Chain:
         spent, *rest = min(same.values())
         anyone: Path = (spent + layer.change * is_change, *rest)  # type: ignore[assignment]
         found: list[Path] = []
-        for rank, lead, missed in self._who(number, on):
-            if self.keep_lead and is_change:
-                if rank not in same:
-                    continue
-                spent, dates, ticks, leads = same[rank]
-            else:
-                spent, dates, ticks, leads = min(anyone, same[rank]) if rank in same else anyone
-            spent += missed
-            node = self._node(number, on, rank, lead) if spent <= bound else (0, 0)
-            if node is None:
+        for price, tick, rank in self._nodes_on(number, on):
+            if spent + price > bound:
+                self._cut = True
+                break
+            if rank in same:
+                before = same[rank] if self.keep_lead and is_change else min(anyone, same[rank])
+            elif self.keep_lead and is_change:
                 continue
-            if spent + node[0] > bound:
+            else:
+                before = anyone
+            if before[0] + price > bound:
                 self._cut = True
                 continue
-            found.append((spent + node[0], (*dates, on), (*ticks, node[1]), (*leads, rank)))
+            found.append((before[0] + price, (*before[1], on), (*before[2], tick), (*before[3], rank)))
         found.sort()
         if self.keep_lead or len(found) < 2:
             return found
@@ -450,15 +476,8 @@ class Chain:
         if key not in self._reach:
             layer = self.layers[number]
             before = self.layers[number - 1] if number else None
-            known = dict(zip(before.kept, state[self._is_counted :], strict=True)) if before else {}
-            if layer.anchors is None:
-                ids = {self.sessions[n].id: date.fromordinal(known[n]) for n in layer.counted_from}
-                window = window_of(layer.session, self.course, ids)
-            else:
-                window = counted(
-                    [(s, date.fromordinal(known[a]) if isinstance(a, int) else a) for s, a in layer.anchors],
-                    layer.is_certain,
-                )
+            known = dict(zip(before.kept, state[self.is_counted :], strict=True)) if before else {}
+            window = self._window(layer, known)
             earliest = window.earliest_on.toordinal() if window.earliest_on else 0
             lawful = earliest
             if layer.may_be_early:
@@ -471,64 +490,82 @@ class Chain:
             )
         return self._reach[key]
 
+    def window_after(self, number: int, on: int) -> Window:
+        """Return the window of a layer by the date of the one before it, when no earlier one counts."""
+        return self._window(self.layers[number], {number - 1: on})
+
+    def _window(self, layer: Layer, known: Mapping[int, int]) -> Window:
+        if layer.anchors is None:
+            ids = {self.sessions[n].id: date.fromordinal(known[n]) for n in layer.counted_from}
+            return window_of(layer.session, self.course, ids)
+        anchors = [(s, date.fromordinal(known[a]) if isinstance(a, int) else a) for s, a in layer.anchors]
+        return counted(anchors, layer.is_certain)
+
     def _is_open(self, layer: Layer, on: int, earliest: int) -> bool:
         if on in layer.closed:
             return False
         return on >= earliest or may_be_early(layer.session, date.fromordinal(on), self.course)
 
-    def _least_on(self, number: int, on: int) -> int:
+    def least_on(self, number: int, on: int) -> int:
         """Return the least that a date costs besides its timing, whoever leads; ENDLESS when nobody can."""
         key = (self._alike[number], on)
         if key not in self._least:
-            least = ENDLESS
-            for rank, lead, missed in self._who(number, on):
-                node = self._node(number, on, rank, lead) if missed < least else None
-                if node is not None:
-                    least = min(least, missed + node[0])
-            self._least[key] = least
+            if self._has_times_of_its_own(number):
+                self._least[key] = min((price for price, *_ in self._nodes_on(number, on)), default=ENDLESS)
+            else:
+                least = self.starts.least(self.sessions[number].step, date.fromordinal(on))
+                self._least[key] = ENDLESS if least is None else least + self._date_missed(on)
         return self._least[key]
 
-    def _who(self, number: int, on: int) -> list[Leader]:
-        """Return who could lead the session on that date, by id; for a visit that stays, its own lead."""
-        layer = self.layers[number]
-        only = layer.fixed or layer.stay
-        if only is not None and only.on.toordinal() == on:
-            lead = self.starts.resources.get(only.lead, ResourceFacts(only.lead, "", "", ()))
-            return [(self._ranks[lead.id], lead, self._missed(lead, on))]
-        key = (layer.session.step.key, on)
-        if key not in self._leaders:
-            leads = self.starts.leads(layer.session.step, date.fromordinal(on))
-            self._leaders[key] = [(self._ranks[lead.id], lead, self._missed(lead, on)) for lead in leads]
-        return self._leaders[key]
-
-    def _missed(self, lead: ResourceFacts, on: int) -> int:
-        """Return what the wishes say to a date and a lead."""
-        wishes = self.course.wishes
-        if on not in self._missed_by_date:
-            self._missed_by_date[on] = cost.date_wishes_missed(date.fromordinal(on), wishes, self.weights)
-        if lead.id not in self._missed_by_lead:
-            is_known = lead.id in self.starts.resources
-            self._missed_by_lead[lead.id] = cost.lead_wishes_missed(lead, wishes, self.weights) if is_known else 0
-        return self._missed_by_date[on] + self._missed_by_lead[lead.id]
-
-    def _node(self, number: int, on: int, rank: int, lead: ResourceFacts) -> Cheapest | None:
-        """Return the cost of time of day, holes and a move for the cheapest start, and that start."""
-        key = (self._alike[number], on, rank)
+    def _nodes_on(self, number: int, on: int) -> list[Node]:
+        """Return what each lead costs on a date besides timing and change, the cheapest first, and its cheapest start."""
+        key = (self._alike[number], on)
         if key not in self._nodes:
-            self._nodes[key] = self._priced(self.layers[number], date.fromordinal(on), lead)
+            layer, missed, day = self.layers[number], self._date_missed(on), date.fromordinal(on)
+            only = layer.fixed or layer.stay
+            if only is not None and only.on == day:
+                lead = self.starts.resources.get(only.lead)
+                step, tick = layer.session.step, only.tick
+                lead = lead or ResourceFacts(only.lead, "", "", ())
+                price = missed + self._lead_missed(lead) + self.starts.price_of(step, day, lead, tick)
+                self._nodes[key] = [(price, tick, self._ranks[only.lead])]
+            else:
+                self._nodes[key] = sorted(
+                    (missed + price, tick, self._ranks[lead.id])
+                    for price, tick, lead in self._times_of_leads(layer, day)
+                )
         return self._nodes[key]
 
-    def _priced(self, layer: Layer, on: date, lead: ResourceFacts) -> Cheapest | None:
-        step, booked, only = layer.session.step, layer.session.booked, layer.fixed or layer.stay
-        if only is not None and only.on == on:
-            return self.starts.price_of(step, on, lead, only.tick), only.tick
-        best = self.starts.cheapest(step, on, lead)
-        if best is None or not self.moves or booked is None:
-            return best
-        moved = (best[0] + cost.moving_to(booked, on, self.today, self.weights), best[1])
-        if on == booked.on and lead.id == booked.lead and self.starts.is_possible(step, on, lead, booked.tick):
-            return min(moved, (self.starts.price_of(step, on, lead, booked.tick), booked.tick))
-        return moved
+    def _times_of_leads(self, layer: Layer, on: date) -> Iterator[tuple[int, int, ResourceFacts]]:
+        """Yield each lead's cheapest start, where leaving a booked time costs, with what it costs."""
+        step, booked = layer.session.step, layer.session.booked
+        for price, tick, lead in self.starts.of_leads(step, on):
+            if not self.moves or booked is None:
+                yield price, tick, lead
+                continue
+            best = price + cost.moving_to(booked, on, self.today, self.weights), tick
+            is_there = on == booked.on and lead.id == booked.lead
+            if is_there and self.starts.is_possible(step, on, lead, booked.tick):
+                as_booked = self.starts.price_of(step, on, lead, booked.tick) + self._lead_missed(lead)
+                best = min(best, (as_booked, booked.tick))
+            yield *best, lead
+
+    def _has_times_of_its_own(self, number: int) -> bool:
+        """Whether other starts count for a session than for the others of its step: it has one to keep, or to leave."""
+        layer = self.layers[number]
+        return bool(layer.fixed or layer.stay or (self.moves and layer.session.booked))
+
+    def _date_missed(self, on: int) -> int:
+        """Return what the wishes say to a date."""
+        if on not in self._missed_by_date:
+            missed = cost.date_wishes_missed(date.fromordinal(on), self.course.wishes, self.weights)
+            self._missed_by_date[on] = missed
+        return self._missed_by_date[on]
+
+    def _lead_missed(self, lead: ResourceFacts) -> int:
+        """Return what the wishes say to a lead; nothing to one who is not there any more."""
+        is_known = lead.id in self.starts.resources
+        return cost.lead_wishes_missed(lead, self.course.wishes, self.weights) if is_known else 0
 
     def _slots(self, path: Path) -> list[Slot]:
         slots = []

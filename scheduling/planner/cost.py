@@ -20,6 +20,9 @@ from dataclasses import dataclass, fields
 from datetime import date
 from functools import reduce
 
+import numpy as np
+from numpy.typing import NDArray
+
 from . import ticks
 from .facts import CostParts, CourseFacts, Day, ResourceFacts, Roster, SessionFacts, Slot, Window, Wishes
 from .shapes import free_of
@@ -74,6 +77,19 @@ def timing(window: Window, today: date, weights: Weights) -> Slope:
         return Slope(max(window.earliest_on or today, today).toordinal(), 0, 0, weights.lateness_per_day)
     early, late = weights.spacing_early_per_day, weights.spacing_late_per_day
     return Slope(window.target_on.toordinal(), window.tolerance_days, early, late)
+
+
+def timed(
+    anchor: NDArray[np.int64],
+    tolerance: NDArray[np.int64],
+    early: NDArray[np.int64],
+    late: NDArray[np.int64],
+    on: NDArray[np.int64],
+) -> NDArray[np.int64]:
+    """Return `Slope.at` of many slopes (down) for many dates (across)."""
+    away = on - anchor[:, None]
+    beyond = np.maximum(np.abs(away) - tolerance[:, None], 0)
+    return beyond * np.where(away < 0, early[:, None], late[:, None])
 
 
 def counts_change(before: SessionFacts | None, session: SessionFacts) -> bool:

@@ -11,13 +11,17 @@ from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from uuid import UUID
 
+import numpy as np
+from numpy.typing import NDArray
+
 from . import cost, ticks
 from .facts import ResourceFacts, Roster, SessionFacts, Slot, Step, Use, Wishes
 from .shapes import Stretch, free_of, stretches_of
-from .timetable import LANE_BYTES, ONE_LANE, Taken, TimeTable, lane, packed, repeated, shifted, united
+from .timetable import LANE_BYTES, ONE_LANE, Taken, TimeTable, each_lane, lane, packed, repeated, shifted, united
 from .timetable import starts as starts_of
 
 Cheapest = tuple[int, int]  # cost of the time of day and of holes; tick
+CHUNK = 64  # dates whose free time is worked out at once
 Priced = tuple[int, int]  # that cost; lanes with the leads' starts that have it
 
 
@@ -37,9 +41,8 @@ class Crew:
         self._rows = on_duty.rows(self.ranks)
         places = max((resource.places for resource in self.members), default=1)
         self._taken = [(table, table.rows(self.ranks)) for table in busy.places[:places]]
-        self._with_place = [self.lanes_of(r.places > place for r in self.members) for place in range(places)]
-        self._free: tuple[int, list[int]] = (0, [])  # of the date that was asked for last
-        self._starts: dict[int, int] = {}
+        self._has_place = [np.array([r.places > place for r in self.members], np.uint8) for place in range(places)]
+        self._free: dict[int, list[NDArray[np.uint8]]] = {}
 
     def lanes_of(self, chosen: Iterator[bool]) -> int:
         """Return lanes that are full for the chosen members, and empty for the others."""
@@ -56,30 +59,36 @@ class Crew:
 
     def free(self, on: date) -> list[int]:
         """Return lanes with the minutes on duty and not taken, for each place."""
-        ordinal = on.toordinal()
-        if self._free[0] != ordinal:
-            duty = self._on_duty.lanes(self._rows, ordinal)
-            if unable := self._unable(on):
-                duty &= self.lanes_of(n not in unable for n in range(self.number))
-            free = [duty & having for having in self._with_place] if len(self._with_place) > 1 else [duty]
-            if duty:
-                for place, (table, rows) in enumerate(self._taken):
-                    free[place] &= ~table.lanes(rows, ordinal)
-            self._free = (ordinal, free)
-        return self._free[1]
+        chunk, at = divmod(on.toordinal(), CHUNK)
+        if chunk not in self._free:
+            self._free[chunk] = self._free_during(chunk * CHUNK)
+        free = [int.from_bytes(place[at].tobytes(), "little") for place in self._free[chunk]]
+        if self._at_times and (unable := self._unable(on)):
+            able = self.lanes_of(n not in unable for n in range(self.number))
+            return [place & able for place in free]
+        return free
+
+    def _free_during(self, first: int) -> list[NDArray[np.uint8]]:
+        """Return for each place the bytes of the lanes on the dates of a chunk."""
+        duty = self._on_duty.bits(self._rows, first, CHUNK)
+        free = []
+        for place, has_place in enumerate(self._has_place):
+            of_place = duty if has_place.all() else duty * has_place[:, None]
+            if place < len(self._taken):
+                table, rows = self._taken[place]
+                of_place = of_place & ~table.bits(rows, first, CHUNK)
+            free.append(of_place)
+        return free
 
     def starts(self, on: date) -> int:
         """Return lanes with the starts at which each member has a free place for each of the stretches."""
-        ordinal = on.toordinal()
-        if ordinal not in self._starts:
-            free, found = self.free(on), -1
-            for stretch in self.stretches:
-                length, any_place = stretch.until_minute - stretch.from_minute, 0
-                for place in free:
-                    any_place |= starts_of(place, length, self.number) if place else 0
-                found &= shifted(any_place, -stretch.from_minute, self.number)
-            self._starts[ordinal] = found
-        return self._starts[ordinal]
+        free, found = self.free(on), -1
+        for stretch in self.stretches:
+            length, any_place = stretch.until_minute - stretch.from_minute, 0
+            for place in free:
+                any_place |= starts_of(place, length, self.number) if place else 0
+            found &= shifted(any_place, -stretch.from_minute, self.number)
+        return found
 
 
 class Shape:
@@ -113,6 +122,7 @@ class Starts:
         self._priced: dict[tuple[str, date], list[Priced]] = {}
         self._by_missed: dict[str, list[tuple[int, int]]] = {}
         self._wished: dict[tuple[date, int], int] = {}
+        self._repeated: dict[tuple[int, int], int] = {}
 
     def shape(self, step: Step) -> Shape:
         if step.key not in self._shapes:
@@ -184,8 +194,10 @@ class Starts:
         """
         key = (step.key, on)
         if key not in self._priced:
-            common, leads = self.common(step, on), self.shape(step).leads
-            possible = leads.starts(on) & repeated(common, leads.number) if common else 0
+            leads = self.shape(step).leads
+            possible = leads.starts(on)
+            if possible:
+                possible &= repeated(self.common(step, on), leads.number)
             if possible and self.wishes.strict:
                 possible &= leads.lanes_of(not self._is_refused(lead) for lead in leads.members)
             self._priced[key] = sorted(self._classes(step, on, possible).items()) if possible else []
@@ -206,15 +218,21 @@ class Starts:
 
     def of_leads(self, step: Step, on: date) -> list[tuple[int, int, ResourceFacts]]:
         """Return for each lead the cost of the cheapest start, with wishes for a lead, and the first such start."""
-        found = []
-        for missed, lanes in self._leads_by_missed(step):
-            left = lanes
-            for rank, lead in enumerate(self.shape(step).leads.members):
-                if lane(left, rank):
-                    best = self.cheapest(step, on, lead)
-                    if best is not None:
-                        found.append((missed + best[0], best[1], lead))
+        found, leads = [], self.shape(step).leads.members
+        for missed, of_these in self._leads_by_missed(step):
+            left = set(range(len(leads)))
+            for price, starts in self.priced(step, on):
+                for rank, mask in each_lane(starts & of_these):
+                    if rank in left and (tick := self._first_filled(step, on, leads[rank], mask)) is not None:
+                        left.discard(rank)
+                        found.append((missed + price, tick, leads[rank]))
         return found
+
+    def _first_filled(self, step: Step, on: date, lead: ResourceFacts, starts: int) -> int | None:
+        """Return the first of these starts that can really be filled."""
+        if self.shape(step).is_separate:
+            return ticks.lowest(starts)
+        return next((tick for tick in ticks.each(starts) if self.uses(step, on, lead, tick) is not None), None)
 
     def cheapest(self, step: Step, on: date, lead: ResourceFacts) -> Cheapest | None:
         """Return the least cost of time of day and holes for a lead on a date, and the first start that has it."""
@@ -293,8 +311,7 @@ class Starts:
         classes, shape = {0: possible}, self.shape(step)
         leads = shape.leads
         if self.weights.time_of_day:
-            wished = repeated(self.wished(on, shape.minutes) & ONE_LANE, leads.number)
-            classes = _split(classes, ~wished, self.weights.time_of_day)
+            classes = _split(classes, possible & ~self._wished_lanes(on, step), self.weights.time_of_day)
         if self.weights.hole and leads.stretches:
             first, last = leads.stretches[0].from_minute, leads.stretches[-1].until_minute
             begins, ends = cost.awkward(leads.free(on)[0], self.roster.shortest_useful_minutes, leads.number)
@@ -302,6 +319,12 @@ class Starts:
             classes = _split(classes, shifted(begins, -first, leads.number) & in_one_place, self.weights.hole)
             classes = _split(classes, shifted(ends, -last, leads.number) & in_one_place, self.weights.hole)
         return classes
+
+    def _wished_lanes(self, on: date, step: Step) -> int:
+        wished, number = self.wished(on, step.minutes) & ONE_LANE, self.shape(step).leads.number
+        if (wished, number) not in self._repeated:
+            self._repeated[wished, number] = repeated(wished, number)
+        return self._repeated[wished, number]
 
     def _leads_by_missed(self, step: Step) -> list[tuple[int, int]]:
         """Return what wishes for a lead cost, the least first, with lanes that are full for the leads who cost it."""
@@ -317,12 +340,13 @@ class Starts:
         return self.wishes.strict and cost.lead_wishes_missed(lead, self.wishes, cost.Weights()) > 0
 
 
-def _split(classes: dict[int, int], dearer: int, by: int) -> dict[int, int]:
+def _split(classes: Mapping[int, int], dearer: int, by: int) -> dict[int, int]:
     result: dict[int, int] = {}
     for price, starts in classes.items():
-        for mask, at in ((starts & ~dearer, price), (starts & dearer, price + by)):
-            if mask:
-                result[at] = result.get(at, 0) | mask
+        by_more = starts & dearer
+        for at, lanes in ((price, starts ^ by_more), (price + by, by_more)):
+            if lanes:
+                result[at] = result.get(at, 0) | lanes
     return result
 
 

@@ -47,7 +47,8 @@ class TimeTable(Mapping[tuple[UUID, date], int]):
 
     def __getitem__(self, key: tuple[UUID, date]) -> int:
         resource, on = key
-        minutes = self.lanes(self.rows([resource]), on.toordinal())
+        row, at = self._rows.get(resource, -1), on.toordinal() - self._first
+        minutes = int.from_bytes(self._bits[at, row].tobytes(), "little") if 0 <= at < len(self._bits) else 0
         if not minutes:
             raise KeyError(key)
         return minutes
@@ -61,15 +62,18 @@ class TimeTable(Mapping[tuple[UUID, date], int]):
         return int(self._bits.any(axis=2).sum())
 
     def rows(self, resources: Iterable[UUID]) -> Rows:
-        """Return where these resources stand in the table, for `lanes`; those it does not know have no time."""
+        """Return where these resources stand in the table, for `bits`; those it does not know have no time."""
         return np.array([self._rows.get(resource, -1) for resource in resources], np.intp)
 
-    def lanes(self, rows: Rows, on: int) -> int:
-        """Return the minutes of these rows on a date (an ordinal), in their order."""
-        at = on - self._first
-        if not 0 <= at < len(self._bits):
-            return 0
-        return int.from_bytes(self._bits[at].take(rows, axis=0).tobytes(), "little")
+    def bits(self, rows: Rows, first: int, days: int) -> NDArray[np.uint8]:
+        """Return the minutes of these rows, in their order, on so many dates from an ordinal on: [date, row, byte]."""
+        since = first - self._first
+        known = self._bits[max(since, 0) : max(since + days, 0)].take(rows, axis=1)
+        if len(known) == days:
+            return known
+        whole = np.zeros((days, len(rows), LANE_BYTES), np.uint8)
+        whole[max(-since, 0) : max(-since, 0) + len(known)] = known
+        return whole
 
     def with_changes(self, minutes: Mapping[tuple[UUID, date], int]) -> TimeTable:
         """Return a table in which these entries are others; those on dates outside the table are left out."""
@@ -130,9 +134,7 @@ class Taken(Mapping[tuple[UUID, date], tuple[int, ...]]):
 
 def _by_place(minutes: Mapping[tuple[UUID, date], tuple[int, ...]]) -> list[dict[tuple[UUID, date], int]]:
     most = max(map(len, minutes.values()), default=0)
-    return [
-        {key: taken[place] for key, taken in minutes.items() if place < len(taken)} for place in range(most)
-    ]
+    return [{key: taken[place] for key, taken in minutes.items() if place < len(taken)} for place in range(most)]
 
 
 def repeated(minutes: int, times: int) -> int:
@@ -142,6 +144,16 @@ def repeated(minutes: int, times: int) -> int:
 
 def lane(lanes: int, number: int) -> int:
     return lanes >> number * LANE & ONE_LANE
+
+
+def each_lane(lanes: int) -> Iterator[tuple[int, int]]:
+    """Yield the lanes that are not empty, with their numbers."""
+    number = 0
+    while lanes:
+        empty = ((lanes & -lanes).bit_length() - 1) // LANE
+        number, lanes = number + empty, lanes >> empty * LANE
+        yield number, lanes & ONE_LANE
+        number, lanes = number + 1, lanes >> LANE
 
 
 def united(lanes: int, number: int) -> int:

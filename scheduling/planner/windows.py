@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import lru_cache
 from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
 
 from .amounts import after
 from .facts import (
@@ -120,6 +125,47 @@ def counted(anchors: list[tuple[Spacing, date | None]], performed: bool = True) 
         target_on = target_on and max(target_on, earliest_on)
         overdue_on = overdue_on and max(overdue_on, earliest_on + timedelta(days=1))
     return Window(floor_on, earliest_on, target_on, overdue_on, lapse_on, tolerance, provisional=not performed)
+
+
+NEVER = date.max.toordinal() + 1
+
+
+@dataclass(frozen=True, slots=True)
+class WindowsAfter:
+    """The windows that spacings give when all count from one date, for each of many dates; ordinals.
+
+    Blanks are 0 in `earliest` and `target`, and NEVER in `lapse`.
+    """
+
+    earliest: NDArray[np.int64]
+    target: NDArray[np.int64]
+    lapse: NDArray[np.int64]
+    tolerance: NDArray[np.int64]
+
+
+def windows_after(spacings: tuple[Spacing, ...], first: int, last: int) -> WindowsAfter:
+    """Return the windows of a session whose spacings all count from one date, for each date in [first, last]."""
+    years = range(date.fromordinal(first).year, date.fromordinal(last).year + 1)
+    since = first - date(years[0], 1, 1).toordinal()
+    rows = np.concatenate([_after_dates_of(spacings, year) for year in years])[since : since + last - first + 1]
+    return WindowsAfter(*rows.T)
+
+
+@lru_cache(maxsize=1024)
+def _after_dates_of(spacings: tuple[Spacing, ...], year: int) -> NDArray[np.int64]:
+    """Return a row for each date of a year; protocols are few, and each is asked about the same years again and again."""
+    found = []
+    for on in range(date(year, 1, 1).toordinal(), date(year, 12, 31).toordinal() + 1):
+        window = counted([(spacing, date.fromordinal(on)) for spacing in spacings])
+        found.append(
+            (
+                window.earliest_on.toordinal() if window.earliest_on else 0,
+                window.target_on.toordinal() if window.target_on else 0,
+                window.lapse_on.toordinal() if window.lapse_on else NEVER,
+                window.tolerance_days,
+            )
+        )
+    return np.array(found, np.int64)
 
 
 def late_band_of(session: SessionFacts, on: date, course: CourseFacts) -> Late | None:
