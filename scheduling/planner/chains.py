@@ -25,6 +25,9 @@ from datetime import date
 from operator import le
 from uuid import UUID
 
+import numpy as np
+from numpy.typing import NDArray
+
 from . import cost
 from .facts import (
     CourseFacts,
@@ -35,23 +38,22 @@ from .facts import (
     SessionState,
     Slot,
     Spacing,
+    Step,
     StepKind,
     Window,
 )
 from .gates import gate_answers, refuses, turning_dates, yearly_room
-from .grids import ENDLESS, Grid, grids_of
+from .grids import Grid, grids_of
 from .rules import follows, may_be_early
 from .shapes import with_taken
-from .starts import Starts
+from .starts import ENDLESS, Starts
 from .windows import GONE, counted, depends_on, references, window_of
 
 LAST_BOUND = 1 << 40
 
 Dates = tuple[int, ...]  # ordinals; of a state, after the count of the year where there is one
 Path = tuple[int, Dates, tuple[int, ...], tuple[int, ...]]  # cost, dates, ticks, leads: compared in this order
-Node = tuple[
-    int, int, int
-]  # what a lead costs on a date at the cheapest start, wishes included; that start; the lead's rank
+Node = tuple[int, int]  # what a lead costs on a date at the cheapest start, by wishes too; the lead's rank by id
 START: Path = (0, (), (), ())
 
 
@@ -160,18 +162,17 @@ class Chain:
         self._missed_by_date: dict[int, int] = {}
         self._reach: dict[tuple[int, Dates], Reach] = {}
         self._nodes: dict[tuple[int, int], list[Node]] = {}
+        self._ticks: dict[tuple[int, int, int], int] = {}
         self._grids: list[Grid] | None = None
 
     def outcome(self) -> list[Slot] | Stuck:
         """Return the cheapest slots, by position, or where every path ends."""
-        hopeless = self._hopeless()
-        if hopeless is not None:
-            return hopeless
         self._grids = grids_of(self)
+        if self._grids is None or self._to_go(0, ()) == ENDLESS:
+            hopeless = self._hopeless()
+            if hopeless is not None:
+                return hopeless
         bound = self._to_go(0, ())
-        if bound == ENDLESS and self._grids is not None:
-            self._grids = None
-            self._to_go(0, ())  # it finds none either, but notes how far paths come
         step = 1 + max((layer.change for layer in self.layers), default=0)
         while bound < ENDLESS:
             path = self._cheapest_within(bound)
@@ -179,6 +180,8 @@ class Chain:
                 return self._slots(path)
             bound = min(bound + step, LAST_BOUND) if self._cut and bound < LAST_BOUND else ENDLESS
             step *= 2
+        self._grids = None
+        self._to_go(0, ())  # without tables, to note how far paths come
         return self._stuck()
 
     # --- layers ---------------------------------------------------------------------------------------------------
@@ -334,7 +337,7 @@ class Chain:
         return min((paths[0] for paths in states.values()), default=None)
 
     def _within(self, number: int, state: Dates, slack: int) -> list[tuple[int, int]]:
-        """Return the dates that a state can go on to with no more than so much for all that follows, with their timing."""
+        """Return the dates that a state can go on to for no more than so much in all, with their timing."""
         if self._grids is not None:
             found, is_cut = self._grids[number].onwards(state[-1] if state else self._grids[number].before, slack)
             self._cut |= is_cut
@@ -424,7 +427,7 @@ class Chain:
         spent, *rest = min(same.values())
         anyone: Path = (spent + layer.change * is_change, *rest)  # type: ignore[assignment]
         found: list[Path] = []
-        for price, tick, rank in self._nodes_on(number, on):
+        for price, rank in self._nodes_on(number, on):
             if spent + price > bound:
                 self._cut = True
                 break
@@ -437,6 +440,7 @@ class Chain:
             if before[0] + price > bound:
                 self._cut = True
                 continue
+            tick = self._tick(number, on, rank)
             found.append((before[0] + price, (*before[1], on), (*before[2], tick), (*before[3], rank)))
         found.sort()
         if self.keep_lead or len(found) < 2:
@@ -498,8 +502,9 @@ class Chain:
         if layer.anchors is None:
             ids = {self.sessions[n].id: date.fromordinal(known[n]) for n in layer.counted_from}
             return window_of(layer.session, self.course, ids)
-        anchors = [(s, date.fromordinal(known[a]) if isinstance(a, int) else a) for s, a in layer.anchors]
-        return counted(anchors, layer.is_certain)
+        return counted(
+            [(s, date.fromordinal(known[a]) if isinstance(a, int) else a) for s, a in layer.anchors], layer.is_certain
+        )
 
     def _is_open(self, layer: Layer, on: int, earliest: int) -> bool:
         if on in layer.closed:
@@ -510,45 +515,66 @@ class Chain:
         """Return the least that a date costs besides its timing, whoever leads; ENDLESS when nobody can."""
         key = (self._alike[number], on)
         if key not in self._least:
-            if self._has_times_of_its_own(number):
-                self._least[key] = min((price for price, *_ in self._nodes_on(number, on)), default=ENDLESS)
+            if self._has_times_of_its_own(number) or not self.starts.shape(self.sessions[number].step).is_separate:
+                self._least[key] = min((price for price, _ in self._nodes_on(number, on)), default=ENDLESS)
             else:
-                least = self.starts.least(self.sessions[number].step, date.fromordinal(on))
-                self._least[key] = ENDLESS if least is None else least + self._date_missed(on)
+                self._least[key] = int(self.least_between(number, on, on)[0])
         return self._least[key]
 
+    def least_between(self, number: int, first: int, last: int) -> NDArray[np.int64]:
+        """Return `least_on` for each date of [first, last], or less where one resource could fill two roles."""
+        if self._has_times_of_its_own(number):
+            return np.array([self.least_on(number, on) for on in range(first, last + 1)], np.int64)
+        missed = [self._date_missed(on) for on in range(first, last + 1)]
+        least = self.starts.least_between(self.sessions[number].step, first, last)
+        return np.minimum(least + np.array(missed, np.int64), ENDLESS)
+
     def _nodes_on(self, number: int, on: int) -> list[Node]:
-        """Return what each lead costs on a date besides timing and change, the cheapest first, and its cheapest start."""
+        """Return what each lead costs on a date besides timing and change, the cheapest first."""
         key = (self._alike[number], on)
         if key not in self._nodes:
             layer, missed, day = self.layers[number], self._date_missed(on), date.fromordinal(on)
             only = layer.fixed or layer.stay
             if only is not None and only.on == day:
-                lead = self.starts.resources.get(only.lead)
-                step, tick = layer.session.step, only.tick
+                rank, lead = self._ranks[only.lead], self.starts.resources.get(only.lead)
+                price = self.starts.lead_missed(lead) if lead else 0  # nothing to one who is not there any more
                 lead = lead or ResourceFacts(only.lead, "", "", ())
-                price = missed + self._lead_missed(lead) + self.starts.price_of(step, day, lead, tick)
-                self._nodes[key] = [(price, tick, self._ranks[only.lead])]
+                price += self.starts.price_of(layer.session.step, day, lead, only.tick)
+                self._ticks[*key, rank] = only.tick
+                self._nodes[key] = [(missed + price, rank)]
             else:
-                self._nodes[key] = sorted(
-                    (missed + price, tick, self._ranks[lead.id])
-                    for price, tick, lead in self._times_of_leads(layer, day)
-                )
+                nodes = [(missed + price, self._ranks[lead.id]) for price, lead in self._of_leads(number, layer, day)]
+                self._nodes[key] = sorted(nodes)
         return self._nodes[key]
 
-    def _times_of_leads(self, layer: Layer, on: date) -> Iterator[tuple[int, int, ResourceFacts]]:
-        """Yield each lead's cheapest start, where leaving a booked time costs, with what it costs."""
+    def _of_leads(self, number: int, layer: Layer, on: date) -> Iterator[tuple[int, ResourceFacts]]:
+        """Yield what each lead's cheapest start costs, where leaving a booked time costs."""
         step, booked = layer.session.step, layer.session.booked
-        for price, tick, lead in self.starts.of_leads(step, on):
+        for price, lead in self.starts.of_leads(step, on):
             if not self.moves or booked is None:
-                yield price, tick, lead
+                yield price, lead
                 continue
-            best = price + cost.moving_to(booked, on, self.today, self.weights), tick
+            moved = price + cost.moving_to(booked, on, self.today, self.weights), self._cheapest_tick(step, on, lead)
             is_there = on == booked.on and lead.id == booked.lead
             if is_there and self.starts.is_possible(step, on, lead, booked.tick):
-                as_booked = self.starts.price_of(step, on, lead, booked.tick) + self._lead_missed(lead)
-                best = min(best, (as_booked, booked.tick))
-            yield *best, lead
+                as_booked = self.starts.price_of(step, on, lead, booked.tick) + self.starts.lead_missed(lead)
+                moved = min(moved, (as_booked, booked.tick))
+            self._ticks[number, on.toordinal(), self._ranks[lead.id]] = moved[1]
+            yield moved[0], lead
+
+    def _tick(self, number: int, on: int, rank: int) -> int:
+        """Return the first of a lead's cheapest starts on a date."""
+        key = (self._alike[number], on, rank)
+        if key not in self._ticks:
+            lead = self.starts.resources[self._ids[rank]]
+            self._ticks[key] = self._cheapest_tick(self.sessions[number].step, date.fromordinal(on), lead)
+        return self._ticks[key]
+
+    def _cheapest_tick(self, step: Step, on: date, lead: ResourceFacts) -> int:
+        best = self.starts.cheapest(step, on, lead)
+        if best is None:
+            raise ValueError("the lead has no start that day")
+        return best[1]
 
     def _has_times_of_its_own(self, number: int) -> bool:
         """Whether other starts count for a session than for the others of its step: it has one to keep, or to leave."""
@@ -561,11 +587,6 @@ class Chain:
             missed = cost.date_wishes_missed(date.fromordinal(on), self.course.wishes, self.weights)
             self._missed_by_date[on] = missed
         return self._missed_by_date[on]
-
-    def _lead_missed(self, lead: ResourceFacts) -> int:
-        """Return what the wishes say to a lead; nothing to one who is not there any more."""
-        is_known = lead.id in self.starts.resources
-        return cost.lead_wishes_missed(lead, self.course.wishes, self.weights) if is_known else 0
 
     def _slots(self, path: Path) -> list[Slot]:
         slots = []

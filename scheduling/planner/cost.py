@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from . import ticks
 from .facts import CostParts, CourseFacts, Day, ResourceFacts, Roster, SessionFacts, Slot, Window, Wishes
 from .shapes import free_of
-from .timetable import shifted, starts
+from .timetable import Words, as_int, as_words, shifted, starts
 from .windows import window_of
 
 
@@ -89,7 +89,8 @@ def timed(
     """Return `Slope.at` of many slopes (down) for many dates (across)."""
     away = on - anchor[:, None]
     beyond = np.maximum(np.abs(away) - tolerance[:, None], 0)
-    return beyond * np.where(away < 0, early[:, None], late[:, None])
+    prices: NDArray[np.int64] = beyond * np.where(away < 0, early[:, None], late[:, None])
+    return prices
 
 
 def counts_change(before: SessionFacts | None, session: SessionFacts) -> bool:
@@ -112,15 +113,20 @@ def wished_starts(day: Day, minutes: int, wishes: Wishes) -> int:
     return ticks.within_wall_hours(day, minutes, wishes.from_minute, wishes.until_minute)
 
 
-def awkward(free: int, shortest: int, number: int = 1) -> tuple[int, int]:
+def awkward(free: int, shortest: int) -> tuple[int, int]:
     """Return where a booking must not begin, and where it must not end, to leave no hole shorter than `shortest`.
 
-    Both are sets of ticks, side by side for so many leads: a booking that begins at (ends at) one of them leaves a
-    short hole before (after) it.
+    Both are sets of ticks: a booking that begins at (ends at) one of them leaves a short hole before (after) it.
     """
+    begins, ends = awkward_words(as_words(free), shortest)
+    return as_int(begins), as_int(ends)
+
+
+def awkward_words(free: Words, shortest: int) -> tuple[Words, Words]:
+    """Return `awkward` of many days at once."""
     shortest = max(shortest, 1)
-    useful = starts(free, shortest, number)
-    return shifted(free, 1, number) & ~shifted(useful, shortest, number), free & ~useful
+    useful = starts(free, shortest)
+    return shifted(free, 1) & ~shifted(useful, shortest), free & ~useful
 
 
 def moving(booked: Slot | None, slot: Slot, today: date, weights: Weights) -> int:

@@ -7,21 +7,19 @@ no search of states: the least that the rest can cost comes from one table for e
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import cost
+from .starts import ENDLESS
 from .windows import NEVER, windows_after
 
 if TYPE_CHECKING:
     from .chains import Chain, Layer
 
 Ordinals = NDArray[np.int64]
-
-ENDLESS = 1 << 60
 
 
 @dataclass(slots=True)
@@ -58,11 +56,11 @@ def grids_of(chain: Chain) -> list[Grid] | None:
             return None
         grids.append(grid)
         rows = grid.first + np.arange(grid.timed.shape[1])
-    later = np.zeros(grids[-1].timed.shape[1], np.int64) if grids else None
+    later = np.zeros(len(grids[-1].rest) if grids else 0, np.int64)
     for number in reversed(range(len(grids))):
         grid = grids[number]
-        least = [chain.least_on(number, grid.first + at) for at in range(len(grid.rest))]
-        grid.rest = np.minimum(np.array(least, np.int64) + later, ENDLESS)
+        least = chain.least_between(number, grid.first, grid.first + len(grid.rest) - 1)
+        grid.rest = np.minimum(least + later, ENDLESS)
         grid.to_go = later = np.minimum((grid.timed + grid.rest).min(axis=1), ENDLESS)
     return grids
 
@@ -111,18 +109,17 @@ def _timings(chain: Chain, number: int, layer: Layer, rows: Ordinals) -> tuple[O
     """Return for each row: earliest, the anchor of the timing, lapse, tolerance, and the prices of early and late."""
     weights, today = chain.weights, chain.today.toordinal()
     spacings = tuple(spacing for spacing, _ in layer.anchors or ())
-    if number and spacings and all(anchor == number - 1 for _, anchor in layer.anchors or () if type(anchor) is int):
-        if not any(isinstance(anchor, date) for _, anchor in layer.anchors or ()):
-            found = windows_after(spacings, int(rows[0]), int(rows[-1]))
-            has_target = found.target > 0
-            return (
-                found.earliest,
-                np.where(has_target, found.target, np.maximum(found.earliest, today)),
-                found.lapse,
-                np.where(has_target, found.tolerance, 0),
-                np.where(has_target, weights.spacing_early_per_day, 0),
-                np.where(has_target, weights.spacing_late_per_day, weights.lateness_per_day),
-            )
+    if number and spacings and all(anchor == number - 1 for _, anchor in layer.anchors or ()):
+        found = windows_after(spacings, int(rows[0]), int(rows[-1]))
+        has_target = found.target > 0
+        return (
+            found.earliest,
+            np.where(has_target, found.target, np.maximum(found.earliest, today)),
+            found.lapse,
+            np.where(has_target, found.tolerance, 0),
+            np.where(has_target, weights.spacing_early_per_day, 0),
+            np.where(has_target, weights.spacing_late_per_day, weights.lateness_per_day),
+        )
     windows = [chain.window_after(number, int(row)) for row in rows] if layer.counted_from else []
     windows = windows or [chain.window_after(number, 0)] * len(rows)
     slopes = [cost.timing(window, chain.today, weights) for window in windows]

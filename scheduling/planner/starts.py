@@ -7,9 +7,10 @@ together, side by side in one int: see `timetable`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date, timedelta
-from uuid import UUID
+from functools import lru_cache, reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,22 +18,21 @@ from numpy.typing import NDArray
 from . import cost, ticks
 from .facts import ResourceFacts, Roster, SessionFacts, Slot, Step, Use, Wishes
 from .shapes import Stretch, free_of, stretches_of
-from .timetable import LANE_BYTES, ONE_LANE, Taken, TimeTable, each_lane, lane, packed, repeated, shifted, united
+from .timetable import WORDS, Taken, TimeTable, Words, as_int, as_words, packed, shifted
 from .timetable import starts as starts_of
 
 Cheapest = tuple[int, int]  # cost of the time of day and of holes; tick
-CHUNK = 64  # dates whose free time is worked out at once
-Priced = tuple[int, int]  # that cost; lanes with the leads' starts that have it
+CHUNK = 32  # dates whose free time is worked out at once
+ENDLESS = 1 << 60
 
 
 class Crew:
-    """Those who could fill a role at some time, by id: lane `n` of their lanes is the time of `members[n]`."""
+    """Those who could fill a role at some time, by id, and when each of them could, for a chunk of dates at once."""
 
     def __init__(self, stretches: list[Stretch], roster: Roster, on_duty: TimeTable, busy: Taken) -> None:
         self.stretches = stretches
         wanted = {stretch.capability for stretch in stretches}
         self.members = [r for r in roster.resources if wanted <= {c.code for c in r.capabilities}]
-        self.number = len(self.members)
         self.ranks = {resource.id: rank for rank, resource in enumerate(self.members)}
         # Who has each capability always is not asked again for each date.
         always = [{c.code for c in r.capabilities if c.from_on is None and c.until_on is None} for r in self.members]
@@ -41,54 +41,42 @@ class Crew:
         self._rows = on_duty.rows(self.ranks)
         places = max((resource.places for resource in self.members), default=1)
         self._taken = [(table, table.rows(self.ranks)) for table in busy.places[:places]]
-        self._has_place = [np.array([r.places > place for r in self.members], np.uint8) for place in range(places)]
-        self._free: dict[int, list[NDArray[np.uint8]]] = {}
-
-    def lanes_of(self, chosen: Iterator[bool]) -> int:
-        """Return lanes that are full for the chosen members, and empty for the others."""
-        full, empty = ONE_LANE.to_bytes(LANE_BYTES, "little"), bytes(LANE_BYTES)
-        return int.from_bytes(b"".join(full if is_chosen else empty for is_chosen in chosen), "little")
+        self._has_place = [np.array([r.places > place for r in self.members], np.uint64) for place in range(places)]
+        self._free: dict[int, list[Words]] = {}
+        self._starts: dict[int, Words] = {}
 
     def able(self, on: date) -> list[ResourceFacts]:
         """Return the members that can do on that date what all the stretches need, by id."""
-        unable = set(self._unable(on))
-        return [resource for rank, resource in enumerate(self.members) if rank not in unable]
+        return [r for n, r in enumerate(self.members) if n not in self._at_times or self._is_able(n, on)]
 
-    def _unable(self, on: date) -> list[int]:
-        return [n for n in self._at_times if not all(self.members[n].is_able(code, on) for code in self._wanted)]
-
-    def free(self, on: date) -> list[int]:
-        """Return lanes with the minutes on duty and not taken, for each place."""
-        chunk, at = divmod(on.toordinal(), CHUNK)
+    def free(self, chunk: int) -> list[Words]:
+        """Return the minutes on duty and not taken, for each place: [date, member, word]."""
         if chunk not in self._free:
-            self._free[chunk] = self._free_during(chunk * CHUNK)
-        free = [int.from_bytes(place[at].tobytes(), "little") for place in self._free[chunk]]
-        if self._at_times and (unable := self._unable(on)):
-            able = self.lanes_of(n not in unable for n in range(self.number))
-            return [place & able for place in free]
-        return free
+            duty = self._on_duty.words(self._rows, chunk * CHUNK, CHUNK)
+            for rank in self._at_times:
+                for at in range(CHUNK):
+                    if not self._is_able(rank, date.fromordinal(chunk * CHUNK + at)):
+                        duty[at, rank] = 0
+            free = [duty if having.all() else duty * having[:, None] for having in self._has_place]
+            for place, (table, rows) in enumerate(self._taken):
+                free[place] = free[place] & ~table.words(rows, chunk * CHUNK, CHUNK)
+            self._free[chunk] = free
+        return self._free[chunk]
 
-    def _free_during(self, first: int) -> list[NDArray[np.uint8]]:
-        """Return for each place the bytes of the lanes on the dates of a chunk."""
-        duty = self._on_duty.bits(self._rows, first, CHUNK)
-        free = []
-        for place, has_place in enumerate(self._has_place):
-            of_place = duty if has_place.all() else duty * has_place[:, None]
-            if place < len(self._taken):
-                table, rows = self._taken[place]
-                of_place = of_place & ~table.bits(rows, first, CHUNK)
-            free.append(of_place)
-        return free
+    def starts(self, chunk: int) -> Words:
+        """Return the starts at which each member has a free place for each of the stretches: [date, member, word]."""
+        if chunk not in self._starts:
+            free = self.free(chunk)
+            found = np.full_like(free[0], ~np.uint64(0))
+            for stretch in self.stretches:
+                length = stretch.until_minute - stretch.from_minute
+                any_place = reduce(np.bitwise_or, (starts_of(place, length) for place in free))
+                found &= shifted(any_place, -stretch.from_minute)
+            self._starts[chunk] = found
+        return self._starts[chunk]
 
-    def starts(self, on: date) -> int:
-        """Return lanes with the starts at which each member has a free place for each of the stretches."""
-        free, found = self.free(on), -1
-        for stretch in self.stretches:
-            length, any_place = stretch.until_minute - stretch.from_minute, 0
-            for place in free:
-                any_place |= starts_of(place, length, self.number) if place else 0
-            found &= shifted(any_place, -stretch.from_minute, self.number)
-        return found
+    def _is_able(self, rank: int, on: date) -> bool:
+        return all(self.members[rank].is_able(code, on) for code in self._wanted)
 
 
 class Shape:
@@ -109,6 +97,14 @@ class Shape:
         self.is_separate = sum(map(len, ids)) == len(frozenset().union(*ids))
 
 
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A step's possible starts on a chunk of dates, each role by itself (see `Shape.is_separate`)."""
+
+    classes: list[tuple[int, Words]]  # cost of time of day and holes, the least first; the starts: [date, lead, word]
+    prices: NDArray[np.int64]  # [date, lead]: the least of those costs; ENDLESS: no start
+
+
 class Starts:
     """The possible starts of a course's sessions, as the search asks for them."""
 
@@ -118,11 +114,10 @@ class Starts:
         self._on_duty = packed(roster.on_duty)
         self._busy = roster.busy if isinstance(roster.busy, Taken) else Taken.of(roster.busy)
         self._shapes: dict[str, Shape] = {}
-        self._common: dict[tuple[str, date], int] = {}
-        self._priced: dict[tuple[str, date], list[Priced]] = {}
-        self._by_missed: dict[str, list[tuple[int, int]]] = {}
+        self._common: dict[tuple[str, int], Words] = {}
+        self._blocks: dict[tuple[str, int], Block] = {}
+        self._missed: dict[str, NDArray[np.int64]] = {}
         self._wished: dict[tuple[date, int], int] = {}
-        self._repeated: dict[tuple[int, int], int] = {}
 
     def shape(self, step: Step) -> Shape:
         if step.key not in self._shapes:
@@ -131,35 +126,23 @@ class Starts:
 
     def leads(self, step: Step, on: date) -> list[ResourceFacts]:
         """Return who could lead the step at some time of that date, by id, less those whom strict wishes refuse."""
-        possible = 0
-        for _, lanes in self.priced(step, on):
-            possible |= lanes
-        return [lead for rank, lead in enumerate(self.shape(step).leads.members) if lane(possible, rank)]
+        prices = self._block(step, on).prices[on.toordinal() % CHUNK]
+        members = self.shape(step).leads.members
+        return [members[rank] for rank in np.flatnonzero(prices < ENDLESS)]
 
     def able(self, step: Step, role: str, on: date) -> list[ResourceFacts]:
         """Return the resources that can do on that date what a role of the step needs, by id."""
         return self.shape(step).crews[role].able(on)
-
-    def common(self, step: Step, on: date) -> int:
-        """Return the starts on which all but the lead agrees: site, grid, patient, strict wishes, other roles."""
-        key = (step.key, on)
-        if key not in self._common:
-            mask = self.open_starts(step, on)
-            for role in self.shape(step).crews:
-                if mask and role != step.lead_role:
-                    mask &= self.role_starts(step, role, on)
-            self._common[key] = mask
-        return self._common[key]
 
     def open_starts(self, step: Step, on: date) -> int:
         """Return the starts that site, grid, patient and strict wishes allow on that date."""
         day = self.roster.days.get(on)
         if day is None or day.closed:
             return 0
-        minutes = self.shape(step).minutes
-        whole = ticks.span(0, day.length_minutes)
-        mask = ticks.grid_of(day, self.roster.grid_minutes)
-        mask &= ticks.starts(whole & ~self.roster.patient_busy.get(on, 0), minutes)
+        minutes, busy = self.shape(step).minutes, self.roster.patient_busy.get(on, 0)
+        mask = ticks.grid_of(day, self.roster.grid_minutes) & _inside(day.length_minutes, minutes)
+        if busy:
+            mask &= ticks.starts(ticks.span(0, day.length_minutes) & ~busy, minutes)
         if self.roster.not_before is not None and self.roster.not_before > day.starts_at:
             gone = -((day.starts_at - self.roster.not_before) // timedelta(minutes=1))
             mask &= ~ticks.span(0, gone)
@@ -171,13 +154,15 @@ class Starts:
 
     def role_starts(self, step: Step, role: str, on: date) -> int:
         """Return the starts at which some resource could fill the role."""
-        crew = self.shape(step).crews[role]
-        return united(crew.starts(on), crew.number)
+        chunk, at = divmod(on.toordinal(), CHUNK)
+        return as_int(np.bitwise_or.reduce(self.shape(step).crews[role].starts(chunk)[at], axis=0, initial=0))
 
     def lead_starts(self, step: Step, on: date, lead: ResourceFacts) -> int:
-        """Return the starts on which each role by itself agrees; see `Shape.is_separate`."""
-        leads = self.shape(step).leads
-        return self.common(step, on) & lane(leads.starts(on), leads.ranks[lead.id]) if lead.id in leads.ranks else 0
+        """Return the starts on which each role by itself agrees, strict wishes included; see `Shape.is_separate`."""
+        rank, at = self.shape(step).leads.ranks.get(lead.id), on.toordinal() % CHUNK
+        if rank is None:
+            return 0
+        return reduce(int.__or__, (as_int(words[at, rank]) for _, words in self._block(step, on).classes), 0)
 
     def wished(self, on: date, minutes: int) -> int:
         """Return the starts inside the wished time of day; every start on a date that the roster does not hold."""
@@ -187,52 +172,28 @@ class Starts:
             self._wished[key] = cost.wished_starts(day, minutes, self.wishes) if day else -1
         return self._wished[key]
 
-    def priced(self, step: Step, on: date) -> list[Priced]:
-        """Return the starts of all leads by the cost of time of day and holes, the least first.
+    def least_between(self, step: Step, first: int, last: int) -> NDArray[np.int64]:
+        """Return the least that time of day, holes and the wishes for a lead cost on each date of [first, last].
 
-        Leads whom strict wishes refuse have none.
+        ENDLESS where there is no start. Where one resource could fill two roles it may be less than what can be had.
         """
-        key = (step.key, on)
-        if key not in self._priced:
-            leads = self.shape(step).leads
-            possible = leads.starts(on)
-            if possible:
-                possible &= repeated(self.common(step, on), leads.number)
-            if possible and self.wishes.strict:
-                possible &= leads.lanes_of(not self._is_refused(lead) for lead in leads.members)
-            self._priced[key] = sorted(self._classes(step, on, possible).items()) if possible else []
-        return self._priced[key]
+        missed = self._leads_missed(step)
+        blocks = [
+            (self._block(step, date.fromordinal(chunk * CHUNK)).prices + missed).min(axis=1, initial=ENDLESS)
+            for chunk in range(first // CHUNK, last // CHUNK + 1)
+        ]
+        since = first - first // CHUNK * CHUNK
+        return np.concatenate(blocks)[since : since + last - first + 1]
 
-    def least(self, step: Step, on: date) -> int | None:
-        """Return the least that time of day, holes and the wishes for a lead cost on a date; None: there is no start."""
-        if not self.shape(step).is_separate:
-            return min((price for price, _, _ in self.of_leads(step, on)), default=None)
-        best: int | None = None
-        for missed, lanes in self._leads_by_missed(step):
-            if best is not None and missed >= best:
-                break
-            found = next((price for price, starts in self.priced(step, on) if starts & lanes), None)
-            if found is not None and (best is None or missed + found < best):
-                best = missed + found
-        return best
-
-    def of_leads(self, step: Step, on: date) -> list[tuple[int, int, ResourceFacts]]:
-        """Return for each lead the cost of the cheapest start, with wishes for a lead, and the first such start."""
-        found, leads = [], self.shape(step).leads.members
-        for missed, of_these in self._leads_by_missed(step):
-            left = set(range(len(leads)))
-            for price, starts in self.priced(step, on):
-                for rank, mask in each_lane(starts & of_these):
-                    if rank in left and (tick := self._first_filled(step, on, leads[rank], mask)) is not None:
-                        left.discard(rank)
-                        found.append((missed + price, tick, leads[rank]))
-        return found
-
-    def _first_filled(self, step: Step, on: date, lead: ResourceFacts, starts: int) -> int | None:
-        """Return the first of these starts that can really be filled."""
+    def of_leads(self, step: Step, on: date) -> list[tuple[int, ResourceFacts]]:
+        """Return for each lead who has a start that date what the cheapest costs, the wishes for a lead included."""
+        prices = self._block(step, on).prices[on.toordinal() % CHUNK]
+        members, missed = self.shape(step).leads.members, self._leads_missed(step)
+        found = [(int(prices[rank] + missed[rank]), members[rank]) for rank in np.flatnonzero(prices < ENDLESS)]
         if self.shape(step).is_separate:
-            return ticks.lowest(starts)
-        return next((tick for tick in ticks.each(starts) if self.uses(step, on, lead, tick) is not None), None)
+            return found
+        best = ((self.cheapest(step, on, lead), lead) for _, lead in found)
+        return [(b[0] + self.lead_missed(lead), lead) for b, lead in best if b is not None]
 
     def cheapest(self, step: Step, on: date, lead: ResourceFacts) -> Cheapest | None:
         """Return the least cost of time of day and holes for a lead on a date, and the first start that has it."""
@@ -240,12 +201,16 @@ class Starts:
 
     def by_cost(self, step: Step, on: date, lead: ResourceFacts) -> Iterator[Cheapest]:
         """Yield every start of this lead on this date that can really be filled, cheapest first, then earliest."""
-        shape = self.shape(step)
+        shape, at = self.shape(step), on.toordinal() % CHUNK
         rank = shape.leads.ranks.get(lead.id)
-        for price, lanes in self.priced(step, on) if rank is not None else ():
-            for tick in ticks.each(lane(lanes, rank)):
+        for price, words in self._block(step, on).classes if rank is not None else ():
+            for tick in ticks.each(as_int(words[at, rank])):
                 if shape.is_separate or self.uses(step, on, lead, tick) is not None:
                     yield price, tick
+
+    def lead_missed(self, lead: ResourceFacts) -> int:
+        """Return what the wishes say to a lead."""
+        return cost.lead_wishes_missed(lead, self.wishes, self.weights)
 
     def is_possible(self, step: Step, on: date, lead: ResourceFacts, tick: int) -> bool:
         """Whether the session can start exactly then."""
@@ -306,47 +271,83 @@ class Starts:
                         return found
         return None
 
-    def _classes(self, step: Step, on: date, possible: int) -> Mapping[int, int]:
-        """Split the leads' starts by their cost: price -> lanes."""
+    def _block(self, step: Step, on: date) -> Block:
+        chunk = on.toordinal() // CHUNK
+        key = (step.key, chunk)
+        if key not in self._blocks:
+            leads = self.shape(step).leads
+            possible = leads.starts(chunk) & self._common_starts(step, chunk)[:, None, :]
+            if self.wishes.strict:
+                possible[:, [self._is_refused(lead) for lead in leads.members]] = 0
+            classes = sorted(self._classes(step, chunk, possible).items())
+            prices = np.full(possible.shape[:2], ENDLESS, np.int64)
+            for price, words in reversed(classes):
+                prices[words.any(axis=2)] = price
+            self._blocks[key] = Block(classes, prices)
+        return self._blocks[key]
+
+    def _common_starts(self, step: Step, chunk: int) -> Words:
+        """Return the starts on which all but the lead agrees: site, grid, patient, strict wishes, other roles."""
+        shape = self.shape(step)
+        dates = [date.fromordinal(chunk * CHUNK + at) for at in range(CHUNK)]
+        common = self._each(dates, lambda on: self.open_starts(step, on))
+        for role, crew in shape.crews.items():
+            if role != step.lead_role:
+                common &= np.bitwise_or.reduce(crew.starts(chunk), axis=1, initial=0)
+        return common
+
+    def _classes(self, step: Step, chunk: int, possible: Words) -> Mapping[int, Words]:
+        """Split the leads' starts by their cost."""
         classes, shape = {0: possible}, self.shape(step)
         leads = shape.leads
         if self.weights.time_of_day:
-            classes = _split(classes, possible & ~self._wished_lanes(on, step), self.weights.time_of_day)
+            dates = [date.fromordinal(chunk * CHUNK + at) for at in range(CHUNK)]
+            wished = self._each(dates, lambda on: self.wished(on, shape.minutes))
+            classes = _split(classes, ~wished[:, None, :], self.weights.time_of_day)
         if self.weights.hole and leads.stretches:
+            begins, ends = cost.awkward_words(leads.free(chunk)[0], self.roster.shortest_useful_minutes)
+            for rank, lead in enumerate(leads.members):
+                if lead.places > 1:
+                    begins[:, rank], ends[:, rank] = 0, 0
             first, last = leads.stretches[0].from_minute, leads.stretches[-1].until_minute
-            begins, ends = cost.awkward(leads.free(on)[0], self.roster.shortest_useful_minutes, leads.number)
-            in_one_place = leads.lanes_of(lead.places == 1 for lead in leads.members)
-            classes = _split(classes, shifted(begins, -first, leads.number) & in_one_place, self.weights.hole)
-            classes = _split(classes, shifted(ends, -last, leads.number) & in_one_place, self.weights.hole)
+            classes = _split(classes, shifted(begins, -first), self.weights.hole)
+            classes = _split(classes, shifted(ends, -last), self.weights.hole)
         return classes
 
-    def _wished_lanes(self, on: date, step: Step) -> int:
-        wished, number = self.wished(on, step.minutes) & ONE_LANE, self.shape(step).leads.number
-        if (wished, number) not in self._repeated:
-            self._repeated[wished, number] = repeated(wished, number)
-        return self._repeated[wished, number]
+    def _each(self, dates: list[date], minutes: Callable[[date], int]) -> Words:
+        """Return minutes of each date: [date, word]. Most dates are alike."""
+        rows: dict[int, Words] = {}
+        found = np.empty((len(dates), WORDS), np.uint64)
+        for at, on in enumerate(dates):
+            mask = minutes(on)
+            if mask not in rows:
+                rows[mask] = as_words(mask)
+            found[at] = rows[mask]
+        return found
 
-    def _leads_by_missed(self, step: Step) -> list[tuple[int, int]]:
-        """Return what wishes for a lead cost, the least first, with lanes that are full for the leads who cost it."""
-        if step.key not in self._by_missed:
-            leads = self.shape(step).leads
-            missed = [cost.lead_wishes_missed(lead, self.wishes, self.weights) for lead in leads.members]
-            self._by_missed[step.key] = [
-                (price, leads.lanes_of(one == price for one in missed)) for price in sorted(set(missed))
-            ]
-        return self._by_missed[step.key]
+    def _leads_missed(self, step: Step) -> NDArray[np.int64]:
+        """Return what wishes say to each lead."""
+        if step.key not in self._missed:
+            missed = [self.lead_missed(lead) for lead in self.shape(step).leads.members]
+            self._missed[step.key] = np.array(missed, np.int64)
+        return self._missed[step.key]
 
     def _is_refused(self, lead: ResourceFacts) -> bool:
         return self.wishes.strict and cost.lead_wishes_missed(lead, self.wishes, cost.Weights()) > 0
 
 
-def _split(classes: Mapping[int, int], dearer: int, by: int) -> dict[int, int]:
-    result: dict[int, int] = {}
+@lru_cache(maxsize=1024)
+def _inside(length: int, minutes: int) -> int:
+    """Return the starts of a visit that ends before its day does."""
+    return ticks.starts(ticks.span(0, length), minutes)
+
+
+def _split(classes: Mapping[int, Words], dearer: Words, by: int) -> dict[int, Words]:
+    result: dict[int, Words] = {}
     for price, starts in classes.items():
         by_more = starts & dearer
-        for at, lanes in ((price, starts ^ by_more), (price + by, by_more)):
-            if lanes:
-                result[at] = result.get(at, 0) | lanes
+        for at, words in ((price, starts ^ by_more), (price + by, by_more)):
+            result[at] = result[at] | words if at in result else words
     return result
 
 

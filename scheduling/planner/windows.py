@@ -153,7 +153,7 @@ def windows_after(spacings: tuple[Spacing, ...], first: int, last: int) -> Windo
 
 @lru_cache(maxsize=1024)
 def _after_dates_of(spacings: tuple[Spacing, ...], year: int) -> NDArray[np.int64]:
-    """Return a row for each date of a year; protocols are few, and each is asked about the same years again and again."""
+    """Return a row for each date of a year. Protocols are few, and each is asked about the same years again."""
     found = []
     for on in range(date(year, 1, 1).toordinal(), date(year, 12, 31).toordinal() + 1):
         window = counted([(spacing, date.fromordinal(on)) for spacing in spacings])

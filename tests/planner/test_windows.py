@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from scheduling.planner.amounts import Amount
 from scheduling.planner.facts import Late, LateAction, LateBand, Reference, SessionState, StepKind, Window
-from scheduling.planner.windows import depends_on, late_band_of, window_of, windows_of
+from scheduling.planner.windows import NEVER, depends_on, late_band_of, window_of, windows_after, windows_of
 from tests.planner.build import booked, course, open_session, performed, session_id, spacing, step
 
 FIRST = step("first")
@@ -306,3 +306,34 @@ def test_every_date_lies_in_the_one_band_that_begins_last_before_it(on, days):
     before = [begins for begins in edges if begins <= past]
     expected = str(before[-1]) if before and past < edges[-1] else None
     assert (found and found.note) == expected
+
+
+@pytest.mark.parametrize(
+    "spacings",
+    [
+        MONTHLY.spacings,
+        (spacing(),),
+        (spacing(minimum="1 month", lapse="6 months - 4 days"),),
+        (
+            spacing(minimum="8 weeks", target="2 months", tolerance_days=5),
+            spacing(minimum="1 month", target="2 months", tolerance_days=2, lapse="1 year"),
+        ),
+        (spacing(minimum="2 weeks", effective_from=date(2027, 6, 15)), spacing(minimum="3 weeks", target="1 week")),
+    ],
+)
+def test_the_windows_after_many_dates_are_those_after_each_of_them(spacings):
+    first, last = date(2026, 11, 20), date(2028, 3, 5)
+    dates = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+    session_after = replace(MONTHLY, spacings=spacings)
+
+    found = windows_after(spacings, first.toordinal(), last.toordinal())
+
+    one_by_one = [
+        window_of(s, course(performed(0, FIRST, on), s)) for on in dates for s in (open_session(1, session_after),)
+    ]
+    assert [list(column) for column in (found.earliest, found.target, found.lapse, found.tolerance)] == [
+        [window.earliest_on.toordinal() if window.earliest_on else 0 for window in one_by_one],
+        [window.target_on.toordinal() if window.target_on else 0 for window in one_by_one],
+        [window.lapse_on.toordinal() if window.lapse_on else NEVER for window in one_by_one],
+        [window.tolerance_days for window in one_by_one],
+    ]
