@@ -11,8 +11,16 @@ from django.core.exceptions import ImproperlyConfigured
 
 YES = frozenset({"1", "true", "yes", "on"})
 NO = frozenset({"0", "false", "no", "off"})
+LONGEST_NUMBER = 12  # digits; Python refuses to read thousands of them
 MAIL_SECURITY = {"smtp": "", "smtp+tls": "starttls", "smtps": "tls"}
 MAIL_PORTS = {"smtp": 25, "smtp+tls": 587, "smtps": 465}
+
+
+class VariableRefused(ImproperlyConfigured):
+    """A variable holds what cannot be used; one sentence names it and says what to write.
+
+    It never repeats the value: a secret that was put into the wrong variable would end in a log.
+    """
 
 
 @dataclass(frozen=True)
@@ -34,8 +42,8 @@ class Environment:
 
     def text(self, name: str, default: str = "") -> str:
         value = self._variables.get(name, "").strip()
-        if any(ord(character) < 32 for character in value):
-            raise ImproperlyConfigured(f"{name} holds a line break or another control character: write one plain line")
+        if not value.isprintable():
+            raise VariableRefused(f"{name} holds a line break or another control character: write one plain line")
         return value or default
 
     def words(self, name: str, default: str = "") -> list[str]:
@@ -47,7 +55,7 @@ class Environment:
         if value in YES | NO:
             return value in YES
         if value:
-            raise ImproperlyConfigured(f"{name} is {value!r}: write 1 for yes or 0 for no")
+            raise VariableRefused(f"{name} is neither yes nor no: write 1 for yes or 0 for no")
         return default
 
     def whole(self, name: str, default: int, *, least: int, most: int, unit: str = "") -> int:
@@ -55,37 +63,50 @@ class Environment:
         value = self.text(name)
         if not value:
             return default
-        if not (value.isascii() and value.isdigit()) or not least <= int(value) <= most:
+        is_number = value.isascii() and value.isdigit() and len(value) <= LONGEST_NUMBER
+        if not is_number or not least <= int(value) <= most:
             wanted = f"a whole number of {unit}" if unit else "a whole number"
-            raise ImproperlyConfigured(f"{name} is {value!r}: write {wanted} from {least} to {most}")
+            raise VariableRefused(f"{name} cannot be used: write {wanted} from {least} to {most}")
         return int(value)
 
     def choice(self, name: str, default: str, among: tuple[str, ...]) -> str:
         value = self.text(name, default)
         if value not in among:
-            raise ImproperlyConfigured(f"{name} is {value!r}: write one of {', '.join(among)}")
+            raise VariableRefused(f"{name} cannot be used: write one of {', '.join(among)}")
         return value
 
     def path(self, name: str, default: str, *, below: Path) -> Path:
         """Return an absolute path; a relative one is counted from `below`, wherever the command was typed."""
-        return (below / Path(self.text(name, default)).expanduser()).absolute()
+        try:
+            return (below / Path(self.text(name, default)).expanduser()).absolute()
+        except RuntimeError:  # ~somebody, and there is nobody of that name
+            raise VariableRefused(f"{name} names a home directory that does not exist: write a whole path") from None
 
     def url(self, name: str, default: str, *, schemes: tuple[str, ...]) -> str:
-        """Return an address with one of the schemes. The refusal never repeats the value: it may hold a password."""
+        """Return an address with one of the schemes; what follows is for its reader to refuse."""
         value = self.text(name, default)
-        if value and urlsplit(value).scheme not in schemes:
+        if value and value.partition("://")[0].lower() not in schemes:
             wanted = " or ".join(f"{scheme}://" for scheme in schemes)
-            raise ImproperlyConfigured(
-                f"{name} is not an address that can be used: write one that begins with {wanted}"
-            )
+            raise VariableRefused(f"{name} is not an address that can be used: write one that begins with {wanted}")
+        return value
+
+    def server_url(self, name: str, default: str, *, schemes: tuple[str, ...], example: str) -> str:
+        """Return the address of one server: a host, perhaps a port; or a socket (unix://)."""
+        value = self.url(name, default, schemes=schemes)
+        try:
+            parts = urlsplit(value)
+            known = (parts.hostname or parts.scheme == "unix") and parts.port != 0
+        except ValueError:  # a port in letters, a bracket that is never closed
+            known = False
+        if not known:
+            raise VariableRefused(f"{name} does not name a server: write {example}")
         return value
 
     def mail_server(self, name: str) -> MailServer:
         value = self.url(name, "", schemes=tuple(MAIL_SECURITY))
         if not value:
             return MailServer()
-        parts = urlsplit(value)
-        host, port = _host_and_port(name, parts)
+        parts, host, port = _parts(name, value)
         return MailServer(
             host=host,
             port=port or MAIL_PORTS[parts.scheme],
@@ -95,12 +116,13 @@ class Environment:
         )
 
 
-def _host_and_port(name: str, parts: SplitResult) -> tuple[str, int | None]:
+def _parts(name: str, url: str) -> tuple[SplitResult, str, int | None]:
     wanted = f"{name} does not name a mail server: write smtp+tls://user:password@mail.example.org:587"
     try:
+        parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise ImproperlyConfigured(wanted) from None
+        raise VariableRefused(wanted) from None
     if not parts.hostname or parts.path not in ("", "/") or parts.query:
-        raise ImproperlyConfigured(wanted)
-    return parts.hostname, port
+        raise VariableRefused(wanted)
+    return parts, parts.hostname, port

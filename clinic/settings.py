@@ -14,13 +14,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
-from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
 from clinic import embedded
-from clinic.environment import Environment
+from clinic.environment import Environment, VariableRefused
 
 env = Environment(os.environ)
 
@@ -30,7 +29,9 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = env.path("DATA_DIR", "var", below=BASE_DIR)
 PORT = env.whole("PORT", 8000, least=1, most=65535)
 BIND = env.text("BIND", "127.0.0.1")
-PUBLIC_URL = env.url("PUBLIC_URL", f"http://127.0.0.1:{PORT}", schemes=("http", "https")).rstrip("/")
+PUBLIC_URL = env.server_url(
+    "PUBLIC_URL", f"http://127.0.0.1:{PORT}", schemes=("http", "https"), example="https://cadence.example.org"
+).rstrip("/")
 
 DEBUG = env.flag("DEBUG", default=False)
 DEMO = env.flag("DEMO", default=True)
@@ -62,7 +63,7 @@ def _database(url: str) -> dict[str, Any]:
     try:
         parts: dict[str, Any] = conninfo_to_dict(url)
     except ProgrammingError:
-        raise ImproperlyConfigured(
+        raise VariableRefused(
             "DATABASE_URL cannot be read: write postgresql://user:password@host:5432/database"
         ) from None
     limits = " ".join(f"-c {name}={value}" for name, value in DB_LIMITS.items())
@@ -81,9 +82,7 @@ def _database(url: str) -> dict[str, Any]:
         "OPTIONS": options,
     }
     if not database["NAME"]:
-        raise ImproperlyConfigured(
-            "DATABASE_URL names no database: write postgresql://user:password@host:5432/database"
-        )
+        raise VariableRefused("DATABASE_URL names no database: write postgresql://user:password@host:5432/database")
     if DB_POOL:
         # For the web only. No smaller than gunicorn's threads in one process, or requests queue for a connection.
         options["pool"] = {"min_size": 1, "max_size": 8, "timeout": 10}
@@ -97,7 +96,12 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # --- the broker, and what Celery does with it -------------------------------------------------------------------------
 
 EMBEDDED_BROKER = not env.text("REDIS_URL")
-REDIS_URL = env.url("REDIS_URL", embedded.broker_url(DATA_DIR), schemes=("redis", "rediss", "unix"))
+REDIS_URL = env.server_url(
+    "REDIS_URL",
+    embedded.broker_url(DATA_DIR),
+    schemes=("redis", "rediss", "unix"),
+    example="redis://:password@host:6379/0, or unix:///path/to/socket?db=0",
+)
 # Publishing from a web request must fail quickly; a worker's blocking read must not.
 BROKER_SOCKET_TIMEOUT = env.whole("BROKER_SOCKET_TIMEOUT_SECONDS", 5, least=1, most=600, unit="seconds")
 
@@ -172,11 +176,11 @@ def _secret_key() -> str:
     """
     given = env.text("SECRET_KEY")
     if given and len(given) < 50:
-        raise ImproperlyConfigured("SECRET_KEY is too short: write at least 50 random characters")
+        raise VariableRefused("SECRET_KEY is too short: write at least 50 random characters")
     if given:
         return given
     if not EMBEDDED_DATABASE and not DEBUG:
-        raise ImproperlyConfigured(
+        raise VariableRefused(
             "SECRET_KEY is missing: with DATABASE_URL set, write at least 50 random characters and keep them"
         )
     try:
