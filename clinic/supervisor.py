@@ -26,22 +26,25 @@ from subprocess import Popen
 from types import FrameType
 from typing import Any
 
+import redis
 from django.apps import apps
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
-from django.db import OperationalError, connection, connections
-from django.db.migrations.exceptions import InconsistentMigrationHistory, NodeNotFoundError
+from django.db import OperationalError, ProgrammingError, connection, connections
+from django.db.migrations.exceptions import InconsistentMigrationHistory, MigrationSchemaMissing, NodeNotFoundError
 
 from clinic import embedded
 
 OUR_APPS = ("clinic", "patients", "scheduling")
 OLDEST_POSTGRES = 15
+INSUFFICIENT_PRIVILEGE = "42501"  # PostgreSQL's SQLSTATE
 DEATHS_ALLOWED, DEATHS_COUNTED_FOR = 6, 300.0  # seconds
 TOO_OLD = (
     "{data} was made by an older version whose database cannot be brought up to date.\n"
     "Until the first release there is no way across: `make reset` throws it away, with everything in it."
 )
+NO_OWNER = "the user of DATABASE_URL may not make tables and extensions there ({error}): let it own the database"
 
 Say = Callable[[str], None]
 
@@ -140,8 +143,9 @@ def _run(say: Say, signals: Signals, owned: contextlib.ExitStack) -> None:
     refuse_taken_port(settings.BIND, settings.PORT)
     keep_secret_key(data_dir)
     servers = start_servers(data_dir, family, owned)
+    refuse_dead_broker()
     bring_database_up_to_date(data_dir)
-    fill_empty_database(say)
+    is_first_start = fill_empty_database(say)
     signals.interrupting = False  # from here on a request to stop is looked at between two steps
     children = [_web(family), _worker(family), _beat(family)]
     try:
@@ -149,7 +153,7 @@ def _run(say: Say, signals: Signals, owned: contextlib.ExitStack) -> None:
             child.start()
         wait_for_web(children[0], signals)
         if not signals.asked:
-            for line in welcome():
+            for line in welcome(is_first_start=is_first_start):
                 say(line)
         watch(children, servers, signals, say)
     finally:
@@ -240,6 +244,22 @@ def start_servers(data_dir: Path, family: int, owned: contextlib.ExitStack) -> l
     return servers
 
 
+def refuse_dead_broker() -> None:
+    """A broker of one's own that is not there now is a mistake in REDIS_URL; one that goes away later is waited for."""
+    if settings.EMBEDDED_BROKER:
+        return
+    try:
+        broker_policy()
+    except (redis.RedisError, ValueError) as error:
+        raise CannotRun(f"the broker cannot be used: {' '.join(str(error).split())}; see REDIS_URL") from None
+
+
+def broker_policy() -> str:
+    """Return what the broker does when its memory is full, asking it."""
+    with redis.Redis.from_url(settings.REDIS_URL, socket_timeout=5, socket_connect_timeout=5) as client:
+        return str(client.info("memory").get("maxmemory_policy", "noeviction"))
+
+
 def bring_database_up_to_date(data_dir: Path) -> None:
     """Migrate, or refuse a database that came from migrations which have been rewritten since."""
     memory = data_dir / "migrations.json"
@@ -255,8 +275,18 @@ def bring_database_up_to_date(data_dir: Path) -> None:
         raise CannotRun(f"the migrations do not fit together: {error}") from None
     except OperationalError as error:
         raise CannotRun(f"the database cannot be used: {' '.join(str(error).split())}") from None
+    except MigrationSchemaMissing as error:
+        raise CannotRun(NO_OWNER.format(error=_first_line(error.__context__ or error))) from None
+    except ProgrammingError as error:
+        if getattr(error.__cause__, "sqlstate", "") != INSUFFICIENT_PRIVILEGE:
+            raise
+        raise CannotRun(NO_OWNER.format(error=_first_line(error))) from None
     if settings.EMBEDDED_DATABASE:
         memory.write_text(json.dumps(fingerprints(), indent=1))
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).partition("\n")[0]
 
 
 def refuse_old_server() -> None:
@@ -293,16 +323,23 @@ def _refuse_rewritten_migrations(memory: Path, data_dir: Path) -> None:
         raise CannotRun(TOO_OLD.format(data=data_dir))
 
 
-def fill_empty_database(say: Say) -> None:
-    """Load the demo clinic once, or make sure that somebody can sign in. What they print is shown as it is."""
+def fill_empty_database(say: Say) -> bool:
+    """Load the demo clinic once, or make sure that somebody can sign in. Return whether accounts were made just now.
+
+    What the commands print is shown as it is: the password is in it, this once.
+    """
     sys.stdout.flush()
+    accounts = get_user_model().objects
+    known = accounts.count()
     if settings.DEMO:
-        if not get_user_model().objects.exists():
+        if not known:
             say("loading the demo clinic (only this once) ...")
         call_command("demo", if_empty=True)
     else:
         call_command("first_admin")
+    are_new = accounts.count() > known
     connections.close_all()
+    return are_new
 
 
 # --- the children -----------------------------------------------------------------------------------------------------
@@ -396,7 +433,7 @@ def _told(process: Popen[Any]) -> str:
 # --- what is said -----------------------------------------------------------------------------------------------------
 
 
-def welcome() -> list[str]:
+def welcome(*, is_first_start: bool) -> list[str]:
     """Return the lines that tell where to go."""
     users = get_user_model().objects.filter(is_superuser=True, is_active=True).order_by("pk")
     email = users.values_list("email", flat=True).first() or "(nobody: run manage.py createsuperuser)"
@@ -407,16 +444,30 @@ def welcome() -> list[str]:
         if settings.MAIL_HOST
         else f"written to {settings.MAIL_DIR}/"
     )
+    password = "the password stands above, this once" if is_first_start else "the password was shown at the first start"
     return [
         "",
         "Cadence is running.",
         f"  sign in   http://{host}:{settings.PORT}/ as {email}",
-        f"            the password was shown at the first start; manage.py changepassword {email} sets another",
+        f"            {password}; manage.py changepassword {email} sets another",
         f"  mail      is {mail}",
-        f"  data      {settings.DATA_DIR}/ (kept between runs; `make reset` throws it away)",
+        *_data(Path(settings.DATA_DIR)),
         f"  logs      {settings.DATA_DIR}/log/",
         "  stop      Ctrl-C",
         "",
+    ]
+
+
+def _data(data_dir: Path) -> list[str]:
+    """Return where what is kept between runs is kept; with one server of one's own, where the other runs, too."""
+    here = f"{data_dir}/ (kept between runs; `make reset` throws it away)"
+    if settings.EMBEDDED_DATABASE and settings.EMBEDDED_BROKER:
+        return [f"  data      {here}"]
+    database = settings.DATABASES["default"]
+    place = f"“{database['NAME']}” on {database['HOST'] or 'this machine'}, of DATABASE_URL"
+    return [
+        f"  database  {here if settings.EMBEDDED_DATABASE else place}",
+        f"  broker    {'started here, as REDIS_URL is not set' if settings.EMBEDDED_BROKER else 'of REDIS_URL'}",
     ]
 
 

@@ -31,6 +31,14 @@ from tests.processes import (
 )
 
 UP_SECONDS = 90
+# What is asked of a running service's own database server.
+SERVER = "from django.conf import settings; print(settings.DATABASES['default']['HOST'])"
+MAKE_A_GUEST = """
+from django.db import connection
+with connection.cursor() as cursor:
+    cursor.execute("create role guest login")
+    cursor.execute("create database guests")
+"""
 
 
 class Service:
@@ -135,6 +143,8 @@ def whole_family(service: Service) -> set[int]:
 
 def test_the_first_start_makes_an_administrator_whose_password_is_shown_once(first_run):
     assert re.search(r"made: admin@example.org with the password \S+ \(shown only now\)", first_run.said)
+    assert "the password stands above, this once; manage.py changepassword admin@example.org sets" in first_run.said
+    assert "was shown at the first start" not in first_run.said
     assert f"http://127.0.0.1:{first_run.port}/ as admin@example.org" in first_run.said
     assert f"written to {first_run.data_dir}/mail/" in first_run.said
     assert "stopped; the data is kept" in first_run.said
@@ -146,6 +156,7 @@ def test_the_next_start_keeps_everything_and_tells_again_where_to_sign_in(first_
     key = "secret_key"
 
     assert "An administrator was made" not in running.said
+    assert "the password was shown at the first start; manage.py changepassword" in running.said
     assert f"http://127.0.0.1:{running.port}/ as admin@example.org" in running.said
     assert (running.data_dir / key).read_text() == (first_run.data_dir / key).read_text()
     assert running.get("/admin/login/")[0] == 200
@@ -238,6 +249,33 @@ def test_a_database_that_cannot_be_reached_is_said_clearly(start):
 
     assert service.ended() == 1
     assert "cannot run: the database cannot be used: connection failed" in service.said
+    assert "Traceback" not in service.said
+
+
+def test_a_broker_that_cannot_be_reached_is_said_clearly(start):
+    port = free_port()
+
+    service = start(REDIS_URL=f"redis://:hush@127.0.0.1:{port}/0")
+
+    assert service.ended() == 1
+    assert f"cannot run: the broker cannot be used: Error 111 connecting to 127.0.0.1:{port}." in service.said
+    assert "; see REDIS_URL\n" in service.said
+    assert "Traceback" not in service.said
+    assert "hush" not in service.said
+
+
+def test_a_database_user_without_rights_is_said_clearly(start, running):
+    """On the server of another run, as on one of a clinic's own."""
+    server = running.ask_django("shell", "--no-imports", "-c", SERVER)
+    running.ask_django("shell", "--no-imports", "-c", MAKE_A_GUEST)
+
+    service = start(DATABASE_URL=f"postgresql://guest@/guests?host={server.strip()}", SECRET_KEY="k" * 50)
+
+    assert service.ended() == 1
+    assert (
+        "cannot run: the user of DATABASE_URL may not make tables and extensions there "
+        "(permission denied for schema public): let it own the database"
+    ) in service.said
     assert "Traceback" not in service.said
 
 

@@ -15,7 +15,7 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from clinic.models import Site
-from clinic.supervisor import OLDEST_POSTGRES, server_version
+from clinic.supervisor import OLDEST_POSTGRES, broker_policy, server_version
 
 
 class Ailing(Exception):
@@ -82,10 +82,8 @@ def migrations() -> str:
 
 def broker() -> str:
     try:
-        with redis.Redis.from_url(settings.REDIS_URL, socket_timeout=5, socket_connect_timeout=5) as client:
-            client.ping()
-            policy = client.info("memory").get("maxmemory_policy", "noeviction")
-    except redis.RedisError as error:
+        policy = broker_policy()
+    except (redis.RedisError, ValueError) as error:
         where = "is `make run` running?" if settings.EMBEDDED_BROKER else "see REDIS_URL"
         raise Ailing(f"not reachable, {where} ({_one_line(error)})") from None
     if policy != "noeviction":
