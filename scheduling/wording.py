@@ -92,6 +92,53 @@ SENTENCES = {
     "spacing": gettext_lazy("No free date has the right distance from the session before."),
 }
 
+_ASSESSES = gettext_lazy("A clinician records an assessment on the course page.")
+_ASKS = gettext_lazy("Anyone at the front desk may ask, and record the answer.")
+_ON_PATIENT = gettext_lazy("Anyone at the front desk may do so on the patient’s page.")
+
+# Who opens a gate, and where. A gate that only time opens, or nothing, is not here.
+REMEDIES = {
+    "assessment_missing": _ASSESSES,
+    "assessment_expired": _ASSESSES,
+    "assessment_unsuitable": gettext_lazy("Only a clinician changes this, with a new assessment on the course page."),
+    "reflux_not_checked": _ASSESSES,
+    "reflux_untreated": gettext_lazy("When they are treated, a clinician records it with a new assessment."),
+    "reflux_treated_recently": gettext_lazy(
+        "A clinician records from when on sessions may follow, with an assessment on the course page."
+    ),
+    "answer_missing": _ASKS,
+    "answer_expired": _ASKS,
+    "answer_due_again": _ASKS,
+    "answer_before_last_session": _ASKS,
+    "risk_absolute": gettext_lazy(
+        "Nobody may override this. If the answer has changed, ask again; a clinician strikes one that was a mistake."
+    ),
+    "risk_relative": gettext_lazy("If the answer has changed, ask again."),
+    "risk_ask": gettext_lazy("A clinician notes that on the page of the health questions."),
+    "area_not_allowed": gettext_lazy("Nobody may override this. Ask a clinician which treatment suits."),
+    "consent_missing": gettext_lazy(
+        "A clinician informs the patient and records the consent on the course page. "
+        "Anyone at the front desk may add the signature there."
+    ),
+    "consent_expired": gettext_lazy("A clinician records a new consent on the course page."),
+    "consent_withdrawn": gettext_lazy(
+        "If the patient decides again, a clinician records a new consent on the course page."
+    ),
+    "guardian_missing": _ON_PATIENT,
+    "guardian_consent_missing": gettext_lazy("A clinician records the guardian’s consent on the course page."),
+    "of_age_unknown": _ON_PATIENT,
+    "birth_date_missing": _ON_PATIENT,
+    "outcome_awaited": gettext_lazy("A clinician records that one first, on the course page."),
+    "outcome_missing": gettext_lazy("A clinician records it on the course page."),
+    "outcome_review": gettext_lazy("A clinician clears the review on the course page."),
+    "outcome_stop": gettext_lazy("Nobody may override this. Ask the clinician, or end the course."),
+    "review_due": _ASSESSES,
+    "late_review": _ASSESSES,
+    "late_repeat_step": gettext_lazy("The decision is recorded on the course page."),
+    "late_restart": gettext_lazy("The decision is recorded on the course page."),
+    "course_on_hold": gettext_lazy("The notice on the course page names who may lift it."),
+}
+
 # What a performed session is worth. The dates are those that decided.
 VERDICTS = {
     "performed_before_floor": gettext_lazy("It does not count: it would have from %(floor)s on."),
@@ -153,6 +200,19 @@ def sentence(
     return " ".join(words)
 
 
+def remedy(code: str) -> str:
+    """Return who opens a gate, and where; nothing where only time opens it, or nobody can."""
+    return str(REMEDIES.get(code, ""))
+
+
+def _refused(broken: facts.Violation | facts.GateAnswer, names: Mapping[str, str] | None) -> str:
+    """Return what is wrong, and who does what about it."""
+    said = sentence(
+        broken.code, subject=broken.subject, opens_on=broken.opens_on, override=broken.override, names=names
+    )
+    return f"{said} {remedy(broken.code)}".rstrip()
+
+
 def evaluation(judged: Evaluation) -> str:
     """Return what a performed session is worth, and the date that decided it."""
     dates = {
@@ -184,13 +244,7 @@ def problems(broken: Iterable[facts.Violation], names: Mapping[str, str] | None 
     return [
         Problem(
             violation.code,
-            sentence(
-                violation.code,
-                subject=violation.subject,
-                opens_on=violation.opens_on,
-                override=violation.override,
-                names=names,
-            ),
+            _refused(violation, names),
             str(violation.session),
             {
                 "on": violation.on.isoformat() if violation.on else None,
@@ -210,9 +264,7 @@ def gate_problems(
     return [
         Problem(
             answer.code,
-            sentence(
-                answer.code, subject=answer.subject, opens_on=answer.opens_on, override=answer.override, names=names
-            ),
+            _refused(answer, names),
             str(session),
             {
                 "state": answer.state.value,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -26,6 +26,7 @@ from scheduling.models.appointments import AskedBy
 
 from . import forms
 from .desk import course_or_404, needs, posted_to, shown
+from .timeline import shut_at_check_in, to_sign
 
 Run = Callable[[Any, User, datetime], object]
 
@@ -425,9 +426,14 @@ def act(request: HttpRequest, uid: UUID, name: str, of: UUID | None = None) -> H
     today: date = roster.today(course.site, now)
     initial = {key: request.GET[key] for key in ("rule", "subject") if key in request.GET}
     form = known.form(posted_to(request), course=course, today=today, of=subject, initial=initial)
+    is_refused = has_kept = False
     if request.method == "POST" and form.is_valid():
         try:
             known.run(form, person(request), now)
+        except visits.NotAdmitted:
+            # What was answered is kept: show what is missing, and ask what is still due.
+            is_refused, has_kept = True, isinstance(form, forms.CheckInForm) and bool(form.answers())
+            form = known.form(course=course, today=today, of=subject)
         except Refusal as refusal:
             put_into(form, refusal)
         else:
@@ -453,8 +459,25 @@ def act(request: HttpRequest, uid: UUID, name: str, of: UUID | None = None) -> H
             "allowed": allowed(request),
             "back": _back(request, course, subject),
             "has_errors": request.method == "POST",
+            "is_refused": is_refused,
+            "has_kept": has_kept,
+            **(_at_the_desk(request, subject, course, today) if isinstance(form, forms.CheckInForm) else {}),
         },
     )
+
+
+def _at_the_desk(request: HttpRequest, visit: Appointment, course: Course, today: date) -> dict[str, Any]:
+    """Return what keeps a visit of today from beginning, but the questions: the form asks those."""
+    if visit.on != today:
+        return {"may_begin": True}
+    shut = shut_at_check_in(visit.session, today)
+    standing = standing_for(request, Hold.objects.standing().filter(course=course).order_by("pk"))
+    return {
+        "shut": shut,
+        "standing": standing,
+        "to_sign": to_sign(course.consents.all()),
+        "may_begin": not shut and not standing,
+    }
 
 
 def _session_of(subject: Any) -> Session | None:
@@ -478,4 +501,11 @@ def allowed(request: HttpRequest) -> frozenset[str]:
     return frozenset(name for name, one in ACTS.items() if has_role(request, one.roles))
 
 
-__all__ = ["ACTS", "act", "allowed", "find"]
+def standing_for(request: HttpRequest, found: Iterable[Hold]) -> list[tuple[Hold, bool]]:
+    """Return the holds that stand, each with whether the person is shown the way to lift it."""
+    return [
+        (hold, has_role(request, holds.LIFTERS[Role(hold.lifted_by_role)])) for hold in found if hold.lifted_at is None
+    ]
+
+
+__all__ = ["ACTS", "act", "allowed", "find", "standing_for"]

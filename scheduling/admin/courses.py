@@ -24,7 +24,7 @@ from scheduling.models import Course, Hold, SessionState
 from scheduling.models.courses import CourseState
 
 from . import acts, plans, times, versions
-from .acts import allowed
+from .acts import allowed, standing_for
 from .desk import course_or_404, given_uid, needs, posted_to, read, shown, sites_of
 from .forms import StartForm
 from .timeline import badge, change_in_words, course_page, moves_in_words, wishes_in_words
@@ -190,6 +190,7 @@ def course_view(request: HttpRequest, object_id: str) -> HttpResponse:
             "opts": Course._meta,
             "areas": list(course.areas.all()),
             "allowed": allowed(request),
+            "standing": standing_for(request, page.holds),
             "may_move_version": page.is_open and versions.may_move(request) and page.has_other_versions,
             "has_events": bool(intake.events_of(course)),
             "moves": moves_in_words(page.proposal.moves.all() if page.proposal else []),

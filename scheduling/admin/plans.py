@@ -23,7 +23,7 @@ from scheduling import booking
 from scheduling.models import Course, Resource
 from scheduling.planner import facts
 
-from .acts import allowed
+from .acts import allowed, standing_for
 from .desk import course_or_404, needs, read, shown, zone_label
 from .timeline import Card, GateLine, course_page, gate_line, grouped
 
@@ -136,9 +136,10 @@ def plan(request: HttpRequest, uid: UUID) -> HttpResponse:
             "choices": choices,
             "stuck": [(cards.get(problem.where), problem) for problem in stuck],
             "refused": [(cards.get(problem.where), problem) for problem in refused],
-            "needed": needed,
+            "needed": [group for group in needed if group.code != "course_on_hold"],  # the holds stand above
             "is_closed": any(not group.is_pending for group in needed),
             "allowed": allowed(request),
+            "standing": standing_for(request, page.holds),
             "zone": zone_label(course.site.zone, now),
         },
         status=409 if refused else 200,

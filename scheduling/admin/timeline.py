@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from clinic.models import Role
-from scheduling import holds, reports, roster, versions, wording
+from scheduling import holds, reports, roster, versions, visits, wording
 from scheduling.models import (
     Appointment,
     AppointmentState,
@@ -37,22 +38,67 @@ from scheduling.models import (
 from scheduling.models.resources import Weekday
 from scheduling.planner import facts
 from scheduling.planner.evaluation import Verdict, evaluate
-from scheduling.planner.gates import gate_answers
+from scheduling.planner.gates import ASK_AGAIN, gate_answers
 from scheduling.planner.windows import late_band_of, windows_of
 
-# Which act opens a gate: the beginning of its code, the page, and the words on its button.
-REMEDIES = (
-    ("assessment_", "assess", gettext_lazy("Record the assessment")),
-    ("reflux_", "assess", gettext_lazy("Record the assessment")),
-    ("answer_", "answers", gettext_lazy("Ask the questions")),
-    ("risk_ask", "answers", gettext_lazy("Ask the questions")),
-    ("risk_relative", "override", gettext_lazy("Override")),
-    ("consent_", "consent", gettext_lazy("Record the consent")),
-    ("before_minimum", "override", gettext_lazy("Override")),
-    ("too_near_other_treatment", "override", gettext_lazy("Override")),
-    ("late_review", "assess", gettext_lazy("Record the assessment")),
-    ("review_due", "assess", gettext_lazy("Record the assessment")),
-)
+
+class Place(StrEnum):
+    """Where a gate is opened, when no form of its own does it."""
+
+    COURSE = "course"
+    PATIENT = "patient"
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """The form that opens a gate, or the page where it is done; `right` is the act whose roles may, if another."""
+
+    act: str = ""
+    label: Any = ""
+    right: str = ""
+    place: Place | None = None
+
+    @property
+    def needs(self) -> str:
+        """The act that a person must be allowed to be shown the way; empty: anyone at the front desk."""
+        return self.right or self.act
+
+
+_ASSESS = Remedy("assess", gettext_lazy("Record the assessment"))
+_ASK = Remedy("answers", gettext_lazy("Ask the questions"))
+_CONSENT = Remedy("consent", gettext_lazy("Record the consent"))
+_OVERRIDE = Remedy("override", gettext_lazy("Override"))
+_ON_PATIENT = Remedy(place=Place.PATIENT)
+# Who does it is said by `wording.REMEDIES`. What only time opens has no remedy.
+REMEDIES = {
+    "assessment_missing": _ASSESS,
+    "assessment_expired": _ASSESS,
+    "assessment_unsuitable": _ASSESS,
+    "reflux_not_checked": _ASSESS,
+    "reflux_untreated": _ASSESS,
+    "reflux_treated_recently": _ASSESS,
+    "review_due": _ASSESS,
+    "late_review": _ASSESS,
+    **dict.fromkeys(ASK_AGAIN, _ASK),
+    "risk_ask": Remedy("answers", gettext_lazy("Look at the answer"), right="review"),
+    "risk_relative": _OVERRIDE,
+    "before_minimum": _OVERRIDE,
+    "too_near_other_treatment": _OVERRIDE,
+    "consent_missing": _CONSENT,
+    "consent_expired": _CONSENT,
+    "consent_withdrawn": _CONSENT,
+    "guardian_consent_missing": _CONSENT,
+    "guardian_missing": _ON_PATIENT,
+    "of_age_unknown": _ON_PATIENT,
+    "birth_date_missing": _ON_PATIENT,
+    "outcome_missing": Remedy(right="outcome", place=Place.COURSE),
+    "outcome_awaited": Remedy(right="perform", place=Place.COURSE),
+    "outcome_review": Remedy(right="clear", place=Place.COURSE),
+    "late_repeat_step": Remedy(right="late", place=Place.COURSE),
+    "late_restart": Remedy(right="late", place=Place.COURSE),
+    "course_on_hold": Remedy(right="lift", place=Place.COURSE),
+}
+NO_REMEDY = Remedy()
 VERDICTS = {
     Verdict.TOO_SOON: ("bad", gettext_lazy("too soon")),
     Verdict.GRACE: ("warn", gettext_lazy("a little early")),
@@ -70,16 +116,15 @@ CODE_NAMES = {
 
 @dataclass(frozen=True)
 class GateLine:
-    """One condition that is not open: what to say, what opens it, and who may override it."""
+    """One condition that is not open: what to say, who opens it and where, and who may override it."""
 
     code: str
     subject: str
     sentence: str
     is_pending: bool
     override: str
-    act: str
-    act_label: str
-    sessions: tuple[int, ...] = ()
+    who: str
+    remedy: Remedy
 
 
 @dataclass(frozen=True)
@@ -88,9 +133,13 @@ class GateGroup:
 
     title: str
     lines: tuple[GateLine, ...]
-    act: str
-    act_label: str
+    who: str
+    remedy: Remedy
     sessions: tuple[int, ...]
+
+    @property
+    def code(self) -> str:
+        return self.lines[0].code
 
     @property
     def is_pending(self) -> bool:
@@ -226,6 +275,10 @@ class CoursePage:
         return sum(card.is_open and card.live is None and card.session.step.planned_with_course for card in self.cards)
 
     @property
+    def to_sign(self) -> Consent | None:
+        return to_sign(self.consents)
+
+    @property
     def next_visit(self) -> Appointment | None:
         return min((card.live for card in self.cards if card.live), key=lambda visit: visit.during.lower, default=None)
 
@@ -277,6 +330,12 @@ def course_page(course: Course, *, now: datetime) -> CoursePage:
     )
 
 
+def to_sign(consents: Iterable[Consent]) -> Consent | None:
+    """Return the consent that waits for its signature, if it is the only one: then there is nothing to choose."""
+    waiting = [one for one in consents if one.signed_on is None and one.withdrawn_on is None]
+    return waiting[0] if len(waiting) == 1 else None
+
+
 def _overrides(course: Course, names: Mapping[str, str], now: datetime) -> list[tuple[Override, str, bool]]:
     return [
         (
@@ -319,15 +378,14 @@ def gate_line(answer: facts.GateAnswer, names: Mapping[str, str]) -> GateLine:
     sentence = wording.sentence(answer.code, subject=answer.subject, opens_on=answer.opens_on, names=names)
     if answer.code == "course_on_hold" and answer.subject in names:
         sentence = _("On hold: %(reason)s") % {"reason": names[answer.subject]}
-    act, label = next(((act, label) for start, act, label in REMEDIES if answer.code.startswith(start)), ("", ""))
     return GateLine(
         code=answer.code,
         subject=answer.subject,
         sentence=sentence,
         is_pending=answer.state is facts.GateState.PENDING,
         override=str(Role(answer.override).label) if answer.override else "",
-        act=act,
-        act_label=str(label),
+        who=wording.remedy(answer.code),
+        remedy=REMEDIES.get(answer.code, NO_REMEDY),
     )
 
 
@@ -433,14 +491,17 @@ def _number_repeats(cards: list[Card]) -> None:
             }
 
 
-def grouped(found: Iterable[tuple[GateLine, int]]) -> list[GateGroup]:
-    """Return conditions once each, those that one act opens together, with the positions of the sessions concerned."""
-    groups: dict[str, dict[tuple[str, str], GateLine]] = {}
-    sessions: dict[str, set[int]] = {}
+def grouped(found: Iterable[tuple[GateLine, int]], *, with_order: bool = False) -> list[GateGroup]:
+    """Return conditions once each, with the sessions' positions; together, what one person opens with one act.
+
+    That a session waits for the one before it is the order of things, and nothing to do until it is its turn.
+    """
+    groups: dict[tuple[str, str], dict[tuple[str, str], GateLine]] = {}
+    sessions: dict[tuple[str, str], set[int]] = {}
     for line, position in found:
-        if line.code == "outcome_awaited":  # the order of things, not something to do
+        if line.code == "outcome_awaited" and not with_order:
             continue
-        key = line.act or f"{line.code}:{line.subject}"
+        key = (line.remedy.act, line.who) if line.remedy.act else (line.code, line.subject)
         lines = groups.setdefault(key, {})
         known = lines.get((line.code, line.subject))
         if known is None or known.is_pending:
@@ -448,15 +509,23 @@ def grouped(found: Iterable[tuple[GateLine, int]]) -> list[GateGroup]:
         sessions.setdefault(key, set()).add(position)
     return [
         GateGroup(
-            _title_of(key, list(lines.values())),
+            _title_of(first.remedy, list(lines.values())),
             tuple(lines.values()),
-            first.act,
-            first.act_label,
+            first.who,
+            first.remedy,
             tuple(sorted(sessions[key])),
         )
         for key, lines in groups.items()
         for first in [next(iter(lines.values()))]
     ]
+
+
+def shut_at_check_in(session: Session, on: date) -> list[GateGroup]:
+    """Return what keeps a visit from beginning on that date, but questions to ask and holds: they have their place."""
+    names, elsewhere = roster.subjects(), (*ASK_AGAIN, "course_on_hold")
+    answers = visits.gates_at_check_in(session.course, session, on)
+    lines = (gate_line(answer, names) for answer in answers if answer.code not in elsewhere)
+    return grouped(((line, session.position) for line in lines), with_order=True)
 
 
 def missing_in_words(visit: Any, answers: Iterable[facts.GateAnswer], names: Mapping[str, str]) -> list[str]:
@@ -466,15 +535,15 @@ def missing_in_words(visit: Any, answers: Iterable[facts.GateAnswer], names: Map
     return [group.title for group in groups]
 
 
-def _title_of(key: str, lines: list[GateLine]) -> str:
+def _title_of(remedy: Remedy, lines: list[GateLine]) -> str:
     if len(lines) == 1:
         return lines[0].sentence
-    if key == "answers":
+    if remedy == _ASK:
         questions = {line.subject for line in lines}
         if all(line.is_pending for line in lines):
             return _("%(count)d health questions fall due again before the visit") % {"count": len(questions)}
         return _("%(count)d health questions are to be asked") % {"count": len(questions)}
-    if key == "assess":
+    if remedy == _ASSESS:
         return _("A clinician has to assess the patient")
     return _("%(count)d conditions are not open") % {"count": len(lines)}
 

@@ -140,8 +140,28 @@ def test_closed_gates_stand_on_the_plan_page_as_a_checklist_and_nothing_can_be_b
     said = words(page)
     assert "Before this can be booked" in said
     assert "health questions are to be asked" in said
-    assert "The patient has not signed the consent." in said
+    assert (
+        "The patient has not signed the consent. A clinician informs the patient and records the consent on the course "
+        "page. Anyone at the front desk may add the signature there."
+    ) in said
+    assert "A clinician records an assessment on the course page." in said
     assert hidden(page, "plan") == []
+
+
+def test_the_plan_page_leads_to_what_opens_a_gate_those_who_may_do_it(clinic, reception, clinician):
+    course = clinic.course()
+    text = course.version.protocol.consent_texts.filter(language="en")[0]
+    ways = ("answers", "assess", "consent", "sign")
+
+    def shown_ways(browser: Any) -> list[str]:
+        page = browser.get(plan_page(course)).content.decode()
+        return [way for way in ways if f"{course.uid}/do/{way}/" in page]
+
+    before = [shown_ways(reception), shown_ways(clinician)]
+    clinician.post(do(course, "consent"), {"text": text.pk, "informed_on": f"{clinic.today}", "signed_on": ""})
+
+    assert before == [["answers"], ["answers", "assess", "consent"]]
+    assert [shown_ways(reception), shown_ways(clinician)] == [["answers", "sign"], ["answers", "assess", "sign"]]
 
 
 def test_why_there_is_no_plan_is_said_session_by_session(clinic, reception):
@@ -424,9 +444,12 @@ def test_a_course_is_held_and_the_hold_lifted_by_whom_it_names(clinic, reception
     reception.post(do(course, "hold"), sent)
     hold = Hold.objects.get()
 
+    way = do(course, "lift", hold)
+    shown_to = [way in browser.get(course_page(course)).content.decode() for browser in (reception, clinician)]
     refused = reception.post(do(course, "lift", hold), {"reason": "The lab has called"})
     lifted = clinician.post(do(course, "lift", hold), {"reason": "The lab has called"})
 
+    assert shown_to == [False, True]
     assert (refused.status_code, "roles at" in words(refused), lifted.status_code) == (200, True, 302)
     hold.refresh_from_db()
     assert (hold.lifted_by, hold.lift_reason) == (clinic.clinician, "The lab has called")
@@ -617,9 +640,54 @@ def test_a_bad_answer_at_check_in_is_kept_and_the_page_says_why_the_visit_does_n
 
     page = reception.post(do(course, "arrive", visit), {"question_pregnancy": "yes", "visits": "keep"})
 
-    assert (page.status_code, "The course is on hold." in words(page)) == (200, True)
+    said = words(page)
+    assert page.status_code == 200
+    assert "This visit must not begin yet. The patient is not checked in. The answers are kept." in said
+    assert "The course is on hold." in said
+    assert "lifted by: Prescriber" in said
+    assert "rules this treatment out. Nobody may override this." in said
+    assert "The patient is here" not in said
     visit.refresh_from_db()
     assert (visit.state, [hold.code for hold in course.holds.all()]) == ("booked", ["risk_pregnancy"])
+
+
+def test_check_in_says_who_opens_a_gate_and_goes_on_when_it_is_open(clinic, reception, clinician):
+    visit = booked_for_today(clinic)
+    course, address = visit.session.course, do(visit.session.course, "arrive", visit)
+    due = set(re.findall(r'name="(question_\w+)"', reception.get(address).content.decode()))
+    reception.post(do(course, "withdraw", course.consents.get()), {"on": f"{clinic.today}", "cancel_visits": "no"})
+
+    refused = reception.post(address, dict.fromkeys(due, "no"))
+    again = reception.post(address)
+    text = course.version.protocol.consent_texts.filter(language="en")[0]
+    informed = {"text": text.pk, "informed_on": f"{clinic.today}", "signed_on": f"{clinic.today}"}
+    clinician.post(do(course, "consent"), informed)
+    clinician.post(do(course, "lift", Hold.objects.get()), {"reason": "The patient wants it after all"})
+    done = reception.post(address)
+
+    who = "The patient has withdrawn the consent. If the patient decides again, a clinician records a new consent"
+    assert "This visit must not begin yet. The patient is not checked in. The answers are kept." in words(refused)
+    assert "This visit must not begin yet. The patient is not checked in. What is missing" not in words(refused)
+    for page in (refused, again):
+        assert (page.status_code, who in words(page), "Try again" in words(page)) == (200, True, True)
+        assert "The patient is here" not in words(page)
+        assert f"{course.uid}/do/consent/" not in page.content.decode()
+    assert done.status_code == 302
+    visit.refresh_from_db()
+    assert visit.state == "arrived"
+
+
+def test_check_in_keeps_answers_and_asks_for_the_rest(clinic, reception):
+    visit = booked_for_today(clinic)
+    address = do(visit.session.course, "arrive", visit)
+    due = sorted(set(re.findall(r'name="(question_\w+)"', reception.get(address).content.decode())))
+
+    page = reception.post(address, {due[0]: "no"})
+
+    said = words(page)
+    assert "The patient is not checked in yet: these questions are still to be asked. The answers are kept." in said
+    assert "The patient is here" in said
+    assert set(re.findall(r'name="(question_\w+)"', page.content.decode())) == set(due[1:])
 
 
 def test_a_withdrawal_names_the_visits_and_asks_what_is_to_become_of_them(clinic, reception):

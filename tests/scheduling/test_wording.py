@@ -10,7 +10,7 @@ import pytest
 from scheduling import planner, wording
 from scheduling.planner.explain import ASKED_IN_ORDER
 from scheduling.planner.facts import LateAction, Severity
-from scheduling.planner.gates import GATES
+from scheduling.planner.gates import BEFORE_LAST_SESSION, GATES
 from scheduling.planner.rules import RULES
 
 
@@ -32,6 +32,26 @@ def test_every_gate_and_rule_has_a_sentence():
     rules = codes_of("rules", "_broken", "Violation") | {rule.__name__ for rule in RULES} - {"gate_closed"}
 
     assert gates | rules <= wording.SENTENCES.keys()
+
+
+# Time opens these, and the sentence says when; of the dead and of merged records there is nothing to open.
+OPENED_BY_NOBODY = {
+    "assessment_cooling_off",
+    "consent_cooling_off",
+    "yearly_limit_reached",
+    "season_closed",
+    "too_young",
+    "patient_deceased",
+    "patient_merged",
+}
+
+
+def test_every_gate_says_who_opens_it_and_where():
+    gates = {code.code: code.override for kind in GATES.values() for code in kind.codes}
+
+    unsaid = {code for code, override in gates.items() if not wording.remedy(code) and not override}
+    assert unsaid == OPENED_BY_NOBODY
+    assert wording.REMEDIES.keys() <= gates.keys() | {BEFORE_LAST_SESSION}
 
 
 def test_gates_answer_with_the_codes_that_they_have_entered_and_no_others():

@@ -119,6 +119,8 @@ NEVER_CLOSED: Mapping[str, str] = {
 }
 # What is pending until the visit is closed when the day has come: check-in is refused with that.
 ON_THE_DAY: Mapping[str, str] = {"answer_due_again": "answer_expired"}
+# The last two where something is shut, so that nobody presses the first again and again.
+CHECK_IN_BUTTONS = ("The patient is here", "Try again", "Save the answers")
 # What the form of check-in asks for itself, and does not go on without.
 ASKED_AT_THE_DESK = {"answer_missing", "answer_expired", "answer_due_again"}
 
@@ -210,7 +212,7 @@ def plan_at_the_desk(scene: Scene) -> str:
     page = scene.desk.open(plan_page(scene.course))
     if "points" not in page.words:
         return f"{page.status}, no plan: {page.words}"
-    if not (scene.says(page.words) or (scene.code == "course_on_hold" and "On hold: told by phone" in page.words)):
+    if not scene.says(page.words):
         return "not reported"
     states = [state.value for state, words in SAYS_OF_A_STATE.items() if words in page.words]
     return f"reported as {', '.join(states)}"
@@ -308,7 +310,9 @@ def still_stands(scene: Scene) -> bool:
 
 def check_in_at_the_desk(scene: Scene) -> str:
     stored = everything_stored()
-    page = scene.desk.open(act_page(scene.course, "arrive", scene.visit)).press("The patient is here", follow=False)
+    form = scene.desk.open(act_page(scene.course, "arrive", scene.visit))
+    button = next(words for words in CHECK_IN_BUTTONS if any(words in one for one in form.buttons))
+    page = form.press(button, follow=False)
     if is_arrived(scene):
         return "arrived"
     is_said = scene.says(page.words)
