@@ -54,8 +54,7 @@ class Kernel:
 
     def plan(self, course: Course) -> Answer | None:
         """Return the cheapest plan, or None when there is none."""
-        first = course["earliest"]
-        last = min(self.clinic["days"] - 1, first + course["first_within"] + (course["n"] - 1) * course["gap_max"])
+        first, last = self._span(course)
         qualified, possible = self._possible(course, first, last)
         nodes, wished = self._priced(course, first, possible)
         layers = self._layers(course, first, nodes)
@@ -67,6 +66,17 @@ class Kernel:
             for who, day in self._path(course, first, nodes, layers)
         ]
         return Answer(objective, tuple(sessions))
+
+    def candidates(self, course: Course) -> tuple[int, Costs]:
+        """Return the first day, and what the cheapest start costs: [practitioner, day from it]; NEVER if none."""
+        first, last = self._span(course)
+        return first, self._priced(course, first, self._possible(course, first, last)[1])[0]
+
+    def _span(self, course: Course) -> tuple[int, int]:
+        """Return the first and the last day that any session can have."""
+        first = course["earliest"]
+        last = first + course["first_within"] + (course["n"] - 1) * course["gap_max"]
+        return first, min(self.clinic["days"] - 1, last)
 
     # --- candidates ---------------------------------------------------------------------------------------------------
 
