@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import date
+from typing import Any
+from uuid import UUID
 
 from django.utils import formats
 from django.utils.translation import gettext as _
@@ -14,7 +16,7 @@ from clinic.errors import Problem
 from clinic.models import Role, Site
 
 from .models import LateBand
-from .planner import explain, facts
+from .planner import explain, facts, relax
 from .planner.evaluation import Evaluation
 
 SENTENCES = {
@@ -88,6 +90,7 @@ SENTENCES = {
     "lead_busy": gettext_lazy("Everyone who could lead the session is taken."),
     "others_busy": gettext_lazy("No room, device or second person is free at the same time."),
     "wish_missed": gettext_lazy("The patient cannot come at the times that are free."),
+    "not_asked": gettext_lazy("The times that are free are not those asked for."),
     "roles_collide": gettext_lazy("One person or room would be needed twice at once."),
     "spacing": gettext_lazy("No free date has the right distance from the session before."),
 }
@@ -170,15 +173,35 @@ NO_PLAN = SENTENCES | {
     "in_the_past": gettext_lazy("These times are over."),
 }
 
-RELAXATIONS = {
-    "without_wishes": gettext_lazy("Without the patient's wishes as musts: %(when)s."),
-    "without_weekdays": gettext_lazy("On any weekday: %(when)s."),
-    "without_times": gettext_lazy("At any time of day: %(when)s."),
-    "without_practitioner": gettext_lazy("With any practitioner: %(when)s."),
-    "without_avoided_dates": gettext_lazy("On the dates to avoid: %(when)s."),
-    "without_language": gettext_lazy("Whatever the practitioner's languages: %(when)s."),
-    "after_lapse": gettext_lazy("Later than the protocol allows, after a new assessment: %(when)s."),
-    "before_minimum": gettext_lazy("Earlier than the protocol allows, if a prescriber agrees: %(when)s."),
+# What would have to be given up for a plan: it ends the sentence "There is a plan if …".
+GIVEN_UP = {
+    "without_weekdays": gettext_lazy("the patient comes on other weekdays"),
+    "without_times": gettext_lazy("the patient comes at other times of day"),
+    "without_practitioner": gettext_lazy("another practitioner treats the patient"),
+    "without_avoided_dates": gettext_lazy("the patient comes on the dates to avoid"),
+    "without_language": gettext_lazy("the practitioner does not speak the language"),
+    "asked_starts_from": gettext_lazy("the course starts sooner, by days: %(days)d"),
+    "asked_starts_by": gettext_lazy("the course starts later, by days: %(days)d"),
+    "asked_ends_before": gettext_lazy("the course ends later, by days: %(days)d"),
+    "asked_date": gettext_lazy("other dates are used than asked for"),
+    "asked_forbidden": gettext_lazy("the dates to leave out are used"),
+    "asked_weekdays": gettext_lazy("other weekdays are used than asked for"),
+    "asked_time": gettext_lazy("other times of day are used than asked for"),
+    "asked_practitioner": gettext_lazy("other practitioners are taken than asked for"),
+    "booked_visit": gettext_lazy("the booked visit of session %(number)d is moved"),
+    "after_lapse": gettext_lazy(
+        "session %(number)d comes later than the protocol allows, after a new assessment, by days: %(days)d"
+    ),
+    "before_minimum": gettext_lazy("session %(number)d comes earlier than the protocol allows, by days: %(days)d"),
+    "horizon": gettext_lazy("the site takes bookings further ahead, by days: %(days)d"),
+}
+# The same of one session.
+GIVEN_UP_FOR_ONE = {
+    "asked_date": gettext_lazy("session %(number)d is on another date"),
+    "asked_forbidden": gettext_lazy("session %(number)d is on a date to leave out"),
+    "asked_weekdays": gettext_lazy("session %(number)d is on another weekday"),
+    "asked_time": gettext_lazy("session %(number)d is at another time of day"),
+    "asked_practitioner": gettext_lazy("another practitioner takes session %(number)d"),
 }
 
 
@@ -194,7 +217,7 @@ def sentence(
     known = (names or {}).get(subject, subject)
     words = [str(SENTENCES[code]) % {"subject": known} if code in SENTENCES else code.replace("_", " ")]
     if opens_on is not None:
-        words.append(_("Possible from %(date)s.") % {"date": _day(opens_on)})
+        words.append(_("Possible from %(date)s.") % {"date": day(opens_on)})
     if override:
         words.append(_("Only a %(role)s may override this.") % {"role": str(Role(override).label).lower()})
     return " ".join(words)
@@ -222,7 +245,7 @@ def evaluation(judged: Evaluation) -> str:
         "lapse": judged.lapse_on,
         "band": judged.band and judged.band.first_on,
     }
-    said = {name: _day(on) for name, on in dates.items() if on}
+    said = {name: day(on) for name, on in dates.items() if on}
     if judged.band:
         said["action"] = late_action(judged.band)
     return str(VERDICTS[judged.code]) % said
@@ -278,43 +301,108 @@ def gate_problems(
     ]
 
 
-def no_plan(stuck: explain.Unplannable, site: Site) -> list[Problem]:
-    """Return why there is no plan: each session that has no time, by position, with what would give it one."""
-    reasons = [one for one in stuck.reasons if one.binding]
+def no_plan(stuck: explain.Unplannable, site: Site, ways: relax.WaysOut | None = None) -> list[Problem]:
+    """Return why there is no plan: each session that has no time, by position; the one that got stuck with what helps.
+
+    `ways` are the ways out, which are searched for when they are not given.
+    """
+    ways = relax.ways_out(stuck) if ways is None else ways
     return [
-        _no_time(reason, [one for one in stuck.relaxations if one.session == reason.session], site)
-        for reason in reasons
+        _no_time(reason, stuck, ways if reason.session == stuck.stuck.session.id else None, site)
+        for reason in stuck.reasons
+        if reason.binding
     ]
 
 
-def _no_time(reason: facts.Reason, ways_out: list[facts.Relaxation], site: Site) -> Problem:
-    words = [
-        _("Session %(number)d, %(first)s to %(last)s:")
-        % {"number": reason.position, "first": _day(reason.first_on), "last": _day(reason.last_on)},
-        str(NO_PLAN.get(reason.binding, reason.binding)),
-    ]
-    relaxations = []
-    for way in ways_out:
-        starts_at = localtime.day_shape(way.slot.on, site.zone).starts_at + way.slot.tick * localtime.ONE_MINUTE
-        when = f"{_day(way.slot.on)}, {localtime.wall(starts_at, site.zone):%H:%M}"
-        text = str(RELAXATIONS[way.code]) % {"when": when}
-        words.append(text)
-        relaxations.append(
-            {"code": way.code, "message": text, "on": way.slot.on.isoformat(), "whole_course": way.whole_course}
-        )
+def _no_time(reason: facts.Reason, stuck: explain.Unplannable, ways: relax.WaysOut | None, site: Site) -> Problem:
+    why = _("Session %(number)d, %(first)s to %(last)s: %(reason)s") % {
+        "number": reason.position,
+        "first": day(reason.first_on),
+        "last": day(reason.last_on),
+        "reason": str(NO_PLAN.get(reason.binding, reason.binding)),
+    }
+    relaxations = [_relaxation(one, stuck, site) for one in ways.found] if ways else []
     return Problem(
         reason.binding,
-        " ".join(words),
+        " ".join([why, *(one["message"] for one in relaxations[:1])]),
         str(reason.session),
         {
             "position": reason.position,
+            "reason": why,
             "first_on": reason.first_on.isoformat(),
             "last_on": reason.last_on.isoformat(),
-            "removed": [{"code": one.code, "dates": one.dates, "starts": one.starts} for one in reason.removed],
+            "removed": [
+                {
+                    "code": one.code,
+                    "message": str(NO_PLAN.get(one.code, one.code)),
+                    "dates": one.dates,
+                    "starts": one.starts,
+                }
+                for one in reason.removed
+            ],
+            "dates_left": reason.dates_left,
+            "starts_left": reason.starts_left,
             "relaxations": relaxations,
+            "is_smallest": ways.is_smallest if ways else True,
         },
     )
 
 
-def _day(on: date) -> str:
+def _relaxation(way: facts.Relaxation, stuck: explain.Unplannable, site: Site) -> dict[str, Any]:
+    """Return what would have to be given up, and the whole course then, in words and as data."""
+    positions = {session.id: session.position for session in stuck.chain.course.sessions}
+    names = {resource.id: resource.name for resource in stuck.chain.given[0].resources}
+    things = [_given_up(one, positions) for one in way.gives_up]
+    sessions = []
+    for planned in way.plan.sessions:
+        slot = planned.slot
+        starts_at = localtime.day_shape(slot.on, site.zone).starts_at + slot.tick * localtime.ONE_MINUTE
+        sessions.append(
+            {
+                "session": str(slot.session),
+                "position": positions[slot.session],
+                "on": slot.on.isoformat(),
+                "at": f"{localtime.wall(starts_at, site.zone):%H:%M}",
+                "lead": names.get(slot.lead, ""),
+                "is_booked": planned.pinned,
+            }
+        )
+    times = [
+        _("session %(number)d on %(day)s, %(at)s")
+        % {"number": one["position"], "day": day(planned.slot.on), "at": one["at"]}
+        for one, planned in zip(sessions, way.plan.sessions, strict=True)
+    ]
+    said = {"things": _(" and ").join(thing["message"] for thing in things), "times": "; ".join(times)}
+    return {
+        "gives_up": things,
+        "message": _("There is a plan if %(things)s: %(times)s.") % said,
+        "cost": way.plan.cost.total,
+        "sessions": sessions,
+    }
+
+
+def _given_up(one: facts.GivenUp, positions: Mapping[UUID, int]) -> dict[str, Any]:
+    number = positions[one.session] if one.session else None
+    known = GIVEN_UP_FOR_ONE if one.session and one.code in GIVEN_UP_FOR_ONE else GIVEN_UP
+    if one.code in known:
+        text = str(known[one.code]) % {"number": number or 0, "days": one.days}
+    else:  # a gate
+        text = _("this is overridden for session %(number)d: %(rule)s") % {
+            "number": number,
+            "rule": sentence(one.code, subject=one.subject).rstrip("."),
+        }
+    if one.override:
+        text = _("%(what)s (a %(role)s decides)") % {"what": text, "role": str(Role(one.override).label).lower()}
+    return {
+        "code": one.code,
+        "message": text,
+        "session": str(one.session) if one.session else None,
+        "days": one.days,
+        "subject": one.subject,
+        "override": one.override or None,
+    }
+
+
+def day(on: date) -> str:
+    """Return a date as people read it."""
     return formats.date_format(on, "D j F Y")

@@ -1,11 +1,11 @@
-"""“Plan a course”: up to three plans side by side, what each costs and why, and one button to book the whole of one."""
+"""“Plan a course”: what is asked, plans side by side, what each costs and why, and one button to book one whole."""
 
 from __future__ import annotations
 
 import json
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -19,11 +19,12 @@ from django.utils.translation import gettext_lazy, ngettext
 from clinic import idempotency
 from clinic.admin import page_of, person
 from clinic.errors import Problem, Refusal
-from scheduling import booking
+from scheduling import booking, explaining, roster
 from scheduling.models import Course, Resource
 from scheduling.planner import facts
 
 from .acts import allowed, standing_for
+from .asks import asked
 from .desk import course_or_404, needs, read, shown, zone_label
 from .timeline import Card, GateLine, course_page, gate_line, grouped
 
@@ -36,6 +37,15 @@ KINDS = {
     "same_practitioner": (
         gettext_lazy("Same practitioner"),
         gettext_lazy("One person from the first session to the last."),
+    ),
+    "wishes_first": (
+        gettext_lazy("Wishes first"),
+        gettext_lazy("As few of the patient's wishes missed as the rules allow."),
+    ),
+    "other_weekdays": (gettext_lazy("Other weekdays"), gettext_lazy("None of the weekdays of the best plan.")),
+    "other_practitioner": (
+        gettext_lazy("Another practitioner"),
+        gettext_lazy("With nobody who leads a session of the best plan."),
     ),
 }
 COST_PARTS = {
@@ -74,6 +84,8 @@ class Line:
     costs: list[Cost]
     points: int
     gates: list[GateLine]
+    better: list[tuple[date, date, str]]  # dates that would themselves be better, and why they are not taken
+    best_on: date | None
 
 
 @dataclass(frozen=True)
@@ -91,6 +103,7 @@ class Choice:
     data: str
     last_on: date
     is_best: bool
+    differs: list[str]
 
     @property
     def is_closed(self) -> bool:
@@ -103,7 +116,7 @@ def plan(request: HttpRequest, uid: UUID) -> HttpResponse:
     course = course_or_404(request, uid)
     now = timezone.now()
     refused: tuple[Problem, ...] = ()
-    if request.method == "POST":
+    if "plan" in request.POST:
         try:
             count = _book(request, course, now)
         except Refusal as refusal:
@@ -115,16 +128,21 @@ def plan(request: HttpRequest, uid: UUID) -> HttpResponse:
     page = course_page(course, now=now)
     choices: list[Choice] = []
     stuck: tuple[Problem, ...] = ()
-    if page.is_open:
+    form, ask = asked(request, course, page.cards, roster.today(course.site, now))
+    if page.is_open and ask is not None:
         try:
-            choices = choices_of(booking.propose_course(course, now=now), course, page.cards, page.names)
+            found = booking.propose_course(course, now=now, ask=ask, explained=True)
         except booking.NoPlan as none:
             stuck = none.problems
+        except booking.AskContradicts as wrong:
+            form.put(wrong)
+        else:
+            choices = choices_of(found, course, page.cards, page.names)
     read(request, "scheduling.Course", [course.patient], uid=course.uid)
     cards = {str(card.session.uid): card for card in page.cards}
     # On the dates of the plans themselves, where there are any.
-    asked = ((line, one.card.session.position) for choice in choices for one in choice.lines for line in one.gates)
-    needed = grouped(asked) if choices else page.needed
+    shut = ((line, one.card.session.position) for choice in choices for one in choice.lines for line in one.gates)
+    needed = grouped(shut) if choices else page.needed
     return shown(
         request,
         "scheduling/plan.html",
@@ -134,7 +152,10 @@ def plan(request: HttpRequest, uid: UUID) -> HttpResponse:
             "course": course,
             "patient": course.patient,
             "choices": choices,
+            "form": form,
             "stuck": [(cards.get(problem.where), problem) for problem in stuck],
+            "ways": [way for problem in stuck for way in problem.details.get("relaxations", ())],
+            "is_smallest": all(problem.details.get("is_smallest", True) for problem in stuck),
             "refused": [(cards.get(problem.where), problem) for problem in refused],
             "needed": [group for group in needed if group.code != "course_on_hold"],  # the holds stand above
             "is_closed": any(not group.is_pending for group in needed),
@@ -142,7 +163,7 @@ def plan(request: HttpRequest, uid: UUID) -> HttpResponse:
             "standing": standing_for(request, page.holds),
             "zone": zone_label(course.site.zone, now),
         },
-        status=409 if refused else 200,
+        status=409 if refused else 400 if form.errors else 200,
     )
 
 
@@ -175,16 +196,24 @@ def choices_of(
     used |= {planned.slot.lead for one in found for planned in one.plan.sessions}
     resources = {one.uid: one for one in Resource.objects.filter(uid__in=used)}
     least = min((one.plan.cost.total for one in found), default=0)
+    positions = {uid: card.session.position for uid, card in by_id.items()}
     choices: list[Choice] = []
     for one in found:
         title, about = KINDS.get(one.kind, (one.kind, ""))
         new = [planned.slot for planned in one.plan.sessions if not planned.pinned]
+        better = {near.session: near for near in one.nearer}
         choices.append(
             Choice(
                 kind=one.kind,
                 title=str(title),
                 about=str(about),
-                lines=[_line(planned, by_id, course, resources, names) for planned in one.plan.sessions],
+                lines=[
+                    replace(
+                        _line(planned, by_id, course, resources, names),
+                        **_better(better.get(planned.slot.session), positions),
+                    )
+                    for planned in one.plan.sessions
+                ],
                 costs=_costs(one.plan.cost),
                 points=one.plan.cost.total,
                 proven=one.plan.proven,
@@ -192,9 +221,16 @@ def choices_of(
                 data=json.dumps([booking.slot_as_data(slot, course.site) for slot in new]),
                 last_on=max(planned.slot.on for planned in one.plan.sessions),
                 is_best=one.plan.cost.total == least and not choices,
+                differs=explaining.difference(one.differs) if choices else [],
             )
         )
     return choices
+
+
+def _better(near: facts.Nearer | None, positions: Mapping[UUID, int]) -> dict[str, Any]:
+    if near is None or not near.dates:
+        return {}
+    return {"better": explaining.nearer(near, positions), "best_on": near.best_on}
 
 
 def _line(
@@ -221,6 +257,8 @@ def _line(
         costs=_costs(planned.cost),
         points=planned.cost.total,
         gates=[gate_line(answer, names) for answer in planned.gates if answer.code != "outcome_awaited"],
+        better=[],
+        best_on=None,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, time
 from typing import Any, ClassVar
 
 from django.db.models import QuerySet
@@ -38,13 +38,42 @@ def _wishes(given: dict[str, Any] | None) -> facts.Wishes:
     from_time, until_time = given["from_time"], given["until_time"]
     return facts.Wishes(
         weekdays=frozenset(given["weekdays"]),
-        from_minute=from_time.hour * 60 + from_time.minute if from_time else 0,
-        until_minute=until_time.hour * 60 + until_time.minute if until_time else 24 * 60,
+        from_minute=_minute(from_time) if from_time else 0,
+        until_minute=_minute(until_time) if until_time else 24 * 60,
         practitioner=given["practitioner"],
         avoid_dates=frozenset(given["avoid_dates"]),
         language=given["language"],
         strict=given["strict"],
     )
+
+
+def _ask(given: dict[str, Any]) -> facts.Ask:
+    return facts.Ask(
+        every=_terms(given["every"]) if "every" in given else facts.Terms(),
+        sessions=tuple(facts.SessionTerms(one["session"], _terms(one)) for one in given["sessions"]),
+        starts_from=given["starts_from"],
+        starts_by=given["starts_by"],
+        ends_before=given["ends_before"],
+    )
+
+
+def _terms(given: dict[str, Any]) -> facts.Terms:
+    return facts.Terms(
+        on=given.get("on"),
+        at_minute=_minute(given["at"]) if given.get("at") else None,
+        first_on=given["first_on"],
+        last_on=given["last_on"],
+        forbidden=tuple((span["first_on"], span["last_on"]) for span in given["forbidden"]),
+        weekdays=frozenset(given["weekdays"]),
+        from_minute=_minute(given["from_time"]) if given["from_time"] else 0,
+        until_minute=_minute(given["until_time"]) if given["until_time"] else 24 * 60,
+        only_with=frozenset(given["only_with"]),
+        not_with=frozenset(given["not_with"]),
+    )
+
+
+def _minute(at: time) -> int:
+    return at.hour * 60 + at.minute
 
 
 def slot_as_sent(slot: dict[str, Any]) -> dict[str, Any]:
@@ -124,13 +153,13 @@ class CourseEndpoint(Endpoint):
     @extend_schema(
         summary="Propose plans for every session left; writes nothing",
         tags=["courses"],
-        request=None,
+        request=inputs.AskInput,
         responses=outputs.PlanOutput,
     )
     def plan(self, request: Request, **_uid: Any) -> Response:
-        inputs.Nothing.checked(request.data)
         course: Course = self.get_object()
-        alternatives = booking.propose_course(course, now=timezone.now())
+        ask = _ask(inputs.AskInput.checked(request.data))
+        alternatives = booking.propose_course(course, now=timezone.now(), ask=ask, explained=True)
         self.was_read("view", "scheduling.course", [course.patient.uid], course.uid)
         return Response(outputs.PlanOutput(shown.plan(course, alternatives)).data)
 

@@ -284,6 +284,46 @@ class CourseInput(Input):
     wishes = WishesInput(required=False)
 
 
+class SpanInput(Input):
+    first_on = Day()
+    last_on = Day(help_text="inclusive; the same as first_on for one date")
+
+
+class TermsInput(Input):
+    """What must be so for a session of a plan; what is left out, or null, may be anything."""
+
+    first_on = Day(required=False, default=None, allow_null=True)
+    last_on = Day(required=False, default=None, allow_null=True, help_text="inclusive")
+    forbidden = listed(SpanInput(), most=LONGEST_LIST, required=False, default=list)
+    weekdays = serializers.ListField(
+        child=Whole(min_value=0, max_value=6), required=False, default=list, max_length=7, help_text="0 is Monday"
+    )
+    from_time = Clock(required=False, default=None, allow_null=True, help_text="the session does not begin before it")
+    until_time = Clock(required=False, default=None, allow_null=True, help_text="and ends by it")
+    only_with = serializers.ListField(
+        child=Uid(), required=False, default=list, max_length=LONGEST_LIST, help_text="one of these practitioners leads"
+    )
+    not_with = serializers.ListField(child=Uid(), required=False, default=list, max_length=LONGEST_LIST)
+
+
+class SessionTermsInput(TermsInput):
+    """Terms for one session: with `on`, and `at` if wanted, it is pinned."""
+
+    session = Uid()
+    on = Day(required=False, default=None, allow_null=True)
+    at = Clock(required=False, default=None, allow_null=True)
+
+
+class AskInput(Input):
+    """What is asked of the plans; kept nowhere. Unlike a wish it is never missed."""
+
+    starts_from = Day(required=False, default=None, allow_null=True, help_text="the first session is not before it")
+    starts_by = Day(required=False, default=None, allow_null=True, help_text="nor after it")
+    ends_before = Day(required=False, default=None, allow_null=True, help_text="the last session is before it")
+    every = TermsInput(required=False)
+    sessions = listed(SessionTermsInput(), most=100, required=False, default=list)
+
+
 class UseInput(Input):
     phase = Whole(min_value=0, max_value=100)
     role = Line(max_length=80)

@@ -12,7 +12,7 @@ from django.db.models import Prefetch, QuerySet
 
 from clinic import localtime
 from clinic.models import Site, User
-from scheduling import booking, check_in, holds, reports, roster, versions, wording, worklists
+from scheduling import booking, check_in, explaining, holds, reports, roster, versions, wording, worklists
 from scheduling.models import (
     Appointment,
     Assessment,
@@ -290,6 +290,7 @@ def plan(row: Course, alternatives: Sequence[facts.Alternative]) -> dict[str, An
     """Return the proposed plans with what each part of them costs."""
     known = {session.id: session for session in roster.course_facts(row).sessions}
     names = roster.subjects()
+    positions = {uid: session.position for uid, session in known.items()}
     flat = iter(times([one for other in alternatives for one in other.plan.sessions], row.site))
     return {
         "course": row.uid,
@@ -297,6 +298,7 @@ def plan(row: Course, alternatives: Sequence[facts.Alternative]) -> dict[str, An
             {
                 "kind": alternative.kind,
                 "is_proven": alternative.plan.proven,
+                "differs": _difference(alternative.differs) if number else None,
                 "cost": _cost(alternative.plan.cost),
                 "sessions": [
                     {
@@ -307,13 +309,22 @@ def plan(row: Course, alternatives: Sequence[facts.Alternative]) -> dict[str, An
                         "window": one.window,
                         "cost": _cost(one.cost),
                         "gates": gates(one.gates, names),
+                        "not_on": explaining.dates_as_data(_not_on(one.slot, alternative), positions),
                     }
                     for one in alternative.plan.sessions
                 ],
             }
-            for alternative in alternatives
+            for number, alternative in enumerate(alternatives)
         ],
     }
+
+
+def _difference(differs: facts.Difference) -> dict[str, Any]:
+    return {**dataclasses.asdict(differs), "messages": explaining.difference(differs)}
+
+
+def _not_on(slot: facts.Slot, alternative: facts.Alternative) -> Sequence[facts.NotOn]:
+    return next((one.dates for one in alternative.nearer if one.session == slot.session), ())
 
 
 def _cost(cost: facts.CostParts) -> dict[str, int]:

@@ -9,6 +9,7 @@ from .courses import NotStartable, close_course, follow_version, set_wishes, sta
 from .places import place, release_expired_reservations, replace_time
 from .plans import (
     WEIGHTS,
+    AskContradicts,
     NoPlan,
     NotBookable,
     already_booked,
@@ -54,6 +55,7 @@ __all__ = [
     "EVER",
     "GONE",
     "WEIGHTS",
+    "AskContradicts",
     "CapReached",
     "NoPlan",
     "NotBookable",

@@ -6,16 +6,17 @@ import dataclasses
 import uuid
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
+from functools import partial
 
 from django.utils.translation import gettext as _
 
 from clinic import rights
 from clinic.acts import act
-from clinic.errors import Conflict, Problem
+from clinic.errors import Conflict, Problem, RuleBroken
 from clinic.models import User
-from scheduling import outbox, roster, wording
+from scheduling import explaining, outbox, roster, wording
 from scheduling.models import Appointment, Course
-from scheduling.planner import explain, facts, search
+from scheduling.planner import asks, explain, facts, relax, search
 from scheduling.planner.cost import Weights
 from scheduling.planner.rules import violations
 
@@ -25,6 +26,7 @@ from .states import refuse_unless_open
 from .windows import refresh_windows
 
 WEIGHTS = Weights()
+HORIZON_LONGER = timedelta(days=180)  # how much further ahead it is looked when there is no plan
 
 
 class NoPlan(Conflict):
@@ -41,20 +43,36 @@ class NotBookable(Conflict):
     title = "This cannot be booked."
 
 
-def propose_course(course: Course, *, now: datetime) -> list[facts.Alternative]:
+class AskContradicts(RuleBroken):
+    """What is asked of the plan can never be met as it is put; the problems name every field."""
+
+    code = "ask_contradicts"
+    title = "What is asked of the plan cannot be met."
+
+
+def propose_course(
+    course: Course, *, now: datetime, ask: facts.Ask = asks.NOTHING, explained: bool = False
+) -> list[facts.Alternative]:
     """Return plans for every session left that differ in kind, the cheapest first; raise NoPlan with the reasons.
 
-    Writes nothing. Booked visits stay where they are and are part of each plan.
+    Writes nothing. Booked visits stay where they are and are part of each plan. `ask` is what a person asks of these
+    plans, and is kept nowhere: AskContradicts lists all in it that can never be met. NoPlan names what would have to be
+    given up, and the course then: a horizon of HORIZON_LONGER too, where the site's own is too short. With `explained`
+    the first plan says why its sessions are not nearer to their best dates.
     """
     on = roster.today(course.site, now)
     as_it_stands = with_booked_pinned(roster.course_facts(course))
     if not any(is_to_plan(session) for session in as_it_stands.sessions):
         raise NoPlan(Problem("nothing_to_plan", _("Every session of this course is performed or booked already.")))
-    times = roster.load(course, on, on + timedelta(days=course.site.booking_horizon_days), now=now)
+    horizon_on = on + timedelta(days=course.site.booking_horizon_days)
+    times = roster.load(course, on, horizon_on, now=now)
+    if wrong := asks.contradictions(ask, as_it_stands, times, on):
+        raise AskContradicts(*explaining.contradictions(wrong))
     try:
-        return search.alternatives(as_it_stands, times, WEIGHTS, today=on)
+        return search.alternatives(as_it_stands, times, WEIGHTS, today=on, ask=ask, explained=explained)
     except explain.Unplannable as stuck:
-        raise NoPlan(*wording.no_plan(stuck, course.site)) from stuck
+        further = partial(roster.load, course, on, horizon_on + HORIZON_LONGER, now=now)
+        raise NoPlan(*wording.no_plan(stuck, course.site, relax.ways_out(stuck, further))) from stuck
 
 
 @act

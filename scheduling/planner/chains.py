@@ -29,7 +29,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import cost
+from .asks import NOTHING, Held, dates_within, is_wanted, terms_of, within_a_day
 from .facts import (
+    Ask,
     CourseFacts,
     Moment,
     ResourceFacts,
@@ -38,9 +40,9 @@ from .facts import (
     SessionState,
     Slot,
     Spacing,
-    Step,
     StepKind,
     Window,
+    Wishes,
 )
 from .gates import gate_answers, refuses, turning_dates, yearly_room
 from .grids import Grid, grids_of
@@ -70,7 +72,10 @@ class Layer:
     kept: Dates  # layers whose dates must be known after this one; the last is this one
     first: int  # dates in order with what is fixed outside the chain
     last: int
-    closed: frozenset[int]  # dates on which a gate is closed that is not closed always
+    gated: frozenset[int]  # dates on which a gate is closed that is not closed always
+    closed: frozenset[int]  # those, and the dates that nobody asked for
+    held: Held  # what was asked of it
+    starts: Starts  # its times, by what was asked
     may_be_early: bool  # an override of the minimum stands for some date
     change: int  # what another lead than before costs here
 
@@ -99,7 +104,8 @@ class Chain:
     """The search for one course; see the module's docstring. `outcome()` is a list of slots, or where it got stuck.
 
     `only` plans one session, among the course's appointments. `keep_lead` forbids another lead than before. `stay`
-    makes it a repair: leaving a booked time costs, and these slots are kept whenever the windows allow it.
+    makes it a repair: leaving a booked time costs, and these slots are kept whenever the windows allow it. `ask` is
+    what a person asks of this plan. `like` is a chain for the same course and roster whose times are known already.
     """
 
     def __init__(
@@ -112,15 +118,21 @@ class Chain:
         stay: Mapping[UUID, Slot] | None = None,
         keep_lead: bool = False,
         only: UUID | None = None,
+        ask: Ask = NOTHING,
+        like: Chain | None = None,
     ) -> None:
-        self.course, self.weights, self.today = course, weights, today
+        self.course, self.weights, self.today, self.ask, self._stay = course, weights, today, ask, stay
         self.moves, self.keep_lead = stay is not None, keep_lead
         open_sessions = [s for s in course.sessions if s.state is SessionState.OPEN]
         self.sessions = [s for s in open_sessions if (s.step.planned_with_course if only is None else s.id == only)]
         self._inside = {session.id for session in self.sessions}
         outside = [s.booked for s in open_sessions if s.id not in self._inside and s.booked is not None]
-        self.roster = with_taken(roster, outside)
-        self.starts = Starts(self.roster, course.wishes, weights)
+        self.given = roster, outside
+        is_alike = like is not None and like.given[0] is roster and like.given[1] == outside
+        self.roster: Roster = like.roster if like is not None and is_alike else with_taken(roster, outside)
+        self.known: dict[tuple[Wishes, int, int, int, int, Held], Starts] = like.known if like and is_alike else {}
+        self.starts = self.starts_by(())
+        self._held = terms_of(ask, course)
         # What gates say does not depend on the times that the chain's own sessions had before.
         self._outside = replace(
             course, sessions=tuple(replace(s, booked=None) if s.id in self._inside else s for s in course.sessions)
@@ -140,10 +152,12 @@ class Chain:
             for before, layer in zip(befores, self.layers, strict=False)
         ]
         # Sessions of one step have the same times; but not those that have a time to keep or to leave.
-        firsts: dict[str, int] = {}
+        firsts: dict[tuple[str, Held], int] = {}
         self._alike = [
-            number if self._has_times_of_its_own(number) else firsts.setdefault(session.step.key, number)
-            for number, session in enumerate(self.sessions)
+            number
+            if self._has_times_of_its_own(number)
+            else firsts.setdefault((layer.session.step.key, layer.starts.asked), number)
+            for number, layer in enumerate(self.layers)
         ]
         # Without a lapse or a fixed date ahead, later dates (and more treatments in the year) leave less: what has no
         # plan has none when all is later. A spacing that is in effect on some dates only may leave more.
@@ -184,19 +198,54 @@ class Chain:
         self._to_go(0, ())  # without tables, to note how far paths come
         return self._stuck()
 
+    def again(
+        self,
+        *,
+        course: CourseFacts | None = None,
+        roster: Roster | None = None,
+        weights: cost.Weights | None = None,
+        ask: Ask | None = None,
+        keep_lead: bool = False,
+    ) -> Chain:
+        """Return the same search, but for what is said; times that are known already are not looked for again."""
+        return Chain(
+            course or self.course,
+            roster or self.given[0],
+            weights or self.weights,
+            today=self.today,
+            stay=self._stay,
+            keep_lead=keep_lead,
+            ask=ask or self.ask,
+            like=self,
+        )
+
+    def starts_by(self, held: Held) -> Starts:
+        """Return the times that these terms leave; the same object when the terms and what starts cost are the same."""
+        held, weights, wishes = within_a_day(held), self.weights, self.course.wishes
+        key = wishes, weights.time_of_day, weights.hole, weights.practitioner, weights.language, held
+        if key not in self.known:
+            self.known[key] = Starts(self.roster, wishes, weights, held, next(iter(self.known.values()), None))
+        return self.known[key]
+
     # --- layers ---------------------------------------------------------------------------------------------------
 
     def _layers(self, stay: Mapping[UUID, Slot]) -> Iterator[Layer]:
         ids = [session.id for session in self.sessions]
         free = frozenset(ids)
         needs = [sorted(ids.index(i) for i in depends_on(session, self.course, free)) for session in self.sessions]
+        until = list(range(len(ids)))  # the last layer whose window is counted from each
+        for number, needed in enumerate(needs):
+            for earlier in needed:
+                until[earlier] = number
         for number, session in enumerate(self.sessions):
             before = self.sessions[number - 1] if number else None
             found = references(session, self.course)
             known = [(spacing, _known(reference, ids)) for spacing, reference in found]
             anchors = [(spacing, anchor) for spacing, anchor in known if anchor is not None]
             fixed = session.booked if session.pinned else None
-            first, last = self._between(session, is_fixed=fixed is not None)
+            held = self._held.get(session.id, ())
+            first, last = dates_within(held, *self._between(session, is_fixed=fixed is not None))
+            gated = frozenset() if fixed else self._closed_dates(session)
             counts = cost.counts_change(before, session)
             yield Layer(
                 session=session,
@@ -205,10 +254,13 @@ class Chain:
                 anchors=anchors if len(anchors) == len(found) else None,
                 is_certain=all(isinstance(r, date) or r.performed_on is not None for _, r in found),
                 counted_from=tuple(needs[number]),
-                kept=(*(n for n in range(number) if any(n in later for later in needs[number + 1 :])), number),
+                kept=(*(n for n in range(number) if until[n] > number), number),
                 first=first,
                 last=last,
-                closed=frozenset() if fixed else self._closed_dates(session),
+                gated=gated,
+                closed=gated | _unwanted(held, first, last),
+                held=held,
+                starts=self.starts_by(held),
                 may_be_early=any(o.rule == "before_minimum" for o in self.course.overrides),
                 change=self.weights.change if counts else 0,
             )
@@ -526,7 +578,7 @@ class Chain:
         if self._has_times_of_its_own(number):
             return np.array([self.least_on(number, on) for on in range(first, last + 1)], np.int64)
         missed = [self._date_missed(on) for on in range(first, last + 1)]
-        least = self.starts.least_between(self.sessions[number].step, first, last)
+        least = self.layers[number].starts.least_between(self.sessions[number].step, first, last)
         return np.minimum(least + np.array(missed, np.int64), ENDLESS)
 
     def _nodes_on(self, number: int, on: int) -> list[Node]:
@@ -550,13 +602,13 @@ class Chain:
     def _of_leads(self, number: int, layer: Layer, on: date) -> Iterator[tuple[int, ResourceFacts]]:
         """Yield what each lead's cheapest start costs, where leaving a booked time costs."""
         step, booked = layer.session.step, layer.session.booked
-        for price, lead in self.starts.of_leads(step, on):
+        for price, lead in layer.starts.of_leads(step, on):
             if not self.moves or booked is None:
                 yield price, lead
                 continue
-            moved = price + cost.moving_to(booked, on, self.today, self.weights), self._cheapest_tick(step, on, lead)
+            moved = price + cost.moving_to(booked, on, self.today, self.weights), _cheapest_tick(layer, on, lead)
             is_there = on == booked.on and lead.id == booked.lead
-            if is_there and self.starts.is_possible(step, on, lead, booked.tick):
+            if is_there and layer.starts.is_possible(step, on, lead, booked.tick):
                 as_booked = self.starts.price_of(step, on, lead, booked.tick) + self.starts.lead_missed(lead)
                 moved = min(moved, (as_booked, booked.tick))
             self._ticks[number, on.toordinal(), self._ranks[lead.id]] = moved[1]
@@ -567,14 +619,8 @@ class Chain:
         key = (self._alike[number], on, rank)
         if key not in self._ticks:
             lead = self.starts.resources[self._ids[rank]]
-            self._ticks[key] = self._cheapest_tick(self.sessions[number].step, date.fromordinal(on), lead)
+            self._ticks[key] = _cheapest_tick(self.layers[number], date.fromordinal(on), lead)
         return self._ticks[key]
-
-    def _cheapest_tick(self, step: Step, on: date, lead: ResourceFacts) -> int:
-        best = self.starts.cheapest(step, on, lead)
-        if best is None:
-            raise ValueError("the lead has no start that day")
-        return best[1]
 
     def _has_times_of_its_own(self, number: int) -> bool:
         """Whether other starts count for a session than for the others of its step: it has one to keep, or to leave."""
@@ -603,6 +649,20 @@ def _yearly_limit(session: SessionFacts) -> int | None:
     """Return how many treatments a calendar year may have by the session's gates."""
     limits = (gate.parameters["at_most"] for gate in session.step.gates if gate.name == "yearly_limit")
     return min((limit for limit in limits if isinstance(limit, int)), default=None)
+
+
+def _cheapest_tick(layer: Layer, on: date, lead: ResourceFacts) -> int:
+    best = layer.starts.cheapest(layer.session.step, on, lead)
+    if best is None:
+        raise ValueError("the lead has no start that day")
+    return best[1]
+
+
+def _unwanted(held: Held, first: int, last: int) -> frozenset[int]:
+    """Return the dates of a span that the terms do not leave."""
+    if not any(terms.weekdays or terms.forbidden for terms in held):
+        return frozenset()
+    return frozenset(on for on in range(first, last + 1) if not is_wanted(held, date.fromordinal(on)))
 
 
 def _may_end(spacing: Spacing) -> bool:

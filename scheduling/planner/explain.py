@@ -1,14 +1,31 @@
-"""Why there is no time, and what would make one."""
+"""Why there is no time, and why not a better one. What would make one is in `relax`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import fields, replace
 from datetime import date
+from functools import cached_property
 
-from . import ticks
+from . import cost, ticks
+from .asks import Held, may_lead, wanted_starts
 from .chains import Chain, Layer, Stuck
-from .facts import Reason, Relaxation, Removed, SessionFacts, Wishes
+from .facts import (
+    Ask,
+    CostParts,
+    Nearer,
+    NotOn,
+    Plan,
+    PlannedSession,
+    Reason,
+    Removed,
+    ResourceFacts,
+    SessionTerms,
+    Terms,
+    Wishes,
+)
+from .plans import plan_of
+from .rules import may_be_early
 from .starts import Starts
 from .windows import windows_of
 
@@ -24,40 +41,49 @@ ASKED_IN_ORDER = (
     "others_busy",
     "patient_busy",
     "wish_missed",
+    "not_asked",
     "roles_collide",
 )
+MOST_DATES = 62  # of a session, the nearest to its best date: told one by one
+MOST_TRIALS = 24  # searches with a session put on another date, shared by the sessions of a plan
 
 
 class Unplannable(Exception):
-    """No plan breaks no rule. `reasons` has one entry per session to plan, the first without a time is `stuck_at`."""
+    """No plan breaks no rule and gives all that is asked. Why not is worked out when somebody wants to know."""
 
-    def __init__(self, reasons: tuple[Reason, ...], stuck_at: Reason, relaxations: tuple[Relaxation, ...]) -> None:
-        super().__init__(stuck_at.binding)
-        self.reasons, self.stuck_at, self.relaxations = reasons, stuck_at, relaxations
+    def __init__(self, chain: Chain, stuck: Stuck) -> None:
+        super().__init__("there is no plan")
+        self.chain, self.stuck = chain, stuck
 
+    @property
+    def stuck_at(self) -> Reason:
+        """The reason of the first session without a time."""
+        return next(reason for reason in self.reasons if reason.session == self.stuck.session.id)
 
-def why_not(chain: Chain, stuck: Stuck) -> Unplannable:
-    """Explain a search that found nothing: what each rule took away, and the nearest ways out."""
-    windows = windows_of(chain.course)
-    cascades = {session.step.key: Cascade(chain, session) for session in chain.sessions}
-    reasons = []
-    for layer in chain.layers:
-        session = layer.session
-        if session.id == stuck.session.id:
-            first, last = stuck.first, stuck.last
-        else:
-            window = windows[session.id]
-            first = max(chain.first_day, window.earliest_on.toordinal() if window.earliest_on else 0)
-            last = min(chain.last_day, window.lapse_on.toordinal() - 1 if window.lapse_on else chain.last_day)
-        reasons.append(_reason(chain, cascades[session.step.key], layer, (first, last), stuck))
-    at = next(reason for reason in reasons if reason.session == stuck.session.id)
-    return Unplannable(tuple(reasons), at, tuple(_relaxations(chain, stuck)))
+    @cached_property
+    def reasons(self) -> tuple[Reason, ...]:
+        """What each rule took away, for every session to plan, by position."""
+        chain = self.chain
+        windows = windows_of(chain.course)
+        cascades: dict[tuple[str, Held], Cascade] = {}
+        reasons = []
+        for layer in chain.layers:
+            session = layer.session
+            if session.id == self.stuck.session.id:
+                first, last = self.stuck.first, self.stuck.last
+            else:
+                window = windows[session.id]
+                first = max(layer.first, window.earliest_on.toordinal() if window.earliest_on else 0)
+                last = min(layer.last, window.lapse_on.toordinal() - 1 if window.lapse_on else chain.last_day)
+            cascade = cascades.setdefault((session.step.key, layer.held), Cascade(chain, layer))
+            reasons.append(_reason(chain, cascade, layer, (first, last), self.stuck))
+        return tuple(reasons)
 
 
 def _reason(chain: Chain, cascade: Cascade, layer: Layer, dates_asked: tuple[int, int], stuck: Stuck) -> Reason:
     session, (first, last) = layer.session, dates_asked
     is_stuck = session.id == stuck.session.id
-    closed = layer.closed | stuck.full if is_stuck else layer.closed
+    gated = layer.gated | stuck.full if is_stuck else layer.gated
     dates = dict.fromkeys(ASKED_IN_ORDER, 0)
     starts = dict.fromkeys(ASKED_IN_ORDER, 0)
     dates_left = starts_left = 0
@@ -68,8 +94,10 @@ def _reason(chain: Chain, cascade: Cascade, layer: Layer, dates_asked: tuple[int
         steps: list[tuple[str, int]]
         if not first <= on <= last:
             steps = [("outside_window", 0)]
-        elif on in closed:
+        elif on in gated:
             steps = [("gate_closed", 0)]
+        elif on in layer.closed:
+            steps = [("not_asked", 0)]
         else:
             steps = cascade.of(day)
         for code, mask in steps:
@@ -83,7 +111,7 @@ def _reason(chain: Chain, cascade: Cascade, layer: Layer, dates_asked: tuple[int
     removed = tuple(Removed(code, dates[code], starts[code]) for code in ASKED_IN_ORDER if dates[code] or starts[code])
     binding = ""
     if is_stuck and first > last:
-        binding = "beyond_horizon" if first > chain.last_day else "spacing"
+        binding = _between(layer, chain, first)
     elif is_stuck and dates_left:
         binding = "spacing"
     elif not dates_left:
@@ -93,18 +121,33 @@ def _reason(chain: Chain, cascade: Cascade, layer: Layer, dates_asked: tuple[int
     return Reason(session.id, session.position, first_on, last_on, removed, dates_left, starts_left, binding)
 
 
-class Cascade:
-    """What each rule in turn leaves of a date's starts, for sessions of one step."""
+def _between(layer: Layer, chain: Chain, first: int) -> str:
+    """Return why a session has no date at all in question."""
+    if first > chain.last_day:
+        return "beyond_horizon"
+    return "not_asked" if any(terms.on or terms.first_on or terms.last_on for terms in layer.held) else "spacing"
 
-    def __init__(self, chain: Chain, session: SessionFacts) -> None:
-        self.step, self.roster = session.step, chain.roster
-        self.starts = chain.starts
+
+class Cascade:
+    """What each rule in turn leaves of a date's starts, for sessions of one step of which the same is asked.
+
+    Where a session is pinned, to a start or a lead, that is taken first: the rules then speak of what it is pinned to.
+    """
+
+    def __init__(self, chain: Chain, layer: Layer) -> None:
+        self.step, self.roster = layer.session.step, chain.roster
+        self.starts, self.unasked = layer.starts, chain.starts
+        self.pins = tuple(
+            Terms(at_minute=terms.at_minute, only_with=terms.only_with)
+            for terms in layer.held
+            if terms.on is not None or terms.at_minute is not None
+        )
         self._known: dict[date, list[tuple[str, int]]] = {}
         unwished = Wishes()
         idle = replace(chain.roster, busy={}, patient_busy={})
         self.idle = Starts(idle, unwished, chain.weights)
         self.unhurried = Starts(replace(idle, not_before=None), unwished, chain.weights)
-        self.unwished = Starts(chain.roster, unwished, chain.weights)
+        self.unwished = Starts(chain.roster, unwished, chain.weights, like=chain.starts)
 
     def of(self, on: date) -> list[tuple[str, int]]:
         """Return the rules in order, each with the starts that it allows on that date."""
@@ -112,79 +155,150 @@ class Cascade:
             self._known[on] = list(self._after_each_rule(on))
         return self._known[on]
 
+    def first_without(self, on: date) -> str:
+        """Return the rule that leaves no start of a date; "" when there are starts left."""
+        left = self.grid(on)
+        for code, mask in self.of(on):
+            left &= mask
+            if not left:
+                return code
+        return ""
+
     def grid(self, on: date) -> int:
-        return ticks.grid_of(self.roster.days[on], self.roster.grid_minutes)
+        day = self.roster.days[on]
+        return ticks.grid_of(day, self.roster.grid_minutes) & wanted_starts(self.pins, day, self.step.minutes)
 
     def _after_each_rule(self, on: date) -> Iterator[tuple[str, int]]:
         step, roles = self.step, self.starts.shape(self.step).roles
         everything = ticks.span(0, self.roster.days[on].length_minutes)
         yield "site_closed", 0 if self.roster.days[on].closed else everything
         yield "in_the_past", self.idle.open_starts(step, on) | ~self.unhurried.open_starts(step, on)
-        is_able = all(self.starts.able(step, role, on) for role in roles)
+        others = [role for role in roles if role != step.lead_role]
+        able = self._leads(self.starts.able(step, step.lead_role, on))
+        is_able = bool(able) and all(self.starts.able(step, role, on) for role in others)
         yield "lacks_capability", everything if is_able else 0
-        on_duty = everything
-        for role in roles:
+        on_duty = self._led(self.idle, on)
+        for role in others:
             on_duty &= self.idle.role_starts(step, role, on)
         yield "off_duty", on_duty
-        yield "lead_busy", self.starts.role_starts(step, step.lead_role, on)
-        others = everything
-        for role in roles:
-            if role != step.lead_role:
-                others &= self.starts.role_starts(step, role, on)
-        yield "others_busy", others
+        yield "lead_busy", self._led(self.starts, on)
+        for_others = everything
+        for role in others:
+            for_others &= self.starts.role_starts(step, role, on)
+        yield "others_busy", for_others
         yield "patient_busy", self.unwished.open_starts(step, on)
-        wished, possible = 0, 0
+        for code, starts in (("wish_missed", self.unasked), ("not_asked", self.starts)):
+            mask = 0
+            for lead in self._leads(starts.leads(step, on)):
+                mask |= starts.lead_starts(step, on, lead)
+            yield code, mask
+        possible = 0
         for lead in self.starts.leads(step, on):
-            wished |= self.starts.lead_starts(step, on, lead)
             for _, tick in self.starts.by_cost(step, on, lead):
                 possible |= 1 << tick
-        yield "wish_missed", wished
         yield "roles_collide", possible
 
+    def _leads(self, able: list[ResourceFacts]) -> list[ResourceFacts]:
+        return [lead for lead in able if may_lead(self.pins, lead.id)]
 
-def _relaxations(chain: Chain, stuck: Stuck) -> Iterator[Relaxation]:
-    """Yield the ways out: wishes dropped one by one and all, then times outside the window."""
-    wishes = chain.course.wishes
-    if wishes.strict:
-        for code, other in _softer(wishes):
-            course = replace(chain.course, wishes=other)
-            again = Chain(course, chain.roster, chain.weights, today=chain.today, stay={} if chain.moves else None)
-            slots = again.outcome()
-            if not isinstance(slots, Stuck):
-                yield Relaxation(code, stuck.session.id, next(s for s in slots if s.session == stuck.session.id), True)
-    later = range(max(stuck.last + 1, chain.first_day), chain.last_day + 1)
-    sooner = range(min(stuck.first, chain.last_day + 1) - 1, chain.first_day - 1, -1)
-    window = windows_of(chain.course)[stuck.session.id]
-    if window.lapse_on is not None:
-        yield from _outside("after_lapse", chain, stuck, later)
-    if window.earliest_on is not None:
-        floor = window.floor_on.toordinal() if window.floor_on else window.earliest_on.toordinal()
-        yield from _outside("before_minimum", chain, stuck, (on for on in sooner if on >= floor))
+    def _led(self, starts: Starts, on: date) -> int:
+        """Return the starts at which somebody could lead, of those to whom the session is pinned."""
+        if not self.pins:
+            return starts.role_starts(self.step, self.step.lead_role, on)
+        mask = 0
+        for lead in self._leads(starts.shape(self.step).leads.members):
+            mask |= starts.own_starts(self.step, on, lead)
+        return mask
 
 
-def _softer(wishes: Wishes) -> Iterator[tuple[str, Wishes]]:
-    """Yield the wishes with one kind of them dropped, for each kind there is, and then as mere wishes."""
-    plain = Wishes()
-    for code, names in (
-        ("without_weekdays", ("weekdays",)),
-        ("without_times", ("from_minute", "until_minute")),
-        ("without_practitioner", ("practitioner",)),
-        ("without_avoided_dates", ("avoid_dates",)),
-        ("without_language", ("language",)),
-    ):
-        softer = replace(wishes, **{name: getattr(plain, name) for name in names})
-        if softer != wishes:
-            yield code, softer
-    yield "without_wishes", replace(wishes, strict=False)
+# --- why not nearer ---------------------------------------------------------------------------------------------------
 
 
-def _outside(code: str, chain: Chain, stuck: Stuck, dates: Iterable[int]) -> Iterator[Relaxation]:
-    """Yield the first of these dates on which the session has a time, with its cheapest one."""
-    step, starts = stuck.session.step, chain.starts
-    for on in map(date.fromordinal, dates):
-        leads = starts.leads(step, on)
-        possible = [(best, lead.id, lead) for lead in leads if (best := starts.cheapest(step, on, lead))]
-        if possible:
-            (_, tick), _, lead = min(possible, key=lambda one: one[:2])
-            yield Relaxation(code, stuck.session.id, starts.slot(stuck.session, on, lead, tick), False)
-            return
+def why_not_nearer(plan: Plan, chain: Chain) -> tuple[Nearer, ...]:
+    """Say, for each session that a plan gives a time to, what stands between it and its best date.
+
+    `plan` is the chain's cheapest. Told are the dates inside the session's window, under the plan's own dates, that
+    would by themselves cost less than the date it has: the rule that leaves no time on each, or what the whole plan
+    would cost more with the session on it, all other sessions planned anew. Bounded: MOST_DATES of a session, those
+    nearest to its best date, and MOST_TRIALS searches for the plan, shared evenly by its sessions; what is beyond is
+    `not_tried`.
+    """
+    new = [(layer, one) for layer, one in zip(chain.layers, plan.sessions, strict=True) if layer.fixed is None]
+    trials = max(1, MOST_TRIALS // max(1, len(new)))
+    cascades: dict[tuple[str, Held], Cascade] = {}
+    found = []
+    for layer, planned in new:
+        cascade = cascades.setdefault((layer.session.step.key, layer.held), Cascade(chain, layer))
+        found.append(_nearer(planned, layer, plan, chain, cascade, trials))
+    return tuple(found)
+
+
+def _nearer(planned: PlannedSession, layer: Layer, plan: Plan, chain: Chain, cascade: Cascade, trials: int) -> Nearer:
+    slot, window = planned.slot, planned.window
+    slope = cost.timing(window, chain.today, chain.weights)
+    has = slope.at(slot.on.toordinal())
+    cheaper = sorted(
+        (on for on in _around(slope, has) if _is_lawful(date.fromordinal(on), planned, layer, chain)),
+        key=lambda on: (slope.at(on), on),
+    )
+    dates: list[NotOn] = []
+    for on in map(date.fromordinal, cheaper[:MOST_DATES]):
+        code = _against(on, layer, chain, cascade)
+        if not code and trials:
+            trials -= 1
+            dates.append(_tried(on, layer, plan, chain))
+        else:
+            dates.append(NotOn(on, code or "not_tried"))
+    dates.sort(key=lambda one: one.on)
+    return Nearer(slot.session, slot.on, date.fromordinal(slope.anchor), tuple(dates))
+
+
+def _around(slope: cost.Slope, has: int) -> Iterator[int]:
+    """Yield the dates that cost less than this; those nearest to the anchor, where there are very many."""
+    for away in range(MOST_DATES + slope.tolerance):
+        for on in {slope.anchor + away, slope.anchor - away}:
+            if slope.at(on) < has:
+                yield on
+
+
+def _is_lawful(on: date, planned: PlannedSession, layer: Layer, chain: Chain) -> bool:
+    """Whether a date lies inside the session's window and is not over."""
+    window = planned.window
+    early = window.earliest_on is not None and on < window.earliest_on
+    if early and (on < (window.floor_on or date.min) or not may_be_early(layer.session, on, chain.course)):
+        return False
+    return chain.today <= on and (window.lapse_on is None or on < window.lapse_on)
+
+
+def _against(on: date, layer: Layer, chain: Chain, cascade: Cascade) -> str:
+    """Return the rule that leaves no time on a date, whatever the other sessions' dates; "" when none does."""
+    ordinal = on.toordinal()
+    if not chain.first_day <= ordinal <= chain.last_day:
+        return "beyond_horizon"
+    if ordinal in layer.gated:
+        return "gate_closed"
+    if ordinal in layer.closed:
+        return "not_asked"
+    if not layer.first <= ordinal <= layer.last:
+        asked = any(terms.first_on or terms.last_on or terms.on for terms in layer.held)
+        return "not_asked" if asked else "out_of_order"
+    return cascade.first_without(on)
+
+
+def _tried(on: date, layer: Layer, plan: Plan, chain: Chain) -> NotOn:
+    """Return what becomes of the plan with the session on another date."""
+    again = chain.again(ask=_put_on(chain.ask, layer, on))
+    slots = again.outcome()
+    if isinstance(slots, Stuck):
+        return NotOn(on, "others_stuck", session=slots.session.id)
+    more = plan_of(slots, chain).cost
+    parts = CostParts(*(getattr(more, part.name) - getattr(plan.cost, part.name) for part in fields(CostParts)))
+    return NotOn(on, "dearer" if parts.total else "as_good", parts)
+
+
+def _put_on(ask: Ask, layer: Layer, on: date) -> Ask:
+    """Return the ask with the session on that date besides."""
+    uid = layer.session.id
+    own = next((one.terms for one in ask.sessions if one.session == uid), Terms())
+    others = tuple(one for one in ask.sessions if one.session != uid)
+    return replace(ask, sessions=(*others, SessionTerms(uid, replace(own, on=on))))

@@ -338,6 +338,48 @@ class Wishes:
     strict: bool = False  # True: a wish missed makes a time impossible
 
 
+Between = tuple[date, date]  # first and last date, inclusive
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What must be so for a session of a plan. Unlike a wish it is never missed; all that is said must hold."""
+
+    on: date | None = None  # pinned to this date
+    at_minute: int | None = None  # pinned to this start: local wall-clock minutes after midnight
+    first_on: date | None = None  # both inclusive
+    last_on: date | None = None
+    forbidden: tuple[Between, ...] = ()
+    weekdays: frozenset[int] = frozenset()  # 0 = Monday; empty: any
+    from_minute: int = 0  # local wall-clock minutes after midnight; the session lies inside [from, until]
+    until_minute: int = 24 * 60
+    only_with: frozenset[UUID] = frozenset()  # one of these leads; empty: anybody
+    not_with: frozenset[UUID] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class SessionTerms:
+    """Terms for one session."""
+
+    session: UUID
+    terms: Terms
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a person asks of one plan; nothing of it is kept with the course.
+
+    It is about the sessions that the plan gives a time to: visits that are booked already stay where they are.
+    """
+
+    every: Terms = Terms()  # for each session
+    sessions: tuple[SessionTerms, ...] = ()  # besides, for one session; each is named once
+    starts_from: date | None = None  # the first session is not before it
+    starts_by: date | None = None  # nor after it
+    ends_before: date | None = None  # the last session is before it
+    also: tuple[Terms, ...] = ()  # more terms for each session: what makes a plan one of its kind
+
+
 @dataclass(frozen=True, slots=True)
 class CourseFacts:
     id: UUID
@@ -519,11 +561,48 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
+class Difference:
+    """How a plan differs from the best one; less or sooner is negative."""
+
+    starts_days: int  # the first session that gets a time
+    ends_days: int  # the last session of the plan
+    changes: int  # of practitioner
+    wishes_missed: int  # how many, a session and a kind of wish each
+    cost: int
+    moved: int  # sessions on another date
+    other_leads: int  # sessions with another lead
+
+
+@dataclass(frozen=True, slots=True)
 class Alternative:
-    """A plan and the kind of plan it is: `closest_to_target`, `soonest`, `same_practitioner`."""
+    """A plan and the kind of plan it is; see `search.alternatives`."""
 
     kind: str
     plan: Plan
+    differs: Difference = Difference(0, 0, 0, 0, 0, 0, 0)
+    nearer: tuple[Nearer, ...] = ()  # of the best plan, when asked for: see `explain.why_not_nearer`
+
+
+@dataclass(frozen=True, slots=True)
+class NotOn:
+    """Why a date that would itself cost less is not the one in the plan."""
+
+    on: date
+    # A rule that leaves no time on it; else `dearer` (all else best, the plan costs that much more), `as_good` (as
+    # much: a tie), `others_stuck` (then `session` has no time), or `not_tried` (the bound was reached).
+    code: str
+    cost: CostParts = CostParts()  # dearer: what the plan would cost more, part by part
+    session: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Nearer:
+    """What stands between a planned session and its best date."""
+
+    session: UUID
+    on: date
+    best_on: date  # the target, or where there is none the first lawful date
+    dates: tuple[NotOn, ...]  # inside its window, by date; none when nothing costs less than the date it has
 
 
 @dataclass(frozen=True, slots=True)
@@ -567,13 +646,22 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
-class Relaxation:
-    """What would make a plan, or the first missing time, possible, and when."""
+class GivenUp:
+    """One thing that would have to be given up."""
 
-    code: str  # without_wishes, without_weekdays, without_times, ..., after_lapse, before_minimum
-    session: UUID
-    slot: Slot  # the first time it would give to that session
-    whole_course: bool  # True: every session left then has a time
+    code: str  # see `relax`
+    session: UUID | None = None  # None: of the whole course
+    days: int = 0  # by how many days, where it is a matter of days
+    subject: str = ""
+    override: str = ""  # the role that may decide it; "" where nobody needs to
+
+
+@dataclass(frozen=True, slots=True)
+class Relaxation:
+    """The fewest things that would have to be given up for a plan, and that plan, for the whole course."""
+
+    gives_up: tuple[GivenUp, ...]
+    plan: Plan
 
 
 class GateState(StrEnum):

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import fields, replace
 from datetime import date
 from uuid import UUID
 
 from . import cost
+from .asks import NOTHING
 from .chains import Chain, Stuck
 from .cost import Weights
-from .explain import why_not
+from .explain import Unplannable, why_not_nearer
 from .facts import (
     Alternative,
+    Ask,
+    Between,
     CourseFacts,
+    Difference,
     Move,
     Plan,
     PlannedSession,
@@ -23,10 +27,10 @@ from .facts import (
     SessionFacts,
     SessionState,
     Slot,
+    Terms,
 )
-from .gates import gate_answers
+from .plans import plan_of
 from .rules import violations
-from .windows import window_of
 
 # What makes a booked time impossible whatever the other sessions' dates are. A grid that changed later does not.
 TIME_IS_IMPOSSIBLE = frozenset(
@@ -41,42 +45,104 @@ TIME_IS_IMPOSSIBLE = frozenset(
     }
 )
 SOONEST_PER_DAY = 1_000_000  # more than all else in any plan
+WISHES_FIRST = 100_000  # the same
+WISHES = ("weekday", "time_of_day", "avoided_date", "practitioner", "language")
+COUNTING = Weights(**{weight.name: int(weight.name in (*WISHES, "change")) for weight in fields(Weights)})
 
-Between = tuple[date, date]  # first and last date, inclusive
 
-
-def cheapest_plan(course: CourseFacts, roster: Roster, weights: Weights, *, today: date) -> Plan:
+def cheapest_plan(course: CourseFacts, roster: Roster, weights: Weights, *, today: date, ask: Ask = NOTHING) -> Plan:
     """Return the plan of least cost for every session left, or raise Unplannable with the reasons per session.
 
     Planned are the open sessions whose step is planned with the course; pinned ones keep their appointment and are part
-    of the plan. Exact: no other plan that breaks no rule costs less. Ties go to the earlier dates, then the earlier
-    starts, then the lower practitioner ids; the other resources are the lowest ids that leave a way. Dates on which a
-    gate is closed that opens or closes with the date (cooling-off, expiry) are not used; a gate that is closed on every
-    date is reported with each session. The horizon is the roster's days.
+    of the plan. Exact: no other plan that breaks no rule, and gives all that is asked, costs less. Ties go to the
+    earlier dates, then the earlier starts, then the lower practitioner ids; the other resources are the lowest ids that
+    leave a way. Dates on which a gate is closed that opens or closes with the date (cooling-off, expiry) are not used;
+    a gate that is closed on every date is reported with each session. The horizon is the roster's days. An ask that
+    contradicts itself (`asks.contradictions`) has no plan.
     """
-    return _plan(Chain(course, roster, weights, today=today))
+    return _plan(Chain(course, roster, weights, today=today, ask=ask))
 
 
-def alternatives(course: CourseFacts, roster: Roster, weights: Weights, *, today: date) -> list[Alternative]:
-    """Return plans that differ in kind, the cheapest first, each priced by `weights`; or raise Unplannable.
+def alternatives(
+    course: CourseFacts,
+    roster: Roster,
+    weights: Weights,
+    *,
+    today: date,
+    ask: Ask = NOTHING,
+    explained: bool = False,
+) -> list[Alternative]:
+    """Return plans that differ in kind, the cheapest of all first, each priced by `weights`; or raise Unplannable.
 
-    `closest_to_target` is the cheapest plan; `soonest` ends as early as the rules allow, then is cheapest;
-    `same_practitioner` never changes the lead (steps led in one role), when that is possible. A plan that a kind before
-    it has shown already is left out.
+    All give what is asked. Each is the cheapest of its kind:
+
+    * `closest_to_target`: of all plans;
+    * `soonest`: of those that end as early as the rules allow;
+    * `same_practitioner`: of those that never change the lead (steps led in one role);
+    * `wishes_first`: of those that miss the least of the patient's wishes, weighed as ever;
+    * `other_weekdays`: of those that use no weekday on which the first gives a session a time;
+    * `other_practitioner`: of those in which nobody leads who leads a session to which the first gives a time.
+
+    A kind that is not possible, or whose plan a kind before it has shown, is left out. With `explained` the first says
+    what stands between its sessions and their best dates (`explain.why_not_nearer`). Seven searches at most, and the
+    trials of the explanation.
     """
-    found = [Alternative("closest_to_target", _plan(Chain(course, roster, weights, today=today)))]
-    hurried = replace(weights, elapsed_per_day=SOONEST_PER_DAY)
-    for kind, other in (
-        ("soonest", Chain(course, roster, hurried, today=today)),
-        ("same_practitioner", Chain(course, roster, weights, today=today, keep_lead=True)),
-    ):
+    chain = Chain(course, roster, weights, today=today, ask=ask)
+    best = _plan(chain)
+    found = [Alternative("closest_to_target", best)]
+    for kind, other in _others(chain, best):
         slots = other.outcome()
         if isinstance(slots, Stuck):
             continue
-        plan = _shown(slots, other, weights)
+        plan = plan_of(slots, chain)
         if all(plan.sessions != known.plan.sessions for known in found):
-            found.append(Alternative(kind, plan))
+            found.append(Alternative(kind, plan, difference(best, plan, chain)))
+    if explained:
+        found[0] = replace(found[0], nearer=why_not_nearer(best, chain))
     return found
+
+
+def _others(chain: Chain, best: Plan) -> Iterator[tuple[str, Chain]]:
+    """Yield the searches for plans of other kinds than the best one."""
+    weights, ask = chain.weights, chain.ask
+    new = [planned.slot for planned in best.sessions if not planned.pinned]
+    yield "soonest", chain.again(weights=replace(weights, elapsed_per_day=SOONEST_PER_DAY))
+    yield "same_practitioner", chain.again(keep_lead=True)
+    if best.cost.wishes:
+        yield "wishes_first", chain.again(weights=_wishes_first(weights))
+    weekdays = frozenset(range(7)) - {slot.on.weekday() for slot in new}
+    if new and weekdays:
+        yield "other_weekdays", chain.again(ask=replace(ask, also=(*ask.also, Terms(weekdays=weekdays))))
+    if new:
+        leads = frozenset(slot.lead for slot in new)
+        yield "other_practitioner", chain.again(ask=replace(ask, also=(*ask.also, Terms(not_with=leads))))
+
+
+def _wishes_first(weights: Weights) -> Weights:
+    """Return weights by which the wishes come before everything else, and are weighed among each other as before."""
+    return replace(weights, **{name: getattr(weights, name) * WISHES_FIRST for name in WISHES})
+
+
+def difference(best: Plan, other: Plan, chain: Chain) -> Difference:
+    """Return how a plan for the same sessions differs from the best one."""
+    pairs = [(one.slot, two.slot) for one, two in zip(best.sessions, other.sessions, strict=True) if not one.pinned]
+    (_, changes, missed), (_, other_changes, other_missed) = _counts(best, chain), _counts(other, chain)
+    return Difference(
+        starts_days=(pairs[0][1].on - pairs[0][0].on).days if pairs else 0,
+        ends_days=(other.sessions[-1].slot.on - best.sessions[-1].slot.on).days if pairs else 0,
+        changes=other_changes - changes,
+        wishes_missed=other_missed - missed,
+        cost=other.cost.total - best.cost.total,
+        moved=sum(one.on != two.on for one, two in pairs),
+        other_leads=sum(one.lead != two.lead for one, two in pairs),
+    )
+
+
+def _counts(plan: Plan, chain: Chain) -> tuple[int, int, int]:
+    """Return how many sessions a plan has, how often it changes the practitioner, and how many wishes it misses."""
+    slots = [planned.slot for planned in plan.sessions]
+    parts = cost.total(cost.price(slots, chain.course, chain.roster, COUNTING, today=chain.today))
+    return len(slots), parts.continuity, parts.wishes
 
 
 def free_times(
@@ -138,10 +204,10 @@ def repair(course: CourseFacts, roster: Roster, weights: Weights, *, today: date
         chain = Chain(fixed, roster, weights, today=today, stay={})
         slots = chain.outcome()
     if isinstance(slots, Stuck):
-        raise why_not(chain, slots)
+        raise Unplannable(chain, slots)
     booked = {s.id: s.booked for s in course.sessions}
     moves = tuple(Move(slot.session, booked[slot.session], slot) for slot in slots if slot != booked[slot.session])
-    return Repair(_shown(slots, chain), moves)
+    return Repair(plan_of(slots, chain), moves)
 
 
 def _around(session: SessionFacts, course: CourseFacts) -> CourseFacts:
@@ -163,34 +229,14 @@ def _times(
             break
     found.sort(key=lambda one: one[0])
     slots = [chain.starts.slot(session, on, lead, tick) for (_, on, tick, _), lead in found[:limit]]
-    return [planned for slot in slots for planned in _shown([slot], chain).sessions]
+    return [planned for slot in slots for planned in plan_of([slot], chain).sessions]
 
 
 def _plan(chain: Chain) -> Plan:
     slots = chain.outcome()
     if isinstance(slots, Stuck):
-        raise why_not(chain, slots)
-    return _shown(slots, chain)
-
-
-def _shown(slots: Sequence[Slot], chain: Chain, weights: Weights | None = None) -> Plan:
-    """Return the plan that these slots make, with its windows, gates and cost (by other weights, if given)."""
-    course, today, weights = chain.course, chain.today, weights or chain.weights
-    sessions = {session.id: session for session in course.sessions}
-    dates = {slot.session: slot.on for slot in slots}
-    parts = cost.price(slots, course, chain.roster, weights, today=today, moves=chain.moves)
-    planned = tuple(
-        PlannedSession(
-            slot=slot,
-            window=window_of(session, course, dates),
-            cost=part,
-            pinned=session.pinned,
-            gates=tuple(gate_answers(session, slot.on, course, today, dates)),
-        )
-        for slot, part in zip(slots, parts, strict=True)
-        for session in (sessions[slot.session],)
-    )
-    return Plan(planned, cost.total(parts))
+        raise Unplannable(chain, slots)
+    return plan_of(slots, chain)
 
 
 def _is_begun(slot: Slot, roster: Roster, today: date) -> bool:

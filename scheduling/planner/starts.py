@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import cost, ticks
+from .asks import Held, may_lead, wanted_starts
 from .facts import ResourceFacts, Roster, SessionFacts, Slot, Step, Use, Wishes
 from .shapes import Stretch, free_of, stretches_of
 from .timetable import WORDS, Taken, TimeTable, Words, as_int, as_words, packed, shifted
@@ -106,14 +107,24 @@ class Block:
 
 
 class Starts:
-    """The possible starts of a course's sessions, as the search asks for them."""
+    """The possible starts of a course's sessions, as the search asks for them.
 
-    def __init__(self, roster: Roster, wishes: Wishes, weights: cost.Weights) -> None:
-        self.roster, self.wishes, self.weights = roster, wishes, weights
+    `asked` is what a person asks of all of them. `like` is one for the same roster, whose crews are taken over.
+    """
+
+    def __init__(
+        self,
+        roster: Roster,
+        wishes: Wishes,
+        weights: cost.Weights,
+        asked: Held = (),
+        like: Starts | None = None,
+    ) -> None:
+        self.roster, self.wishes, self.weights, self.asked = roster, wishes, weights, asked
         self.resources = {resource.id: resource for resource in roster.resources}
-        self._on_duty = packed(roster.on_duty)
-        self._busy = roster.busy if isinstance(roster.busy, Taken) else Taken.of(roster.busy)
-        self._shapes: dict[str, Shape] = {}
+        self._on_duty: TimeTable = packed(roster.on_duty) if like is None else like._on_duty  # noqa: SLF001
+        self._busy: Taken = _taken(roster) if like is None else like._busy  # noqa: SLF001
+        self._shapes: dict[str, Shape] = {} if like is None else like._shapes  # noqa: SLF001
         self._common: dict[tuple[str, int], Words] = {}
         self._blocks: dict[tuple[str, int], Block] = {}
         self._missed: dict[str, NDArray[np.int64]] = {}
@@ -125,7 +136,7 @@ class Starts:
         return self._shapes[step.key]
 
     def leads(self, step: Step, on: date) -> list[ResourceFacts]:
-        """Return who could lead the step at some time of that date, by id, less those whom strict wishes refuse."""
+        """Return who could lead the step at some time of that date, by id; strict wishes and asks refuse some."""
         prices = self._block(step, on).prices[on.toordinal() % CHUNK]
         members = self.shape(step).leads.members
         return [members[rank] for rank in np.flatnonzero(prices < ENDLESS)]
@@ -150,12 +161,18 @@ class Starts:
             if on.weekday() not in (self.wishes.weekdays or {on.weekday()}) or on in self.wishes.avoid_dates:
                 return 0
             mask &= self.wished(on, minutes)
-        return mask
+        return mask & wanted_starts(self.asked, day, minutes) if self.asked else mask
 
     def role_starts(self, step: Step, role: str, on: date) -> int:
         """Return the starts at which some resource could fill the role."""
         chunk, at = divmod(on.toordinal(), CHUNK)
         return as_int(np.bitwise_or.reduce(self.shape(step).crews[role].starts(chunk)[at], axis=0, initial=0))
+
+    def own_starts(self, step: Step, on: date, lead: ResourceFacts) -> int:
+        """Return the starts at which one who could lead has the time, whatever stands against it otherwise."""
+        chunk, at = divmod(on.toordinal(), CHUNK)
+        leads = self.shape(step).leads
+        return as_int(leads.starts(chunk)[at, leads.ranks[lead.id]])
 
     def lead_starts(self, step: Step, on: date, lead: ResourceFacts) -> int:
         """Return the starts on which each role by itself agrees, strict wishes included; see `Shape.is_separate`."""
@@ -277,7 +294,7 @@ class Starts:
         if key not in self._blocks:
             leads = self.shape(step).leads
             possible = leads.starts(chunk) & self._common_starts(step, chunk)[:, None, :]
-            if self.wishes.strict:
+            if self.wishes.strict or self.asked:
                 possible[:, [self._is_refused(lead) for lead in leads.members]] = 0
             classes = sorted(self._classes(step, chunk, possible).items())
             prices = np.full(possible.shape[:2], ENDLESS, np.int64)
@@ -333,7 +350,12 @@ class Starts:
         return self._missed[step.key]
 
     def _is_refused(self, lead: ResourceFacts) -> bool:
-        return self.wishes.strict and cost.lead_wishes_missed(lead, self.wishes, cost.Weights()) > 0
+        is_unwished = self.wishes.strict and cost.lead_wishes_missed(lead, self.wishes, cost.Weights()) > 0
+        return is_unwished or not may_lead(self.asked, lead.id)
+
+
+def _taken(roster: Roster) -> Taken:
+    return roster.busy if isinstance(roster.busy, Taken) else Taken.of(roster.busy)
 
 
 @lru_cache(maxsize=1024)

@@ -60,6 +60,13 @@ def within_wall_hours(day: Day, minutes: int, first: int, until: int) -> int:
     )
 
 
+def at_wall_minute(day: Day, minute: int) -> int:
+    """Return the starts at which the clocks on the wall show this minute: none, one, or both passes of an hour."""
+    if not day.changes:
+        return span(minute, min(minute + 1, day.length_minutes))
+    return sum(1 << tick for tick in range(day.length_minutes) if day.wall_minute(tick) == minute)
+
+
 @lru_cache(maxsize=64)
 def _plain_grid(length: int, every: int) -> int:
     return sum(1 << tick for tick in range(0, length, every))

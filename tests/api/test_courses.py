@@ -487,6 +487,7 @@ def test_a_plan_covers_every_session_left_with_costs_and_posts_back_as_it_is(cli
         "cost": {
             "spacing": 0, "lateness": 0, "continuity": 0, "wishes": 0, "holes": 0, "moves": 0, "total": 0,
         },
+        "not_on": [],
     }  # fmt: skip
     assert gates[-1] == gate(
         "outcome_awaited", "treatment", "The session before it has not taken place yet.", "pending"

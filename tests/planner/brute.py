@@ -9,10 +9,11 @@ from itertools import product
 from uuid import UUID
 
 from scheduling.planner import cost
-from scheduling.planner.facts import CourseFacts, ResourceFacts, Roster, SessionFacts, SessionState, Slot, Use
+from scheduling.planner.asks import NOTHING
+from scheduling.planner.facts import Ask, CourseFacts, ResourceFacts, Roster, SessionFacts, SessionState, Slot, Use
 from scheduling.planner.shapes import stretches_of
 from tests.planner.build import course
-from tests.planner.checker import wrong_dates, wrong_with
+from tests.planner.checker import wrong_by_ask, wrong_dates, wrong_with
 
 
 def slots_of(session: SessionFacts, roster: Roster, today: date) -> list[Slot]:
@@ -39,14 +40,15 @@ def slots_of(session: SessionFacts, roster: Roster, today: date) -> list[Slot]:
     return list(found.values())
 
 
-def plans(whole: CourseFacts, roster: Roster, today: date) -> Iterator[tuple[Slot, ...]]:
-    """Every plan for the open sessions of a course, with no strict wishes."""
+def plans(whole: CourseFacts, roster: Roster, today: date, ask: Ask = NOTHING) -> Iterator[tuple[Slot, ...]]:
+    """Every plan for the open sessions of a course, with no strict wishes, that gives what is asked."""
     left = [s for s in whole.sessions if s.state is SessionState.OPEN]
     options = [[s.booked] if s.pinned and s.booked else slots_of(s, roster, today) for s in left]
 
     def onwards(chosen: tuple[Slot, ...]) -> Iterator[tuple[Slot, ...]]:
         if len(chosen) == len(left):
-            yield chosen
+            if not wrong_by_ask(chosen, whole, roster, ask):
+                yield chosen
             return
         right: dict[date, bool] = {}
         for slot in options[len(chosen)]:
@@ -59,7 +61,7 @@ def plans(whole: CourseFacts, roster: Roster, today: date) -> Iterator[tuple[Slo
 
 
 def cheapest(
-    whole: CourseFacts, roster: Roster, weights: cost.Weights, today: date
+    whole: CourseFacts, roster: Roster, weights: cost.Weights, today: date, ask: Ask = NOTHING
 ) -> tuple[int, list[tuple[date, int, int]]] | None:
     """The least cost of any plan, and the (date, tick, lead) of the first plan that has it by the documented ties."""
 
@@ -67,7 +69,7 @@ def cheapest(
         spent = cost.total(cost.price(plan, whole, roster, weights, today=today)).total
         return spent, [s.on for s in plan], [s.tick for s in plan], [s.lead for s in plan]
 
-    best = min((key(plan) for plan in plans(whole, roster, today)), default=None)
+    best = min((key(plan) for plan in plans(whole, roster, today, ask)), default=None)
     if best is None:
         return None
     spent, dates, ticks, leads = best

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from scheduling.planner.amounts import Amount
 from scheduling.planner.facts import (
+    Ask,
     CourseFacts,
     Gate,
     Phase,
@@ -23,6 +24,7 @@ from scheduling.planner.facts import (
     Slot,
     Spacing,
     StepKind,
+    Terms,
     Use,
 )
 
@@ -59,6 +61,40 @@ def wrong_dates(slots: Sequence[Slot], course: CourseFacts) -> list[str]:
                 if before > slot.on or (before == slot.on and other.step.kind is not StepKind.ASSESSMENT):
                     wrong.append(f"{session.position}: not after session {other.position}")
     return wrong
+
+
+def wrong_by_ask(slots: Sequence[Slot], course: CourseFacts, roster: Roster, ask: Ask) -> list[str]:
+    """What of the ask the slots do not give; it has no say over booked visits that are pinned."""
+    booked = {s.id for s in course.sessions if s.pinned}
+    new = sorted((slot for slot in slots if slot.session not in booked), key=lambda slot: slot.on)
+    wrong = []
+    if new and ask.starts_from is not None and new[0].on < ask.starts_from:
+        wrong.append("starts too early")
+    if new and ask.starts_by is not None and new[0].on > ask.starts_by:
+        wrong.append("starts too late")
+    if new and ask.ends_before is not None and new[-1].on >= ask.ends_before:
+        wrong.append("ends too late")
+    for slot in new:
+        for terms in (ask.every, *(one.terms for one in ask.sessions if one.session == slot.session)):
+            wrong += [f"{slot.on}: {text}" for text in _terms(slot, terms, roster)]
+    return wrong
+
+
+def _terms(slot: Slot, terms: Terms, roster: Roster) -> list[str]:
+    day = roster.days[slot.on]
+    on_the_wall = [day.wall_minute(tick) for tick in range(slot.tick, slot.tick + slot.minutes)]
+    checks = {
+        "another date": terms.on is not None and slot.on != terms.on,
+        "another time": terms.at_minute is not None and on_the_wall[0] != terms.at_minute,
+        "too early a date": terms.first_on is not None and slot.on < terms.first_on,
+        "too late a date": terms.last_on is not None and slot.on > terms.last_on,
+        "a forbidden date": any(first <= slot.on and slot.on <= last for first, last in terms.forbidden),
+        "another weekday": len(terms.weekdays) > 0 and slot.on.isoweekday() - 1 not in terms.weekdays,
+        "outside the hours": any(m < terms.from_minute or m >= terms.until_minute for m in on_the_wall),
+        "somebody else": len(terms.only_with) > 0 and slot.lead not in terms.only_with,
+        "the wrong person": slot.lead in terms.not_with,
+    }
+    return [text for text, is_wrong in checks.items() if is_wrong]
 
 
 def _time(slot: Slot, session: SessionFacts, roster: Roster, today: date) -> list[str]:

@@ -4,9 +4,11 @@ from dataclasses import replace
 
 import pytest
 
+from scheduling.planner.asks import NOTHING
+from scheduling.planner.chains import Chain
 from scheduling.planner.cost import Weights
-from scheduling.planner.explain import Unplannable
-from scheduling.planner.facts import AssessmentFacts, Reason, Removed, Wishes
+from scheduling.planner.explain import MOST_DATES, Unplannable, why_not_nearer
+from scheduling.planner.facts import Ask, AssessmentFacts, Reason, Removed, Terms, Wishes
 from scheduling.planner.search import cheapest_plan
 from tests.planner.build import (
     ANNA,
@@ -89,28 +91,12 @@ def test_the_counts_say_which_rule_took_what():
     )
 
 
-def test_strict_wishes_bind_and_each_way_out_has_a_date():
+def test_strict_wishes_bind():
     """Nobody can do Fridays before ten."""
     wishes = Wishes(weekdays=frozenset({4}), until_minute=TEN, practitioner=ANNA, strict=True)
     away = roster(off=[(ANNA, day(n)) for n in range(4, 28, 7)])
 
-    refusal = refused(FIRST, on_roster=away, wishes=wishes)
-
-    assert refusal.stuck_at.binding == "wish_missed"
-    assert [(r.code, r.slot.on, r.slot.lead, r.whole_course) for r in refusal.relaxations] == [
-        ("without_weekdays", day(0), ANNA, True),
-        ("without_practitioner", day(4), BEN, True),
-        ("without_wishes", day(0), ANNA, True),
-    ]
-
-
-def test_times_outside_the_window_are_named():
-    refusal = refused(DONE, NEXT, on_roster=roster(closed={day(n): "shut" for n in IN_WINDOW}))
-
-    assert [(r.code, r.slot.on, r.whole_course) for r in refusal.relaxations] == [
-        ("after_lapse", day(9), False),
-        ("before_minimum", day(4), False),
-    ]
+    assert refused(FIRST, on_roster=away, wishes=wishes).stuck_at.binding == "wish_missed"
 
 
 def test_sessions_that_cannot_follow_each_other():
@@ -145,3 +131,102 @@ def test_one_person_in_two_roles():
 
 def test_a_roster_without_days_plans_nothing():
     assert refused(FIRST, on_roster=roster(0)).stuck_at.binding == "beyond_horizon"
+
+
+# --- why not nearer ---------------------------------------------------------------------------------------------------
+
+WEEKLY = step("next", spacing(minimum="5 days", target="7 days", lapse="12 days"))
+TWO = FIRST, open_session(1, WEEKLY)
+W = Weights(hole=0)
+
+
+def nearer(*sessions, on_roster=None, ask=NOTHING, weights=W, **facts) -> list[tuple]:
+    """For each session its best date, and what stands against the dates that would cost less."""
+    c, r = course(*sessions, **facts), on_roster or roster()
+    chain = Chain(c, r, weights, today=day(0), ask=ask)
+    plan = cheapest_plan(c, r, weights, today=day(0), ask=ask)
+    found = why_not_nearer(plan, chain)
+    assert [one.on for one in found] == [p.slot.on for p in plan.sessions if not p.pinned]
+    return [(one.best_on, [(not_on.on, not_on.code, not_on.cost.total) for not_on in one.dates]) for one in found]
+
+
+def test_on_the_best_dates_there_is_nothing_to_explain():
+    assert nearer(*TWO) == [(day(0), []), (day(7), [])]
+
+
+def test_each_date_that_would_cost_less_is_told_with_its_rule():
+    """The seventh is a holiday, on the sixth nobody works, on the eighth everybody is busy, and then the patient."""
+    r = roster(
+        closed={day(7): "holiday"},
+        off=[(who, day(6)) for who in (ANNA, BEN)],
+        busy={(who, day(8)): (minutes(NINE, NOON),) for who in (ANNA, BEN)},
+        patient_busy={day(n): minutes(NINE, NOON) for n in (5, 9)},
+    )
+    codes = ["patient_busy", "off_duty", "site_closed", "lead_busy", "patient_busy"]
+
+    assert nearer(DONE, open_session(1, WEEKLY), on_roster=r) == [
+        (day(7), [(day(n), code, 0) for n, code in enumerate(codes, start=5)])
+    ]
+
+
+def test_a_free_date_may_cost_more_elsewhere():
+    """Anna alone works on the target; a day later Ben does, who led before."""
+    r = roster(off=[(BEN, day(7)), *((ANNA, day(n)) for n in range(28) if n != 7)])
+
+    assert nearer(DONE, open_session(1, WEEKLY), on_roster=r, lead=BEN) == [(day(7), [(day(7), "dearer", 11)])]
+
+
+def test_a_free_date_may_leave_another_session_without_any():
+    """From day 0 no date of the second is reached; from the next ones its only date is reached, but late."""
+    r = roster(closed={day(n): "refurbishment" for n in (*range(5, 12), *range(13, 23))})
+
+    first, second, third = nearer(*TWO, open_session(2, WEEKLY), on_roster=r)
+
+    assert first == (
+        day(0),
+        [(day(0), "others_stuck", 0), (day(1), "dearer", 6), (day(2), "dearer", 4), (day(3), "dearer", 2)],
+    )
+    assert second == (day(11), [(day(11), "site_closed", 0)])
+    assert third == (day(19), [(day(n), "site_closed", 0) for n in range(17, 23)])
+
+
+def test_who_is_left_without_a_time_is_named():
+    r = roster(closed={day(n): "refurbishment" for n in (*range(5, 12), *range(13, 28))})
+    c = course(*TWO)
+    chain = Chain(c, r, W, today=day(0))
+
+    [first, _second] = why_not_nearer(cheapest_plan(c, r, W, today=day(0)), chain)
+
+    assert (first.dates[0].code, first.dates[0].session) == ("others_stuck", TWO[1].id)
+
+
+def test_a_date_that_costs_as_much_is_a_tie():
+    """Anna alone works on the target, Ben, who led before, on the day before it: the earlier date is taken."""
+    r = roster(off=[(BEN, day(7)), *((ANNA, day(n)) for n in range(28) if n != 7)])
+
+    found = nearer(DONE, open_session(1, WEEKLY), on_roster=r, lead=BEN, weights=Weights(hole=0, change=4))
+
+    assert found == [(day(7), [(day(7), "as_good", 0)])]
+
+
+def test_what_is_asked_and_what_a_gate_closes_are_told_apart():
+    gated_step = replace(WEEKLY, gates=gated("assessment"))
+    expiring = AssessmentFacts(day(-30), suitable=True, expires_on=day(7))
+    ask = Ask(every=Terms(forbidden=((day(6), day(6)),)))
+
+    assert nearer(DONE, open_session(1, gated_step), assessment=expiring, ask=ask) == [
+        (day(7), [(day(6), "not_asked", 0), (day(7), "gate_closed", 0), (day(8), "gate_closed", 0)])
+    ]
+
+
+def test_beyond_the_bounds_dates_are_named_and_not_tried():
+    """A first session asked for two months on: of the sixty dates before it, none is what was asked."""
+    r = roster(120, off=[(BEN, day(n)) for n in range(90)])
+    late = open_session(0, step("first"))
+
+    [(best_on, dates)] = nearer(late, on_roster=r, lead=BEN, ask=Ask(starts_from=day(80)))
+
+    assert best_on == day(0)
+    assert [code for _, code, _ in dates] == ["not_asked"] * MOST_DATES
+    [(_, tried)] = nearer(late, on_roster=roster(120, off=[(BEN, day(n)) for n in range(7)]), lead=BEN)
+    assert [(on, code) for on, code, _ in tried] == [(day(n), "dearer") for n in range(7)]

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -17,6 +16,7 @@ from scheduling.planner.facts import (
     ConsentFacts,
     ConsentRule,
     CoolingOff,
+    Difference,
     OverrideFacts,
     Reference,
     StepKind,
@@ -48,6 +48,7 @@ from tests.planner.build import (
     step,
 )
 from tests.planner.checker import wrong_with
+from tests.planner.instances import SMALL_DAYS, instances
 
 TODAY = day(0)
 W = Weights(hole=0)
@@ -296,73 +297,6 @@ def test_an_empty_course_has_an_empty_plan():
 
 # --- everything against brute force ---------------------------------------------------------------------------------
 
-PEOPLE = (resource(ANNA, "injector"), resource(BEN, "injector", "supervisor"), resource(ROOM, "room", places=2))
-SHAPES = (
-    [phase(30, "injector", "room")],
-    [phase(20, "injector", "room", after=10), phase(10, "injector")],
-    [phase(20, "injector"), phase(10, "supervisor", before=10)],
-)
-SMALL_DAYS = 8
-
-
-@st.composite
-def instances(draw):
-    number = draw(st.integers(1, 3))
-    hours = minutes(NINE, NINE + 75)
-    busy = {
-        (person, day(n)): (
-            draw(st.sampled_from([0, 0, minutes(NINE, NINE + 30), minutes(NINE + 40, NINE + 75), hours])),
-        )
-        for person in (ANNA, BEN, ROOM)
-        for n in range(SMALL_DAYS)
-    }
-    off = draw(st.sets(st.tuples(st.sampled_from([ANNA, BEN]), st.integers(0, SMALL_DAYS - 1)), max_size=6))
-    r = roster(
-        SMALL_DAYS,
-        resources=PEOPLE,
-        hours=hours,
-        busy=busy,
-        off=[(person, day(n)) for person, n in off],
-        closed={day(n): "closed" for n in draw(st.sets(st.integers(0, SMALL_DAYS - 1), max_size=3))},
-        grid_minutes=draw(st.sampled_from([15, 30])),
-        patient_busy={day(draw(st.integers(0, 3))): minutes(NINE, NINE + 45)},
-    )
-    shape = draw(st.sampled_from(SHAPES))
-    amounts: dict[str, Any] = {"minimum": f"{draw(st.integers(1, 3))} days"}
-    if draw(st.booleans()):
-        amounts |= {"target": f"{draw(st.integers(1, 4))} days", "tolerance_days": draw(st.integers(0, 1))}
-    if draw(st.booleans()):
-        amounts["lapse"] = f"{draw(st.integers(3, 6))} days"
-    last = [spacing(**amounts)]
-    if draw(st.booleans()):
-        last.append(spacing(Reference.STEP, "first", minimum=f"{draw(st.integers(3, 5))} days", target="5 days"))
-    if draw(st.booleans()):
-        last.append(spacing(Reference.EVENT, "varicose_treatment", minimum="2 days", lapse="9 days"))
-    steps = (
-        step("first", phases=shape),
-        step("next", spacing(**amounts), phases=shape),
-        step("last", *last, phases=shape),
-    )
-    sessions = [open_session(n, steps[n]) for n in range(number)]
-    wishes = Wishes(
-        weekdays=draw(st.sampled_from([frozenset(), frozenset({1, 3}), frozenset({0, 2, 4})])),
-        from_minute=draw(st.sampled_from([0, NINE + 30])),
-        practitioner=draw(st.sampled_from([None, ANNA, BEN])),
-        avoid_dates=frozenset({day(draw(st.integers(0, 5)))}),
-    )
-    facts = {
-        "wishes": wishes,
-        "lead": draw(st.sampled_from([None, ANNA, BEN])),
-        "events": {"varicose_treatment": day(0)},
-    }
-    weight = st.integers(0, 7)
-    weights = Weights(
-        spacing_early_per_day=draw(weight), spacing_late_per_day=draw(weight), lateness_per_day=draw(weight),
-        change=draw(weight), weekday=draw(weight), time_of_day=draw(weight), hole=draw(weight),
-        practitioner=draw(weight), avoided_date=draw(weight), elapsed_per_day=draw(st.sampled_from([0, 0, 3])),
-    )  # fmt: skip
-    return course(*sessions, **facts), r, weights
-
 
 @settings(max_examples=50, deadline=None)
 @given(instances())
@@ -413,13 +347,49 @@ def test_alternatives_differ_in_kind():
         ("closest_to_target", [(day(0), ANNA), (day(7), BEN)], 6),
         ("soonest", [(day(0), ANNA), (day(5), BEN)], 14),
         ("same_practitioner", [(day(4), BEN), (day(11), BEN)], 8),
+        ("other_weekdays", [(day(1), ANNA), (day(8), BEN)], 8),
+    ]
+    assert [a.differs for a in plans] == [
+        Difference(0, 0, 0, 0, 0, 0, 0),
+        Difference(starts_days=0, ends_days=-2, changes=0, wishes_missed=0, cost=8, moved=1, other_leads=0),
+        Difference(starts_days=4, ends_days=4, changes=-1, wishes_missed=0, cost=2, moved=2, other_leads=1),
+        Difference(starts_days=1, ends_days=1, changes=0, wishes_missed=0, cost=2, moved=2, other_leads=0),
     ]
 
 
+def test_wishes_may_come_before_everything_else():
+    """A Wednesday with Ben at ten costs more days than it saves wishes; between missed wishes the weights decide."""
+    wishes = Wishes(weekdays=frozenset({2}), from_minute=TEN, practitioner=BEN)
+    off = [(BEN, day(n)) for n in range(28) if n % 7 == 2 and n < 14]
+
+    plans = alternatives(course(THREE[0], wishes=wishes), roster(off=off), W, today=TODAY)
+
+    by_kind = {a.kind: (times(a.plan), a.plan.cost.wishes, a.plan.cost.total, a.differs.wishes_missed) for a in plans}
+    assert by_kind["closest_to_target"] == ([(day(0), TEN, BEN)], 6, 6, 0)
+    assert by_kind["wishes_first"] == ([(day(16), TEN, BEN)], 0, 32, -1)
+
+
+def test_booked_visits_are_no_part_of_what_makes_a_kind():
+    pinned = replace(booked(THREE[1], day(7)), pinned=True)
+
+    plans = alternatives(course(THREE[0], pinned, THREE[2]), roster(), W, today=TODAY)
+
+    found = {a.kind: [s.slot.on for s in a.plan.sessions] for a in plans}
+    assert found["other_weekdays"] == [day(1), day(7), day(13)]
+    assert found["other_practitioner"] == [day(0), day(7), day(14)]
+    everything_booked = course(replace(booked(THREE[0], day(0)), pinned=True), pinned)
+    assert [a.kind for a in alternatives(everything_booked, roster(), W, today=TODAY)] == ["closest_to_target"]
+
+
 def test_equal_alternatives_are_shown_once():
+    """The best one is the soonest, and one person's; a Monday with Anna it is not, in the others."""
     plans = alternatives(course(THREE[0]), roster(), W, today=TODAY)
 
-    assert [a.kind for a in plans] == ["closest_to_target"]
+    assert [(a.kind, times(a.plan)) for a in plans] == [
+        ("closest_to_target", [(day(0), NINE, ANNA)]),
+        ("other_weekdays", [(day(1), NINE, ANNA)]),
+        ("other_practitioner", [(day(0), NINE, BEN)]),
+    ]
 
 
 def test_alternatives_of_nothing_are_unplannable():

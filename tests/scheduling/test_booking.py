@@ -175,10 +175,86 @@ def test_no_plan_says_why_per_session_and_what_would_help(clinic):
     problems = refused.value.problems
     assert [problem.where for problem in problems] == [str(session.uid) for session in build.sessions_of(course)]
     assert {problem.code for problem in problems} == {"wish_missed"}
-    ways_out = [way for problem in problems for way in problem.details["relaxations"]]
-    assert {way["code"] for way in ways_out} == {"without_weekdays", "without_wishes"}
-    assert "The patient cannot come at the times that are free." in problems[0].message
-    assert "On any weekday: Mon " in " ".join(problem.message for problem in problems)
+    *others, last = problems
+    assert [problem.details["relaxations"] for problem in others] == [[]] * len(others)
+    [way] = last.details["relaxations"]
+    assert [thing["code"] for thing in way["gives_up"]] == ["without_weekdays"]
+    assert [(one["session"], one["on"]) for one in way["sessions"]] == [
+        (str(session.uid), f"2027-0{month}-0{on}")
+        for session, (month, on) in zip(build.sessions_of(course), [(1, 4), (2, 1), (3, 1)], strict=True)
+    ]
+    assert last.details["is_smallest"]
+    assert last.message == (
+        "Session 4, Mon 4 January 2027 to Tue 4 January 2028: The patient cannot come at the times that are free. "
+        "There is a plan if the patient comes on other weekdays: session 2 on Mon 4 January 2027, 09:00; "
+        "session 3 on Mon 1 February 2027, 09:00; session 4 on Mon 1 March 2027, 09:00."
+    )
+
+
+def test_what_is_asked_of_a_plan_is_given_and_kept_nowhere(clinic):
+    course = clinic.cleared_course()
+    _first, second, _third = build.sessions_of(course)
+    ask = facts.Ask(
+        every=facts.Terms(weekdays=frozenset({2}), until_minute=12 * 60),
+        sessions=(facts.SessionTerms(second.uid, facts.Terms(on=date(2027, 2, 17), at_minute=10 * 60)),),
+        starts_from=date(2027, 1, 18),
+    )
+
+    [best, *_others] = booking.propose_course(course, now=clinic.now, ask=ask, explained=True)
+
+    assert [(s.slot.on, s.slot.tick) for s in best.plan.sessions][:2] == [
+        (date(2027, 1, 20), 9 * 60),
+        (date(2027, 2, 17), 10 * 60),
+    ]
+    assert {one.session for one in best.nearer} == {s.slot.session for s in best.plan.sessions}
+    assert {one.code for one in best.nearer[0].dates} == {"not_asked"}
+    assert booking.propose_course(course, now=clinic.now)[0].plan.sessions[0].slot.on == date(2027, 1, 4)
+
+
+def test_an_ask_that_contradicts_itself_is_refused_with_everything_in_it(clinic):
+    course = clinic.cleared_course()
+    first = build.sessions_of(course)[0]
+    ask = facts.Ask(
+        every=facts.Terms(weekdays=frozenset({0}), from_minute=600, until_minute=600),
+        sessions=(facts.SessionTerms(first.uid, facts.Terms(only_with=frozenset({first.uid}))),),
+        starts_from=date(2027, 3, 1),
+        ends_before=date(2027, 2, 1),
+    )
+
+    with pytest.raises(booking.AskContradicts) as refused:
+        booking.propose_course(course, now=clinic.now, ask=ask)
+
+    assert (refused.value.code, refused.value.status) == ("ask_contradicts", 400)
+    assert [(problem.code, problem.where, problem.message) for problem in refused.value.problems] == [
+        (
+            "ends_before_start",
+            "ends_before",
+            "The course would end before it starts. Choose a date after Mon 1 March 2027.",
+        ),
+        ("hours_empty", "every.until_time", "“Not before” must be earlier than “done by”."),
+        ("practitioner_unknown", "sessions.0.only_with", "There is no such practitioner at this site."),
+    ]
+
+
+def test_a_longer_horizon_may_be_what_would_help(clinic):
+    clinic.site.booking_horizon_days = 40
+    clinic.site.save(update_fields=["booking_horizon_days"])
+    course = clinic.cleared_course()
+
+    with pytest.raises(booking.NoPlan) as refused:
+        booking.propose_course(course, now=clinic.now)
+
+    [stuck] = [problem for problem in refused.value.problems if problem.details["relaxations"]]
+    assert "horizon" in {thing["code"] for way in stuck.details["relaxations"] for thing in way["gives_up"]}
+
+
+@pytest.mark.parametrize("days", [0, 1])
+def test_a_horizon_of_no_days_is_answered(clinic, days):
+    clinic.site.booking_horizon_days = days
+    clinic.site.save(update_fields=["booking_horizon_days"])
+
+    with pytest.raises(booking.NoPlan):
+        booking.propose_course(clinic.cleared_course(), now=clinic.now)
 
 
 def test_a_course_whose_sessions_are_all_booked_has_nothing_to_plan(clinic):

@@ -1,0 +1,130 @@
+"""Small courses drawn at random: small enough for `brute` to list every plan there is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from scheduling.planner.cost import Weights
+from scheduling.planner.facts import Ask, CourseFacts, Reference, Roster, SessionTerms, Terms, Wishes
+from tests.planner.build import (
+    ANNA,
+    BEN,
+    NINE,
+    ROOM,
+    course,
+    day,
+    minutes,
+    open_session,
+    phase,
+    resource,
+    roster,
+    spacing,
+    step,
+)
+
+PEOPLE = (resource(ANNA, "injector"), resource(BEN, "injector", "supervisor"), resource(ROOM, "room", places=2))
+SHAPES = (
+    [phase(30, "injector", "room")],
+    [phase(20, "injector", "room", after=10), phase(10, "injector")],
+    [phase(20, "injector"), phase(10, "supervisor", before=10)],
+)
+SMALL_DAYS = 8
+
+
+@st.composite
+def instances(draw) -> tuple[CourseFacts, Roster, Weights]:
+    number = draw(st.integers(1, 3))
+    hours = minutes(NINE, NINE + 75)
+    busy = {
+        (person, day(n)): (
+            draw(st.sampled_from([0, 0, minutes(NINE, NINE + 30), minutes(NINE + 40, NINE + 75), hours])),
+        )
+        for person in (ANNA, BEN, ROOM)
+        for n in range(SMALL_DAYS)
+    }
+    off = draw(st.sets(st.tuples(st.sampled_from([ANNA, BEN]), st.integers(0, SMALL_DAYS - 1)), max_size=6))
+    r = roster(
+        SMALL_DAYS,
+        resources=PEOPLE,
+        hours=hours,
+        busy=busy,
+        off=[(person, day(n)) for person, n in off],
+        closed={day(n): "closed" for n in draw(st.sets(st.integers(0, SMALL_DAYS - 1), max_size=3))},
+        grid_minutes=draw(st.sampled_from([15, 30])),
+        patient_busy={day(draw(st.integers(0, 3))): minutes(NINE, NINE + 45)},
+    )
+    shape = draw(st.sampled_from(SHAPES))
+    amounts: dict[str, Any] = {"minimum": f"{draw(st.integers(1, 3))} days"}
+    if draw(st.booleans()):
+        amounts |= {"target": f"{draw(st.integers(1, 4))} days", "tolerance_days": draw(st.integers(0, 1))}
+    if draw(st.booleans()):
+        amounts["lapse"] = f"{draw(st.integers(3, 6))} days"
+    last = [spacing(**amounts)]
+    if draw(st.booleans()):
+        last.append(spacing(Reference.STEP, "first", minimum=f"{draw(st.integers(3, 5))} days", target="5 days"))
+    if draw(st.booleans()):
+        last.append(spacing(Reference.EVENT, "varicose_treatment", minimum="2 days", lapse="9 days"))
+    steps = (
+        step("first", phases=shape),
+        step("next", spacing(**amounts), phases=shape),
+        step("last", *last, phases=shape),
+    )
+    sessions = [open_session(n, steps[n]) for n in range(number)]
+    wishes = Wishes(
+        weekdays=draw(st.sampled_from([frozenset(), frozenset({1, 3}), frozenset({0, 2, 4})])),
+        from_minute=draw(st.sampled_from([0, NINE + 30])),
+        practitioner=draw(st.sampled_from([None, ANNA, BEN])),
+        avoid_dates=frozenset({day(draw(st.integers(0, 5)))}),
+    )
+    facts: dict[str, Any] = {
+        "wishes": wishes,
+        "lead": draw(st.sampled_from([None, ANNA, BEN])),
+        "events": {"varicose_treatment": day(0)},
+    }
+    weight = st.integers(0, 7)
+    weights = Weights(
+        spacing_early_per_day=draw(weight), spacing_late_per_day=draw(weight), lateness_per_day=draw(weight),
+        change=draw(weight), weekday=draw(weight), time_of_day=draw(weight), hole=draw(weight),
+        practitioner=draw(weight), avoided_date=draw(weight), elapsed_per_day=draw(st.sampled_from([0, 0, 3])),
+    )  # fmt: skip
+    return course(*sessions, **facts), r, weights
+
+
+DATES = st.integers(0, SMALL_DAYS - 1).map(day)
+
+
+@st.composite
+def terms(draw, *, may_be_pinned: bool) -> Terms:
+    """Anything that can be asked of a session, much of it left unsaid."""
+    said: dict[str, Any] = {}
+    if may_be_pinned and draw(st.booleans()):
+        said["on"] = draw(DATES)
+    if may_be_pinned and draw(st.integers(0, 2)) == 0:
+        said["at_minute"] = draw(st.sampled_from([NINE, NINE + 30]))
+    if draw(st.integers(0, 3)) == 0:
+        said["first_on"] = draw(DATES)
+    if draw(st.integers(0, 3)) == 0:
+        said["last_on"] = draw(DATES)
+    if draw(st.booleans()):
+        spans = draw(st.lists(st.tuples(DATES, DATES), max_size=2))
+        said["forbidden"] = tuple((min(span), max(span)) for span in spans)
+    if draw(st.booleans()):
+        said["weekdays"] = draw(st.frozensets(st.integers(0, 6), min_size=3))
+    if draw(st.integers(0, 2)) == 0:
+        said["from_minute"], said["until_minute"] = draw(st.sampled_from([(0, NINE + 45), (NINE + 15, 24 * 60)]))
+    people = st.sampled_from([frozenset(), frozenset(), frozenset({ANNA}), frozenset({BEN})])
+    return Terms(**said, only_with=draw(people), not_with=draw(people))
+
+
+@st.composite
+def asks(draw, whole: CourseFacts) -> Ask:
+    named = draw(st.sets(st.sampled_from([session.id for session in whole.sessions])))
+    return Ask(
+        every=draw(terms(may_be_pinned=False)) if draw(st.booleans()) else Terms(),
+        sessions=tuple(SessionTerms(uid, draw(terms(may_be_pinned=True))) for uid in sorted(named)),
+        starts_from=draw(st.none() | st.none() | DATES),
+        starts_by=draw(st.none() | st.none() | DATES),
+        ends_before=draw(st.none() | st.none() | DATES),
+    )
