@@ -19,6 +19,7 @@ from scheduling import roster
 from scheduling.models import Course, Resource
 from scheduling.models.resources import Weekday
 from scheduling.planner import facts
+from scheduling.wording import day
 
 from .forms import ActForm, DateField, TimeField
 from .timeline import Card
@@ -123,6 +124,36 @@ class AskForm(ActForm):
                 label = _("Session %(number)d, %(label)s") % {"number": session[name], "label": label.lower()}
             found += [(self[name], label, str(error)) for error in self[name].errors]
         return found
+
+    @property
+    def in_words(self) -> list[str]:
+        """What is asked, one thing each; nothing while it is wrong."""
+        if not self.is_asking or self.errors:
+            return []
+        said = self.cleaned_data
+        dates = (("starts_from", _("from %s")), ("starts_by", _("started by %s")), ("ends_before", _("over before %s")))
+        found = [text % day(said[name]) for name, text in dates if said[name]]
+        if said["weekdays"]:
+            names = [str(label) for number, label in Weekday.choices if number in said["weekdays"]]
+            found.append(_("only %s") % ", ".join(names))
+        hours = (("from_time", _("not before %s")), ("until_time", _("done by %s")))
+        found += [text % f"{said[name]:%H:%M}" for name, text in hours if said[name]]
+        people = (("only_with", _("only with %s")), ("not_with", _("not with %s")))
+        found += [text % ", ".join(one.name for one in said[name]) for name, text in people if said[name]]
+        found += [
+            _("not on %s") % (day(first_on) if first_on == last_on else f"{day(first_on)} – {day(last_on)}")
+            for first_on, last_on in said["forbidden"]
+        ]
+        return found + [self._session_in_words(card) for card in self._asked_cards()]
+
+    def _session_in_words(self, card: Card) -> str:
+        on, at, lead = (self.cleaned_data[_name(what, card)] for what in ("on", "at", "lead"))
+        names = dict(self.fields[_name("lead", card)].choices)  # type: ignore[attr-defined]
+        pinned = [day(on) if on else "", f"{at:%H:%M}" if at else "", names[str(lead)] if lead else ""]
+        return _("session %(number)d: %(pinned)s") % {
+            "number": card.session.position,
+            "pinned": ", ".join(filter(None, pinned)),
+        }
 
     def clean_forbidden(self) -> tuple[facts.Between, ...]:
         words = [word.strip() for word in re.split(r"[,;\n]", self.cleaned_data["forbidden"]) if word.strip()]

@@ -163,7 +163,7 @@ def plan(request: HttpRequest, uid: UUID) -> HttpResponse:
             "standing": standing_for(request, page.holds),
             "zone": zone_label(course.site.zone, now),
         },
-        status=409 if refused else 400 if form.errors else 200,
+        status=409 if refused else 200,
     )
 
 

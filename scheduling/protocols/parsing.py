@@ -18,7 +18,9 @@ from scheduling.models import MessageKind
 from scheduling.outbox import placeholders
 from scheduling.outbox.policy import Rule, policy_from
 from scheduling.outbox.texts import shipped as shipped_texts
+from scheduling.planner import facts
 from scheduling.planner.amounts import Amount, DayOfYear
+from scheduling.planner.effort import effort
 from scheduling.planner.facts import (
     ADULT_AGE,
     ConsentScope,
@@ -121,6 +123,7 @@ def _document(file: Value, words: Vocabulary) -> Document | None:
     )
     _nothing_is_asked_in_vain(top, document)
     _a_year_is_limited_once(top, document)
+    _can_be_planned(top, document)
     return document
 
 
@@ -685,6 +688,39 @@ def _a_year_is_limited_once(top: dict[str, Value], document: Document) -> None:
     if len(limits) > 1:
         message = _("Every treatment counts in “yearly_limit”. List it with the same “at_most” in each treatment step.")
         top["steps"].refuse("yearly_limit_differs", message)
+
+
+def _can_be_planned(top: dict[str, Value], document: Document) -> None:
+    """Refuse spacings of which a plan would have to remember more than the planner can (`planner.effort`)."""
+    most = effort([as_planned(step) for step in document.steps for _number in range(step.sessions)])
+    if most.is_bounded:
+        return
+    message = _(
+        "Plans would have to remember %(dates)d dates at once, which takes too long. Count this spacing from"
+        " “previous”, or give the sessions since then a “minimum:” and a “lapse:” that are near each other."
+    )
+    step = next(item for item in top["steps"].items() if item.peek("key") == most.step)
+    (step.entries() or {})["spacings"].items()[most.spacing].refuse(
+        "too_much_to_remember", message % {"dates": most.dates}
+    )
+
+
+def as_planned(step: Step) -> facts.Step:
+    """Return what the planner must know of a step to say how much there is to remember."""
+    spacings = tuple(
+        facts.Spacing(
+            reference=one.reference,
+            reference_key=one.reference_key,
+            floor=one.floor,
+            minimum=one.minimum,
+            lapse=one.lapse,
+            areas=frozenset(one.areas),
+            effective_from=one.effective_from,
+            effective_to=one.effective_to,
+        )
+        for one in step.spacings
+    )
+    return facts.Step(step.key, step.name, step.kind, (), step.lead_role, spacings, (), step.planned_with_course)
 
 
 def _matching(value: Value, pattern: re.Pattern[str], code: str, examples: str) -> str:

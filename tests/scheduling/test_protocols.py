@@ -34,8 +34,9 @@ from scheduling.outbox import placeholders
 from scheduling.outbox.policy import ALWAYS, USUAL, Rule
 from scheduling.planner import facts
 from scheduling.planner.amounts import Amount, DayOfYear
+from scheduling.planner.effort import effort
 from scheduling.planner.gates import GATES
-from scheduling.protocols import document, reading
+from scheduling.protocols import document, parsing, reading
 from tests import build
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "protocols.md"
@@ -367,6 +368,42 @@ def test_a_month_is_never_shorter_than_four_weeks_but_can_be_shorter_than_thirty
     assert problems(changed("minimum: 2 weeks\n        target: 3 weeks", in_order.replace("4 weeks", "30 days"))) == [
         ("spacing_out_of_order", "steps[0].spacings[0].minimum", 16)
     ]
+
+
+FAR_BACK = """
+  - key: {key}
+    name: Again
+    kind: treatment
+    lead_role: nurse
+    phases: [{{name: Peel, minutes: 30, needs: {{nurse: vaccination, room: treatment_room}}}}]
+    spacings: [{{from: previous, minimum: 2 weeks{lapse}}}{more}]
+"""
+
+
+def far_back(lapse: str = "") -> str:
+    """Four steps more, of which the last counts from three of them."""
+    more = "".join(f", {{from: step {key}, minimum: 9 weeks}}" for key in ("one", "two"))
+    steps = [FAR_BACK.format(key=key, lapse=lapse, more="") for key in ("one", "two", "three")]
+    return SMALL + "".join([*steps, FAR_BACK.format(key="four", lapse=lapse, more=more)])
+
+
+def test_spacings_that_no_plan_could_remember_are_refused_with_a_remedy():
+    assert problems(far_back()) == [("too_much_to_remember", "steps[4].spacings[1]", 46)]
+    with pytest.raises(protocols.ProtocolInvalid, match="remember") as refused:
+        protocols.parse_with(far_back(), WORDS)
+    assert "Plans would have to remember 3 dates at once" in refused.value.problems[0].message
+    assert len(protocols.parse_with(far_back(", lapse: 6 weeks"), WORDS).steps) == 5  # near each other
+
+
+@pytest.mark.parametrize("key", protocols.shipped_keys())
+def test_courses_of_every_shipped_protocol_can_be_planned_within_the_bound(key):
+    steps = [
+        parsing.as_planned(step)
+        for step in protocols.parse_with(protocols.shipped(key), WORDS).steps
+        for _number in range(step.sessions)
+    ]
+
+    assert effort(steps).is_bounded
 
 
 def test_a_spacing_that_says_nothing_is_refused():

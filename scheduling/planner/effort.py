@@ -1,0 +1,99 @@
+"""How much a search must remember to plan a protocol's courses: a bound, from its spacings alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import pairwise
+from uuid import UUID
+
+from .amounts import Amount
+from .facts import CourseFacts, PatientFacts, Protocol, SessionFacts, SessionState, Spacing, Step
+from .windows import depends_on, references
+
+# At most so many states of one layer, over so many days. One date remembered besides the last is always below it; two
+# are when spacings with a lapse keep them near. Measured (docs/performance.md): to prove that there is no plan takes
+# some tens of seconds at worst there, and a plan that there is is found in a fraction of it.
+MOST_STATES = 500_000
+DAYS = 365
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """The layer of a course's search that has the most states."""
+
+    states: int  # at most so many, over the days in question
+    dates: int  # that a state remembers, the last one included
+    step: str  # the key of the step whose spacing needs the earliest of them, when it is not the last
+    spacing: int  # which one, from 0
+
+    @property
+    def is_bounded(self) -> bool:
+        return self.states <= MOST_STATES
+
+
+def effort(steps: Sequence[Step], days: int = DAYS) -> Effort:
+    """Return the most that a state of the search must remember, for a course of these steps, one for each session.
+
+    A state holds the last date and each earlier one that a later spacing is counted from (`chains`). There are at most
+    as many as dates, times for each date between two that are remembered the widths of the windows between them: from
+    minimum to lapse of the spacing from the session before, or all days where one of the two is blank. Steps that are
+    not planned with the course have a date of their own and cost nothing. Whatever the areas of later sessions, a
+    spacing for areas is taken to count from the treatment before.
+    """
+    sessions = tuple(_session(number, step) for number, step in enumerate(steps))
+    protocol = Protocol("", 1, tuple(steps))
+    course = CourseFacts(UUID(int=0), protocol, PatientFacts(UUID(int=0)), sessions, date.min)
+    layers = [session for session in sessions if session.step.planned_with_course]
+    at = {session.id: number for number, session in enumerate(layers)}
+    needs = [[at[uid] for uid in depends_on(session, course, frozenset(at))] for session in layers]
+    until = list(range(len(layers)))
+    for number, needed in enumerate(needs):
+        for earlier in needed:
+            until[earlier] = number
+    widths = [min(days, _width(session, course)) for session in layers]
+    most = Effort(0, 0, "", 0)
+    for number in range(len(layers)):
+        kept = [*(n for n in range(number) if until[n] > number), number]
+        states = days
+        for earlier, later in pairwise(kept):
+            states *= min(days, sum(widths[earlier + 1 : later + 1]))
+        if (states, len(kept)) > (most.states, most.dates):
+            step, spacing = _because(layers, course, kept[0], until[kept[0]]) if len(kept) > 1 else ("", 0)
+            most = Effort(states, len(kept), step, spacing)
+    return most
+
+
+def _session(number: int, step: Step) -> SessionFacts:
+    state = SessionState.OPEN if step.planned_with_course else SessionState.PERFORMED
+    on = None if step.planned_with_course else date.min
+    return SessionFacts(UUID(int=number + 1), number, step, state, performed_on=on)
+
+
+def _width(session: SessionFacts, course: CourseFacts) -> int:
+    """Return on how many dates the session can be, once the date of the one before it is known."""
+    widths = [
+        _days(spacing.lapse, 31) - _days(spacing.minimum or spacing.floor, 28)
+        for spacing, reference in references(session, course)
+        if isinstance(reference, SessionFacts) and reference.position == session.position - 1
+        if spacing.lapse is not None and not spacing.effective_from and not spacing.effective_to
+    ]
+    return max(1, min([DAYS, *widths]))
+
+
+def _days(amount: Amount | None, month: int) -> int:
+    return 0 if amount is None else amount.months * month + amount.days
+
+
+def _because(layers: Sequence[SessionFacts], course: CourseFacts, earliest: int, last: int) -> tuple[str, int]:
+    """Return the step and the spacing that is counted from the earliest date when all others are past."""
+    session = layers[last]
+    for spacing, reference in references(session, course):
+        if isinstance(reference, SessionFacts) and reference.id == layers[earliest].id:
+            return session.step.key, _index(spacing, session.step)
+    return session.step.key, 0
+
+
+def _index(spacing: Spacing, step: Step) -> int:
+    return next(number for number, one in enumerate(step.spacings) if one is spacing)
