@@ -13,8 +13,8 @@ from .facts import CourseFacts, PatientFacts, Protocol, SessionFacts, SessionSta
 from .windows import depends_on, references
 
 # At most so many states of one layer, over so many days. One date remembered besides the last is always below it; two
-# are when spacings with a lapse keep them near. Measured (docs/performance.md): to prove that there is no plan takes
-# some tens of seconds at worst there, and a plan that there is is found in a fraction of it.
+# are when spacings with a lapse keep them near. To prove that there is no plan takes some seconds at worst there (five,
+# measured with three remembered dates); a plan that there is is found in a fraction of it.
 MOST_STATES = 500_000
 DAYS = 365
 

@@ -19,6 +19,8 @@ from .windows import NEVER, windows_after
 if TYPE_CHECKING:
     from .chains import Chain, Layer
 
+MOST_DAYS = 1100  # three years: ten million bytes for each session
+
 Ordinals = NDArray[np.int64]
 
 
@@ -45,8 +47,12 @@ class Grid:
 
 
 def grids_of(chain: Chain) -> list[Grid] | None:
-    """Return the tables of a chain, or None when some window depends on more than the session before."""
-    if not all(_is_plain(chain, number) for number in range(len(chain.layers))):
+    """Return the tables of a chain, or None when some window depends on more than the session before.
+
+    Nor are there any beyond MOST_DAYS: a table has a row and a column for each.
+    """
+    is_plain = all(_is_plain(chain, number) for number in range(len(chain.layers)))
+    if not is_plain or chain.last_day - chain.first_day > MOST_DAYS:
         return None
     grids: list[Grid] = []
     rows = np.array([chain.today.toordinal()])

@@ -43,7 +43,6 @@ def test_plans_are_asked_for_by_keyboard_and_booked_as_shown(clinic, page, sign_
     assert "Not what was asked for." in says(best.locator(".why-not[open]"))[0]
     assert serious(page) == []
     photograph("ask-plans")
-    page.screenshot(path="test-results/ask-plans-full.png", full_page=True)
 
     best.get_by_role("button", name="Book this plan").press("Enter")
 
@@ -66,9 +65,10 @@ def test_what_is_wrong_is_linked_to_its_field(clinic, page, sign_in, photograph)
     page.get_by_role("button", name="Make plans").click()
 
     summary = page.get_by_role("alert")
-    assert says(summary.get_by_role("link")) == ["Not on these dates"]
+    expect(summary.get_by_role("link")).to_have_text(["Not on these dates"])
     page.get_by_label("Not on these dates").fill("")
     page.get_by_role("button", name="Make plans").click()
+    expect(summary.get_by_role("link")).to_have_text(["Finish before"])
     summary.get_by_role("link", name="Finish before").click()
 
     expect(page.get_by_label("Finish before")).to_be_focused()
@@ -87,4 +87,4 @@ def test_where_there_is_no_plan_the_page_says_what_would_make_one(clinic, page, 
     expect(page.get_by_text("The least that would have to change")).to_be_visible()
     page.get_by_text("What each rule took away").first.click()
     assert serious(page) == []
-    page.screenshot(path="test-results/ask-none-full.png", full_page=True)
+    photograph("ask-none")

@@ -207,7 +207,7 @@ def test_a_course_is_planned_and_booked_with_the_keyboard_alone(clinic, course, 
     expect(page.get_by_role("link", name="Plan & book 3 sessions")).to_be_focused()
     keyboard.enter("**/plan/")
 
-    keyboard.go_to("button", "Book this plan")
+    keyboard.go_to("button", "Book this plan : Closest to target")
     keyboard.enter(f"**/course/{course.uid}/change/")
     assert notices(page) == ["3 visits are booked."]
     assert read_visits(page) == [
