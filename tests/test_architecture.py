@@ -523,6 +523,19 @@ def test_the_planner_imports_nothing_of_ours_and_nothing_of_the_world(module):
     assert imported <= MAY_IMPORT - NO_WORLD
 
 
+def test_only_the_repair_of_many_courses_loads_solvers_and_only_when_it_is_asked():
+    """Each web process would carry them otherwise."""
+    found = set()
+    for module in modules():
+        for node in ast.walk(module.tree):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            if any(name.partition(".")[0] == "ortools" for name in names):
+                found.add((module.name, node in module.tree.body))
+
+    assert found == {("scheduling.planner.repair_master", False)}
+
+
 CLOCKS = {"now", "today", "utcnow", "monotonic", "perf_counter", "process_time", "time_ns", "localtime", "gmtime"}
 
 

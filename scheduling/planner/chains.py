@@ -324,6 +324,18 @@ class Chain:
                 day = date.fromordinal(on)
                 yield day, price_of[on] + cost.date_wishes_missed(day, self.course.wishes, self.weights)
 
+    def onward(self, number: int, state: Dates) -> Iterator[tuple[int, int, Dates]]:
+        """Yield the dates (ordinals) that the layer can have after a state, with what the timing costs and the state
+        that follows: cheapest first, then earliest. The first layer follows the state ().
+        """
+        for on, timed in self._outwards(number, state):
+            yield on, timed, self._next(number, state, on)
+
+    def wishes_missed(self, lead: ResourceFacts, on: date) -> int:
+        """Return what the wishes say to a date and a lead."""
+        known = lead.id in self.starts.resources  # nothing to one who is not there any more
+        return self._date_missed(on.toordinal()) + (self.starts.lead_missed(lead) if known else 0)
+
     def lead_price(self, lead: ResourceFacts) -> int:
         """Return what a lead costs the first session of the chain."""
         changed = self.course.lead not in (None, lead.id)

@@ -48,6 +48,7 @@ class Weights:
     move: int = 30
     short_notice_per_day: int = 5  # for each day by which the old or the new visit is nearer than notice_days
     notice_days: int = 7
+    unplaced: int = 2000  # of a repair of many courses: for each session of a course that finds no time
 
     def __post_init__(self) -> None:
         for weight in fields(self):
@@ -203,7 +204,7 @@ def _wishes(slot: Slot, lead: ResourceFacts | None, wishes: Wishes, roster: Rost
 
 def _holes(slot: Slot, session: SessionFacts, lead: ResourceFacts | None, roster: Roster, weights: Weights) -> int:
     used = [use for use in slot.uses if use.role == session.step.lead_role]
-    if lead is None or lead.places > 1 or not used:
+    if not weights.hole or lead is None or lead.places > 1 or not used:
         return 0
     begins, ends = awkward(free_of(roster, slot.lead, slot.on, 1)[0], roster.shortest_useful_minutes)
     return weights.hole * ((begins >> used[0].from_tick & 1) + (ends >> used[-1].until_tick & 1))

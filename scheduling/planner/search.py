@@ -190,14 +190,8 @@ def repair(course: CourseFacts, roster: Roster, weights: Weights, *, today: date
     an appointment that could stay be moved. Visits before today, or begun, are pinned: they await their outcome.
     The roster's days must hold every appointment of the course.
     """
-    begun = [s for s in course.sessions if s.booked is not None and _is_begun(s.booked, roster, today)]
-    fixed = replace(course, sessions=tuple(replace(s, pinned=True) if s in begun else s for s in course.sessions))
-    stay = {
-        s.id: s.booked
-        for s in fixed.sessions
-        if s.state is SessionState.OPEN and s.booked is not None and not s.pinned
-        if not any(v.code in TIME_IS_IMPOSSIBLE for v in violations([s.booked], fixed, roster, today))
-    }
+    fixed = with_begun_pinned(course, roster, today)
+    stay = still_possible(fixed, roster, today)
     chain = Chain(fixed, roster, weights, today=today, stay=stay)
     slots = chain.outcome()
     if isinstance(slots, Stuck):
@@ -208,6 +202,24 @@ def repair(course: CourseFacts, roster: Roster, weights: Weights, *, today: date
     booked = {s.id: s.booked for s in course.sessions}
     moves = tuple(Move(slot.session, booked[slot.session], slot) for slot in slots if slot != booked[slot.session])
     return Repair(plan_of(slots, chain), moves)
+
+
+def with_begun_pinned(course: CourseFacts, roster: Roster, today: date) -> CourseFacts:
+    """Return the course with the visits pinned that lie before today or have begun: they await their outcome."""
+    begun = [s for s in course.sessions if s.booked is not None and _is_begun(s.booked, roster, today)]
+    if not begun:
+        return course
+    return replace(course, sessions=tuple(replace(s, pinned=True) if s in begun else s for s in course.sessions))
+
+
+def still_possible(course: CourseFacts, roster: Roster, today: date) -> dict[UUID, Slot]:
+    """Return the booked times of the sessions left that people, places and patient still allow; pinned ones aside."""
+    return {
+        s.id: s.booked
+        for s in course.sessions
+        if s.state is SessionState.OPEN and s.booked is not None and not s.pinned
+        if not any(v.code in TIME_IS_IMPOSSIBLE for v in violations([s.booked], course, roster, today))
+    }
 
 
 def _around(session: SessionFacts, course: CourseFacts) -> CourseFacts:

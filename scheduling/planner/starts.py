@@ -244,6 +244,30 @@ class Starts:
             price += self.weights.hole * ((first >= 0 and begins >> first & 1) + (last >= 0 and ends >> last & 1))
         return price
 
+    def classes(self, step: Step, on: date, lead: ResourceFacts, starts: int) -> dict[int, int]:
+        """Split starts, possible or not, by what `price_of` says to them: price -> starts."""
+        shape = self.shape(step)
+        dearer = [(~self.wished(on, shape.minutes), self.weights.time_of_day)]
+        stretches = shape.roles[step.lead_role]
+        if self.weights.hole and lead.places == 1 and stretches:
+            begins, ends = cost.awkward(free_of(self.roster, lead.id, on, 1)[0], self.roster.shortest_useful_minutes)
+            dearer.append((ticks.shifted(begins, -stretches[0].from_minute), self.weights.hole))
+            dearer.append((ticks.shifted(ends, -stretches[-1].until_minute), self.weights.hole))
+        classes = {0: starts}
+        for those, more in dearer:
+            split: dict[int, int] = {}
+            for price, mask in classes.items():
+                for at, part in ((price, mask & ~those), (price + more, mask & those)):
+                    if part:
+                        split[at] = split.get(at, 0) | part
+            classes = split
+        return classes
+
+    def is_refused(self, lead: ResourceFacts) -> bool:
+        """Whether strict wishes, or what is asked of the plan, refuse this lead."""
+        is_unwished = self.wishes.strict and cost.lead_wishes_missed(lead, self.wishes, cost.Weights()) > 0
+        return is_unwished or not may_lead(self.asked, lead.id)
+
     def slot(self, session: SessionFacts, on: date, lead: ResourceFacts, tick: int) -> Slot:
         """Return the session's slot there; a ValueError when it cannot be."""
         uses = self.uses(session.step, on, lead, tick)
@@ -295,7 +319,7 @@ class Starts:
             leads = self.shape(step).leads
             possible = leads.starts(chunk) & self._common_starts(step, chunk)[:, None, :]
             if self.wishes.strict or self.asked:
-                possible[:, [self._is_refused(lead) for lead in leads.members]] = 0
+                possible[:, [self.is_refused(lead) for lead in leads.members]] = 0
             classes = sorted(self._classes(step, chunk, possible).items())
             prices = np.full(possible.shape[:2], ENDLESS, np.int64)
             for price, words in reversed(classes):
@@ -348,10 +372,6 @@ class Starts:
             missed = [self.lead_missed(lead) for lead in self.shape(step).leads.members]
             self._missed[step.key] = np.array(missed, np.int64)
         return self._missed[step.key]
-
-    def _is_refused(self, lead: ResourceFacts) -> bool:
-        is_unwished = self.wishes.strict and cost.lead_wishes_missed(lead, self.wishes, cost.Weights()) > 0
-        return is_unwished or not may_lead(self.asked, lead.id)
 
 
 def _taken(roster: Roster) -> Taken:

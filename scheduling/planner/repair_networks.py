@@ -1,0 +1,722 @@
+"""The whole-course plans of many courses as networks of numbers, and the cheapest of them under given prices.
+
+A *time* is a start of one session: date, lead, tick, and who takes part besides. It takes places from *rows*: one for
+each resource, date and block of minutes. A visit that keeps its booking takes its own resources. Where there are too
+many ways to fill the roles, a time takes from the pool of those who could, and from every pool that contains it. No
+plan that can be given places takes more than a row has; the reverse is nearly true, and `repair_places` looks.
+
+Times of one kind of visit, date and lead with one price make a *bucket*; courses share buckets. A course's network has
+a node for each state of its `Chain` and layer; an arc is a date that may follow, with what the timing costs. Every date
+that the chain allows and every start that the diary allows is in it: none is left out because it looks worse alone, so
+that a bound on these plans is one on all.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from itertools import product
+from math import prod
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import cost, ticks
+from .chains import Chain, Dates
+from .diary import Diary, Kind
+from .facts import ResourceFacts, Roster, SessionFacts, Slot
+from .repair_places import Visit
+from .repair_tasks import Task, starts_by_cost
+from .shapes import free_of
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+FAR = 1e15  # costs more than anything; a way that is none
+MOST_WAYS = 24  # to fill the roles of a visit, each by itself; more are only counted, in pools
+Pool = frozenset[UUID] | UUID  # resources that can stand for each other; or a patient, who is in one place at a time
+Span = tuple[Pool, int, int]  # takes one place of a pool from the first tick until the other
+Key = tuple[int, date, UUID, int, UUID | None]  # kind, date, lead, starts, patient who has several of the courses
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Starts of a visit with the same people and rooms."""
+
+    spans: tuple[Span, ...]  # what each takes, counted from its tick
+    starts: int
+    others: tuple[ResourceFacts, ...] | None  # by role, the lead's aside; None: of each role's pool
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """Times of one kind of visit with one lead on one date; or the one time of a visit that has it already."""
+
+    kind: Kind | None
+    on: date
+    lead: ResourceFacts
+    groups: tuple[Group, ...]
+    slot: Slot | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Plans, one in each row: the times chosen, by layer (0 behind the last), and what they cost without prices."""
+
+    courses: Ints
+    times: Ints
+    costs: Ints
+
+
+@dataclass(slots=True)
+class Depth:
+    """One layer of a network: arcs by the node (of the layer before) that they come from."""
+
+    cells: Ints  # of each node
+    ends: NDArray[np.bool_]  # whether the course ends with this node
+    arc_to: Ints
+    arc_price: Floats
+    arc_change: Floats  # what another lead than before costs
+    first_arcs: Ints  # per node that has any
+    comes_from: Ints  # the same nodes
+    before: int  # number of nodes of the layer before
+
+
+@dataclass(slots=True)
+class Network:
+    """The plans of one course, or of several at once: then the roots are the courses."""
+
+    entry_bucket: Ints
+    entry_price: Floats
+    entry_cell: Ints  # in this order
+    entry_seat: Ints  # the lead's number in the course
+    cells: int
+    seats: int
+    depths: list[Depth]
+    root_seat: Ints  # per course; -1: nobody led before
+    first_entries: Ints = field(init=False)  # per (cell, seat) that has any
+    keys: Ints = field(init=False)  # and which: cell * seats + seat
+    segment: Ints = field(init=False)  # of each key; -1: it has none
+
+    def __post_init__(self) -> None:
+        flat = self.entry_cell * self.seats + self.entry_seat
+        self.keys, self.first_entries = np.unique(flat, return_index=True)
+        self.segment = np.full(self.cells * self.seats, -1)
+        self.segment[self.keys] = np.arange(len(self.keys))
+
+    def priced(self, bucket_prices: Floats) -> Priced:
+        """Find the cheapest way on from each node, when the times of each bucket cost at least that much besides."""
+        entries = bucket_prices[self.entry_bucket] + self.entry_price
+        flat = np.full(self.cells * self.seats, FAR)
+        if len(entries):
+            flat[self.keys] = np.minimum.reduceat(entries, self.first_entries)
+        cells = flat.reshape(self.cells, self.seats)
+        ahead: Floats | None = None
+        by_arc: list[Floats] = []
+        through: list[Floats] = []
+        for depth in reversed(self.depths):
+            node = cells[depth.cells]
+            if ahead is not None:
+                node = node + np.where(depth.ends[:, None], 0.0, ahead)
+            if self.seats == 1:
+                arcs = node[depth.arc_to] + depth.arc_price[:, None]
+            else:
+                other = node.min(axis=1)[depth.arc_to] + depth.arc_change
+                arcs = np.minimum(other[:, None], node[depth.arc_to]) + depth.arc_price[:, None]
+            ahead = np.full((depth.before, self.seats), FAR)
+            if len(depth.first_arcs):
+                ahead[depth.comes_from] = np.minimum.reduceat(arcs, depth.first_arcs, axis=0)
+            by_arc.append(arcs)
+            through.append(node)
+        by_arc.reverse()
+        through.reverse()
+        assert ahead is not None
+        roots = np.where(self.root_seat < 0, ahead.min(axis=1), ahead[np.arange(len(ahead)), self.root_seat])
+        return Priced(self, entries, by_arc, through, roots)
+
+
+@dataclass(slots=True)
+class Priced:
+    """A network under prices."""
+
+    network: Network
+    entries: Floats
+    by_arc: list[Floats]  # what it costs to go on by an arc, for each seat before
+    through: list[Floats]  # and from a node on, when that seat leads it
+    roots: Floats  # the cheapest plan of each course
+
+    def first_dates(self, most: int) -> tuple[Ints, Ints]:
+        """Return the courses, each as often as it has first arcs worth a look (the best `most`), and those arcs."""
+        depth = self.network.depths[0]
+        seats = self.network.root_seat
+        courses, arcs = [], []
+        bounds = [*depth.first_arcs.tolist(), len(depth.arc_to)]
+        for course, first, until in zip(depth.comes_from.tolist(), bounds, bounds[1:], strict=False):
+            values = self.by_arc[0][first:until]
+            values = values.min(axis=1) if seats[course] < 0 else values[:, seats[course]]
+            best = np.argsort(values, kind="stable")[:most]
+            best = best[values[best] < FAR / 2]
+            courses += [course] * len(best)
+            arcs += (best + first).tolist()
+        return np.array(courses, np.int64), np.array(arcs, np.int64)
+
+    def paths(self, courses: Ints, buckets: Buckets, time_prices: Floats, first: Ints | None = None) -> Paths:
+        """Return the cheapest plan of each of these courses (which have one), by way of the first arcs if given."""
+        network, count = self.network, len(courses)
+        times = np.zeros((count, len(network.depths)), np.int64)
+        costs = np.zeros(count)
+        at, seat, alive = courses.copy(), network.root_seat[courses].copy(), np.arange(count)
+        for number, depth in enumerate(network.depths):
+            if not len(alive):
+                break
+            here, led_by = at[alive], seat[alive]
+            if number == 0 and first is not None:
+                arc = first
+            else:
+                segment = np.searchsorted(depth.comes_from, here)
+                begins = depth.first_arcs[segment]
+                ends = np.append(depth.first_arcs, len(depth.arc_to))[segment + 1]
+                rows, which = ragged(begins, ends - begins)
+                arcs = self.by_arc[number]
+                values = np.where(led_by[which] < 0, arcs[rows].min(axis=1), arcs[rows, led_by[which]])
+                arc = rows[_least(values, which)]
+            node = depth.arc_to[arc]
+            options = self.through[number][node]
+            best = options.argmin(axis=1)
+            spread = np.arange(len(alive))
+            stays = (led_by >= 0) & (options[spread, led_by] <= options[spread, best] + depth.arc_change[arc])
+            chosen = np.where(stays, led_by, best)
+            changed = (led_by >= 0) & (chosen != led_by)
+            segment = network.segment[depth.cells[node] * network.seats + chosen]
+            begins = network.first_entries[segment]
+            ends = np.append(network.first_entries, len(self.entries))[segment + 1]
+            rows, which = ragged(begins, ends - begins)
+            entry = rows[_least(self.entries[rows], which)]
+            bucket = network.entry_bucket[entry]
+            rows, which = ragged(buckets.first[bucket], buckets.first[bucket + 1] - buckets.first[bucket])
+            times[alive, number] = rows[_least(time_prices[rows], which)]
+            costs[alive] += (
+                depth.arc_price[arc] + network.entry_price[entry] + np.where(changed, depth.arc_change[arc], 0)
+            )
+            at[alive], seat[alive] = node, chosen
+            alive = alive[~depth.ends[node]]
+        return Paths(courses, times, np.rint(costs).astype(np.int64))
+
+
+def ragged(begins: Ints, counts: Ints) -> tuple[Ints, Ints]:
+    """Return the indices of several ranges one after the other, and of which range each is."""
+    which = np.repeat(np.arange(len(counts)), counts)
+    offset = np.cumsum(counts) - counts
+    return np.arange(len(which)) - offset[which] + begins[which], which
+
+
+def _least(values: Floats, which: Ints) -> Ints:
+    """Return where each range has its first least value; no range is empty."""
+    order = np.lexsort((values, which))
+    return order[np.flatnonzero(np.diff(which, prepend=-1))]
+
+
+@dataclass(slots=True)
+class Buckets:
+    """All times, by bucket, and where they take from the rows."""
+
+    first: Ints  # per bucket, and one more
+    of: Ints  # per time
+    ticks: Ints
+    begins: Ints  # per time and span: into the running sums of the rows
+    ends: Ints
+
+    def prices(self, rows: Floats) -> Floats:
+        """Return what each time costs, when each block of the rows costs that much."""
+        sums = np.zeros((len(rows), rows.shape[1] + 1))
+        np.cumsum(rows, axis=1, out=sums[:, 1:])
+        flat = sums.ravel()
+        return np.asarray((flat[self.ends] - flat[self.begins]).sum(axis=1))
+
+    def least(self, time_prices: Floats) -> Floats:
+        """Return the least of each bucket."""
+        return np.minimum.reduceat(time_prices, self.first[:-1])
+
+    def taken(self, times: Ints, shape: tuple[int, int]) -> Ints:
+        """Return how many places these times take of each block."""
+        size = shape[0] * (shape[1] + 1)
+        diff = np.bincount(self.begins[times].ravel(), minlength=size) - np.bincount(
+            self.ends[times].ravel(), minlength=size
+        )
+        return np.cumsum(diff.reshape(shape[0], shape[1] + 1), axis=1)[:, :-1]
+
+
+class Rows:
+    """What the times take from, as one long array: a stretch of blocks for each pool and date."""
+
+    def __init__(self, roster: Roster, block: int, first: int, until: int) -> None:
+        self.roster, self.block, self.first = roster, block, first
+        self.width = (until - first + block - 1) // block
+        self._resources = {resource.id: resource for resource in roster.resources}
+        self._blocks: dict[tuple[UUID, date], Ints] = {}
+
+    def capacities(self, rows: Iterable[tuple[Pool, date]]) -> Ints:
+        """Return how many places each row has in each block."""
+        one = np.ones(self.width, np.int64)
+        free = [
+            one if isinstance(pool, UUID) else sum((self._places(resource, on) for resource in pool), 0 * one)
+            for pool, on in rows
+        ]
+        return np.array(free, np.int64).reshape(-1, self.width)
+
+    def _places(self, resource: UUID, on: date) -> NDArray[np.int64]:
+        key = (resource, on)
+        if key not in self._blocks:
+            free = free_of(self.roster, resource, on, self._resources[resource].places)
+            self._blocks[key] = np.sum([self._whole_blocks(place) for place in free], axis=0, dtype=np.int64)
+        return self._blocks[key]
+
+    def _whole_blocks(self, free: int) -> NDArray[np.bool_]:
+        size = self.width * self.block
+        bits = (free >> self.first) & ((1 << size) - 1)
+        minutes = np.unpackbits(np.frombuffer(bits.to_bytes((size + 7) // 8, "little"), np.uint8), bitorder="little")
+        return np.asarray(minutes[:size].reshape(self.width, self.block).all(axis=1))
+
+
+class Networks:
+    """Everything that is worked out once for a repair."""
+
+    def __init__(self, tasks: Sequence[Task], base: Roster, check: Callable[[], None] = lambda: None) -> None:
+        self.tasks = tasks
+        self._diary = Diary(base)
+        nobody = ResourceFacts(UUID(int=0), "", "", ())
+        self.of_bucket: list[Bucket] = []
+        self._numbers: dict[Key, int | None] = {}
+        self._of_slot: dict[UUID, int] = {}  # session -> bucket
+        self._pools: dict[date, set[frozenset[UUID]]] = defaultdict(set)  # that times take from
+        self._wide: dict[date, dict[frozenset[UUID], None]] = {}  # those of several resources
+        self._open: dict[tuple[int, date], int] = {}
+        self._shared: dict[tuple[int, date, int, int, int, UUID | None], list[tuple[ResourceFacts, int, int]]] = {}
+        self._arcs: dict[Any, list[tuple[int, int, Dates]]] = {}
+        self._at: dict[tuple[int, date, UUID, UUID | None], list[int]] = defaultdict(list)  # buckets
+        self._add(Bucket(None, date.min, nobody, (Group((), 1, None),)))
+        counts = Counter(task.patient for task in tasks)
+        self._several = {patient for patient, count in counts.items() if count > 1}
+        self._has_change = any(layer.change for task in tasks for layer in task.free.layers)
+        self.parts = []
+        for task in tasks:
+            check()
+            self.parts.append(self._part(task))
+        self.stays = [[self._of_slot[session] for session in task.stay] for task in tasks]
+        self.buckets, self.capacity = self._laid(base)
+        self.whole = _joined(self.parts)
+
+    # --- what each course can do ----------------------------------------------------------------------------------
+
+    def _part(self, task: Task) -> Network:
+        chain = task.free
+        for slot in task.stay.values():
+            self._of_slot[slot.session] = self._booked(task, slot, chain)
+        seats: dict[UUID, int] = {}
+        if chain.course.lead is not None:
+            seats[chain.course.lead] = 0
+        cells: dict[tuple[int, int], int] = {}  # (layer, date) -> cell; -1: nothing there
+        entries: list[tuple[int, int, int, int]] = []  # cell, seat, bucket, price
+        states: dict[Dates, int] = {(): 0}
+        depths = []
+        for number in range(len(chain.layers)):
+            following: dict[Dates, int] = {}
+            node_cells: list[int] = []
+            to: list[int] = []
+            price: list[int] = []
+            counts: list[int] = []
+            for state in states:
+                count = 0
+                for on, timed, after in self._onward(chain, number, state):
+                    cell = cells.get((number, on))
+                    if cell is None:
+                        cell = cells[number, on] = self._cell(task, number, on, cells, entries, seats)
+                    if cell < 0:
+                        continue
+                    node = following.setdefault(after, len(following))
+                    if node == len(node_cells):
+                        node_cells.append(cell)
+                    to.append(node)
+                    price.append(timed)
+                    count += 1
+                counts.append(count)
+            had = np.array(counts, np.int64)
+            is_last = number == len(chain.layers) - 1
+            depths.append(
+                Depth(
+                    cells=np.array(node_cells, np.int64),
+                    ends=np.full(len(node_cells), is_last),
+                    arc_to=np.array(to, np.int64),
+                    arc_price=np.array(price, np.float64),
+                    arc_change=np.full(len(to), float(chain.layers[number].change)),
+                    first_arcs=(np.cumsum(had) - had)[had > 0],
+                    comes_from=np.flatnonzero(had),
+                    before=len(counts),
+                )
+            )
+            states = following
+        root = -1 if chain.course.lead is None else 0
+        return _network(entries, len([cell for cell in cells.values() if cell >= 0]), depths, root, max(len(seats), 1))
+
+    def _onward(self, chain: Chain, number: int, state: Dates) -> Iterable[tuple[int, int, Dates]]:
+        """Return the arcs of a state; courses whose layers are alike share them."""
+        layer = chain.layers[number]
+        is_plain = (
+            layer.fixed is None
+            and layer.anchors is not None
+            and not layer.may_be_early
+            and layer.kept == (number,)
+            and len(state) == min(number, 1)
+            and not any(gate.name == "yearly_limit" for gate in layer.session.step.gates)
+        )
+        if not is_plain or layer.anchors is None:
+            return chain.onward(number, state)
+        anchors = tuple((id(s), state[0] if isinstance(a, int) else a) for s, a in layer.anchors)
+        key = (anchors, state, layer.first, layer.last, layer.closed)
+        if key not in self._arcs:
+            self._arcs[key] = list(chain.onward(number, state))
+        return self._arcs[key]
+
+    def _cell(
+        self,
+        task: Task,
+        number: int,
+        ordinal: int,
+        cells: dict[tuple[int, int], int],
+        entries: list[tuple[int, int, int, int]],
+        seats: dict[UUID, int],
+    ) -> int:
+        """Write down what a session can do on a date; return -1 when that is nothing."""
+        chain, on = task.free, date.fromordinal(ordinal)
+        found = self._entries(task, chain, number, on)
+        if not found:
+            return -1
+        cell = 1 + max(cells.values(), default=-1)
+        for lead, bucket, price in found:
+            seat = seats.setdefault(lead.id, len(seats)) if self._has_change else 0
+            entries.append((cell, seat, bucket, price))
+        return cell
+
+    def _entries(self, task: Task, chain: Chain, number: int, on: date) -> list[tuple[ResourceFacts, int, int]]:
+        layer = chain.layers[number]
+        session = layer.session
+        if layer.fixed is not None:
+            lead = _lead_of(layer.fixed, chain)
+            price = chain.starts.price_of(session.step, on, lead, layer.fixed.tick) + chain.wishes_missed(lead, on)
+            self._of_slot[session.id] = self._add(Bucket(None, on, lead, (Group((), 1, None),), layer.fixed))
+            return [(lead, self._of_slot[session.id], price)]
+        found = []
+        stay, booked = task.stay.get(session.id), session.booked
+        if stay is not None and stay.on == on:
+            lead = _lead_of(stay, chain)
+            price = chain.starts.price_of(session.step, on, lead, stay.tick) + chain.wishes_missed(lead, on)
+            found.append((lead, self._of_slot[session.id], price))
+        moved = 0 if booked is None else cost.moving_to(booked, on, chain.today, chain.weights)
+        at_home: ResourceFacts | None = None
+        for lead, bucket, price in self._choices(task, chain, session, on):
+            if chain.starts.is_refused(lead):
+                continue
+            if booked is None or (booked.on, booked.lead) != (on, lead.id):
+                found.append((lead, bucket, price + moved + chain.wishes_missed(lead, on)))
+            elif lead is not at_home:
+                at_home = lead
+                found += self._beside(task, chain, number, lead)
+        return found
+
+    def _beside(
+        self, task: Task, chain: Chain, number: int, lead: ResourceFacts
+    ) -> Iterator[tuple[ResourceFacts, int, int]]:
+        """Yield the choices on the date and with the lead of a booked visit: the time it has is no move.
+
+        While that is still possible, it is the visit's own, with its own room.
+        """
+        session = chain.layers[number].session
+        booked, kind = session.booked, self._diary.kind_of(session.step)
+        assert booked is not None
+        starts = self._diary.lead_starts(kind, booked.on, lead) & self._open_starts(chain, kind, session, booked.on)
+        if session.id in task.stay:
+            starts &= ~(1 << booked.tick)
+        missed = chain.wishes_missed(lead, booked.on)
+        for price, mask in starts_by_cost(chain, number, booked.on, lead, starts).items() if starts else ():
+            bucket = self._bucket(task, session, kind, booked.on, lead, mask)
+            if bucket is not None:
+                yield lead, bucket, price + missed
+
+    def _choices(
+        self, task: Task, chain: Chain, session: SessionFacts, on: date
+    ) -> list[tuple[ResourceFacts, int, int]]:
+        """Return leads, buckets and what time of day and holes cost there; courses that are alike share them."""
+        kind, wishes = self._diary.kind_of(session.step), chain.course.wishes
+        times = self._diary.times(kind, on)
+        if not times:
+            return []
+        open_starts = self._open_starts(chain, kind, session, on)
+        patient = task.patient if task.patient in self._several else None
+        key = (kind.number, on, open_starts, wishes.from_minute, wishes.until_minute, patient)
+        if key not in self._shared:
+            self._shared[key] = [
+                (lead, bucket, price)
+                for _, lead, free in times
+                if free & open_starts
+                for price, mask in chain.starts.classes(session.step, on, lead, free & open_starts).items()
+                if (bucket := self._bucket(task, session, kind, on, lead, mask)) is not None
+            ]
+        return self._shared[key]
+
+    def _open_starts(self, chain: Chain, kind: Kind, session: SessionFacts, on: date) -> int:
+        """Return the starts that site, grid, patient and strict wishes allow; the first two are asked once."""
+        if chain.course.wishes.strict or chain.roster.patient_busy.get(on):
+            return chain.starts.open_starts(session.step, on)
+        key = (kind.number, on)
+        if key not in self._open:
+            self._open[key] = chain.starts.open_starts(session.step, on)
+        return self._open[key]
+
+    def times_of(self, number: int, slots: Sequence[Slot]) -> list[int]:
+        """Return the times of a task's slots."""
+        task = self.tasks[number]
+        found = []
+        for layer, slot in zip(task.free.layers, slots, strict=True):
+            kept = self._of_slot.get(slot.session) if slot == (layer.fixed or task.stay.get(slot.session)) else None
+            found.append(self._time_of(task, layer.session, slot) if kept is None else int(self.buckets.first[kept]))
+        return found
+
+    def _time_of(self, task: Task, session: SessionFacts, slot: Slot) -> int:
+        kind = self._diary.kind_of(session.step)
+        by_role = {use.role: use.resource for use in slot.uses}
+        others = [by_role[role] for role in kind.roles]
+        patient = task.patient if task.patient in self._several else None
+        for number in self._at[kind.number, slot.on, slot.lead, patient]:
+            at = int(self.buckets.first[number])
+            for group in self.of_bucket[number].groups:
+                is_theirs = group.others is None or [resource.id for resource in group.others] == others
+                if is_theirs and group.starts >> slot.tick & 1:
+                    return at + (group.starts & ((1 << slot.tick) - 1)).bit_count()
+                at += group.starts.bit_count()
+        raise LookupError("a time that no bucket has")
+
+    def kept(self, number: int, times: Ints) -> list[Slot]:
+        """Return the slots of those times of a task at which something stands already."""
+        buckets = [self.of_bucket[bucket] for bucket in self.buckets.of[times[: self._layers(number)]].tolist()]
+        return [bucket.slot for bucket in buckets if bucket.slot is not None]
+
+    def visits(self, number: int, times: Ints) -> Iterator[Visit]:
+        """Yield the visits of the other times: they are to be given places."""
+        task = self.tasks[number]
+        for layer, time in zip(task.free.layers, times.tolist(), strict=False):
+            bucket = self.of_bucket[self.buckets.of[time]]
+            if bucket.slot is None and bucket.kind is not None:
+                tick = int(self.buckets.ticks[time])
+                others = self._group_of[time].others
+                yield Visit(
+                    number, layer.session.id, task.patient, bucket.kind, bucket.on, bucket.lead, others, tick, time
+                )
+
+    def _layers(self, number: int) -> int:
+        return len(self.tasks[number].free.layers)
+
+    def best_in(self, number: int, diary: Diary) -> Ints | None:
+        """Return the times of a task's cheapest plan in what a diary leaves, its own visits not being in it."""
+        part, patient = self.parts[number], self.tasks[number].patient
+        time_prices = np.full(len(self.buckets.of), FAR)
+        used = np.unique(part.entry_bucket)
+        for number_of in used.tolist():
+            bucket = self.of_bucket[number_of]
+            at = slice(self.buckets.first[number_of], self.buckets.first[number_of + 1])
+            if bucket.slot is not None:
+                is_fixed = not bucket.groups[0].spans
+                time_prices[at] = 0 if is_fixed or diary.is_free(bucket.slot) else FAR
+            elif bucket.kind is not None:
+                kind = diary.kind_of(bucket.kind.step)
+                free = diary.lead_starts(kind, bucket.on, bucket.lead)
+                free = diary.without_patient(free, patient, bucket.on, kind.minutes)
+                time_prices[at] = [
+                    0 if left >> tick & 1 else FAR
+                    for group in bucket.groups
+                    for left in (free & diary.others_starts(kind, bucket.on, group.others) if free else 0,)
+                    for tick in ticks.each(group.starts)
+                ]
+        bucket_prices = np.full(len(self.of_bucket), FAR)
+        bucket_prices[used] = [
+            time_prices[self.buckets.first[one] : self.buckets.first[one + 1]].min() for one in used.tolist()
+        ]
+        priced = part.priced(bucket_prices)
+        if priced.roots[0] >= FAR / 2:
+            return None
+        times: Ints = priced.paths(np.zeros(1, np.int64), self.buckets, time_prices).times[0]
+        return times
+
+    # --- what times take ------------------------------------------------------------------------------------------
+
+    def _add(self, bucket: Bucket) -> int:
+        self.of_bucket.append(bucket)
+        return len(self.of_bucket) - 1
+
+    def _booked(self, task: Task, slot: Slot, chain: Chain) -> int:
+        """Make the bucket of a visit that may stay: it takes its own resources."""
+        spans: list[Span] = [(frozenset({use.resource}), use.from_tick, use.until_tick) for use in slot.uses]
+        spans += self._of_patient(task, slot.tick, slot.minutes)
+        return self._add(Bucket(None, slot.on, _lead_of(slot, chain), (Group(tuple(spans), 1, None),), slot))
+
+    def _bucket(
+        self, task: Task, session: SessionFacts, kind: Kind, on: date, lead: ResourceFacts, starts: int
+    ) -> int | None:
+        """Return the bucket of these starts, or None when there is no way to fill all roles at any of them."""
+        key = (kind.number, on, lead.id, starts, task.patient if task.patient in self._several else None)
+        if key not in self._numbers:
+            pool = frozenset({lead.id})
+            self._pools[on].add(pool)
+            spans: list[Span] = [
+                (pool, stretch.from_minute, stretch.until_minute) for stretch in kind.of_role[kind.lead_role]
+            ]
+            spans += self._of_patient(task, 0, session.step.minutes)
+            groups = tuple(self._groups(kind, on, lead, starts, spans))
+            self._numbers[key] = self._add(Bucket(kind, on, lead, groups)) if groups else None
+            if groups:
+                self._at[kind.number, on, lead.id, key[-1]].append(len(self.of_bucket) - 1)
+        return self._numbers[key]
+
+    def _groups(self, kind: Kind, on: date, lead: ResourceFacts, starts: int, spans: Sequence[Span]) -> Iterator[Group]:
+        """Yield the starts by who takes part besides the lead; when those are too many ways, by pools of them."""
+        able = [kind.able(role, on) for role in kind.roles]
+        if prod(map(len, able)) > MOST_WAYS:
+            if not kind.is_separate:
+                found = (tick for tick in ticks.each(starts) if next(self._diary.ways(kind, on, lead, tick), None))
+                starts = sum(1 << tick for tick in found)
+            pools = [frozenset(resource.id for resource in those) for those in able]
+            if starts:
+                yield Group((*spans, *self._others(kind, on, pools)), starts, None)
+            return
+        for others in product(*able):
+            taking = [lead.id, *(resource.id for resource in others)]
+            if len(set(taking)) < len(taking) and any(resource.places == 1 for resource in (lead, *others)):
+                continue
+            left = starts & self._diary.others_starts(kind, on, others)
+            if left:
+                pools = [frozenset({resource.id}) for resource in others]
+                yield Group((*spans, *self._others(kind, on, pools)), left, others)
+
+    def _others(self, kind: Kind, on: date, pools: Sequence[frozenset[UUID]]) -> Iterator[Span]:
+        """Yield what a visit takes besides its lead: one of the pool of each role."""
+        for pool, role in zip(pools, kind.roles, strict=True):
+            self._pools[on].add(pool)
+            if len(pool) > 1:
+                self._wide.setdefault(on, {})[pool] = None
+            for stretch in kind.of_role[role]:
+                yield pool, stretch.from_minute, stretch.until_minute
+
+    def _of_patient(self, task: Task, tick: int, minutes: int) -> list[Span]:
+        """Patients with several of the courses are a pool of their own: each is in one place at a time."""
+        return [(task.patient, tick, tick + minutes)] if task.patient in self._several else []
+
+    def _laid(self, base: Roster) -> tuple[Buckets, Ints]:
+        """Lay out the rows, and say where each time takes from them."""
+        groups = [(bucket, group) for bucket in self.of_bucket for group in bucket.groups]
+        counts = [group.starts.bit_count() for _, group in groups]
+        whose = np.repeat(np.arange(len(groups)), counts)
+        self._group_of = [groups[number][1] for number in whose.tolist()]
+        of = np.repeat(
+            np.arange(len(self.of_bucket)),
+            [sum(group.starts.bit_count() for group in bucket.groups) for bucket in self.of_bucket],
+        )
+        at = np.array([tick for _, group in groups for tick in ticks.each(group.starts)], np.int64)
+        numbers: dict[tuple[Pool, date], int] = {}
+        spans = [list(self._spans(group, bucket.on, numbers)) for bucket, group in groups]
+        most = max(map(len, spans))
+        padded = np.array([[*those, *[(0, 0, 0)] * (most - len(those))] for those in spans], np.int64)
+        row, begins, ends = np.moveaxis(padded.reshape(len(spans), most, 3)[whose], 2, 0)
+        takes = ends > begins
+        begins, ends = begins + at[:, None], ends + at[:, None]
+        edges = np.unique(np.concatenate([begins[takes], ends[takes]])) if takes.any() else np.array([0, 1])
+        first, until = int(edges[0]), int(edges[-1])
+        block = int(np.gcd.reduce(edges - first)) or 1
+        rows = Rows(base, block, first, until)
+        base_of = row * (rows.width + 1)
+        begins = np.where(takes, base_of + (begins - first) // block, 0)
+        ends = np.where(takes, base_of + (ends - first) // block, 0)
+        firsts = np.append(np.searchsorted(of, np.arange(len(self.of_bucket))), len(of))
+        return Buckets(firsts, of, at, begins, ends), rows.capacities(numbers)
+
+    def _spans(self, group: Group, on: date, rows: dict[tuple[Pool, date], int]) -> Iterator[tuple[int, int, int]]:
+        """Yield the rows that a group's times take from, and when, counted from their tick."""
+        for pool, begins, ends in group.spans:
+            if isinstance(pool, UUID):
+                yield rows.setdefault((pool, on), len(rows)), begins, ends
+                continue
+            if pool in self._pools[on]:
+                yield rows.setdefault((pool, on), len(rows)), begins, ends
+            for other in self._wide.get(on, ()):
+                if pool < other:
+                    yield rows.setdefault((other, on), len(rows)), begins, ends
+
+
+def _lead_of(slot: Slot, chain: Chain) -> ResourceFacts:
+    return chain.starts.resources.get(slot.lead, ResourceFacts(slot.lead, "", "", ()))
+
+
+def _network(
+    entries: list[tuple[int, int, int, int]], cells: int, depths: list[Depth], root: int, seats: int
+) -> Network:
+    ordered = np.array(sorted(entries), np.int64).reshape(-1, 4)
+    return Network(
+        entry_bucket=ordered[:, 2],
+        entry_price=ordered[:, 3].astype(np.float64),
+        entry_cell=ordered[:, 0],
+        entry_seat=ordered[:, 1],
+        cells=cells,
+        seats=seats,
+        depths=depths,
+        root_seat=np.array([root], np.int64),
+    )
+
+
+def _joined(parts: Sequence[Network]) -> Network:
+    """Return the networks of several courses as one."""
+    cells = np.cumsum([0, *(part.cells for part in parts)])
+    depths = []
+    for number in range(max((len(part.depths) for part in parts), default=0)):
+        levels = [part.depths[number] if number < len(part.depths) else _no_depth() for part in parts]
+        befores = [_nodes(part, number - 1) for part in parts]
+        depths.append(_joined_depth(levels, cells, befores))
+    return Network(
+        entry_bucket=np.concatenate([part.entry_bucket for part in parts]),
+        entry_price=np.concatenate([part.entry_price for part in parts]),
+        entry_cell=np.concatenate([part.entry_cell + base for part, base in zip(parts, cells, strict=False)]),
+        entry_seat=np.concatenate([part.entry_seat for part in parts]),
+        cells=int(cells[-1]),
+        seats=max(part.seats for part in parts),
+        depths=depths,
+        root_seat=np.concatenate([part.root_seat for part in parts]),
+    )
+
+
+def _nodes(part: Network, number: int) -> int:
+    """Return how many nodes a layer has; before the first one there is the root."""
+    if number < 0:
+        return 1
+    return part.depths[number].cells.size if number < len(part.depths) else 0
+
+
+def _no_depth() -> Depth:
+    none = np.zeros(0, np.int64)
+    return Depth(none, np.zeros(0, np.bool_), none, np.zeros(0), np.zeros(0), none, none, 0)
+
+
+def _joined_depth(levels: Sequence[Depth], cells: Ints, befores: Sequence[int]) -> Depth:
+    nodes = np.cumsum([0, *(level.cells.size for level in levels)])
+    arcs = np.cumsum([0, *(level.arc_to.size for level in levels)])
+    before = np.cumsum([0, *befores])
+    return Depth(
+        cells=np.concatenate([level.cells + base for level, base in zip(levels, cells, strict=False)]),
+        ends=np.concatenate([level.ends for level in levels]),
+        arc_to=np.concatenate([level.arc_to + base for level, base in zip(levels, nodes, strict=False)]),
+        arc_price=np.concatenate([level.arc_price for level in levels]),
+        arc_change=np.concatenate([level.arc_change for level in levels]),
+        first_arcs=np.concatenate([level.first_arcs + base for level, base in zip(levels, arcs, strict=False)]),
+        comes_from=np.concatenate([level.comes_from + base for level, base in zip(levels, before, strict=False)]),
+        before=int(before[-1]),
+    )

@@ -1,0 +1,73 @@
+"""One course of a repair: what it must keep, what it may move, and what a time costs it."""
+
+from __future__ import annotations
+
+from datetime import date
+from functools import cached_property
+from uuid import UUID
+
+from . import cost
+from .chains import Chain
+from .facts import CourseFacts, ResourceFacts, Roster, SessionState, Slot
+from .search import still_possible
+
+
+class Task:
+    """A course whose begun visits are pinned already, and how it may be searched; `roster` knows its patient."""
+
+    def __init__(self, course: CourseFacts, roster: Roster, weights: cost.Weights, today: date) -> None:
+        self.course = course
+        self._roster, self._weights, self._today = roster, weights, today
+        possible = still_possible(course, roster, today)
+        self.keeping = Chain(course, roster, weights, today=today, stay=possible)
+        planned = {session.id for session in self.keeping.sessions}
+        self.stay = {session: slot for session, slot in possible.items() if session in planned}
+        lost = sum(layer.fixed is None and layer.session.id not in self.stay for layer in self.keeping.layers)
+        # Sessions without a time. At least one, else nothing is to be done.
+        self.displaced = lost or int(not _is_at_rest(self.keeping))
+
+    @cached_property
+    def free(self) -> Chain:
+        """The chain in which every visit may move that is not pinned; `keeping` moves only those that cannot stay."""
+        return Chain(self.course, self._roster, self._weights, today=self._today, stay={})
+
+    @property
+    def patient(self) -> UUID:
+        return self.course.patient.id
+
+
+def fixed_slots(course: CourseFacts) -> list[Slot]:
+    """Return the appointments that no plan of the course moves: pinned ones and those not planned with the course."""
+    return [
+        s.booked
+        for s in course.sessions
+        if s.state is SessionState.OPEN and s.booked is not None and (s.pinned or not s.step.planned_with_course)
+    ]
+
+
+def _is_at_rest(chain: Chain) -> bool:
+    """Whether every visit is where it may stay."""
+    state: tuple[int, ...] = ()
+    for number, layer in enumerate(chain.layers):
+        only = layer.fixed or layer.stay
+        on, _, state = next(chain.onward(number, state), (0, 0, ()))
+        if only is None or only.on.toordinal() != on:
+            return False
+    return True
+
+
+def starts_by_cost(chain: Chain, number: int, on: date, lead: ResourceFacts, starts: int) -> dict[int, int]:
+    """Split starts by what time of day, holes and leaving the booked time cost: price -> starts."""
+    layer = chain.layers[number]
+    classes = chain.starts.classes(layer.session.step, on, lead, starts)
+    booked = layer.session.booked
+    if booked is None:
+        return classes
+    moved = cost.moving_to(booked, on, chain.today, chain.weights)
+    at_home = 1 << booked.tick if (on, lead.id) == (booked.on, booked.lead) else 0
+    found: dict[int, int] = {}
+    for price, mask in classes.items():
+        for at, part in ((price, mask & at_home), (price + moved, mask & ~at_home)):
+            if part:
+                found[at] = found.get(at, 0) | part
+    return found

@@ -1,0 +1,262 @@
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from uuid import UUID
+
+import pytest
+
+from scheduling.planner.chains import Chain
+from scheduling.planner.cost import Weights
+from scheduling.planner.facts import PatientFacts, SessionState
+from scheduling.planner.repair import CourseRepair, JointRepair, Progress, repair_together
+from scheduling.planner.shapes import with_taken
+from tests.planner import brute_joint
+from tests.planner.build import (
+    ANNA,
+    BEN,
+    MONDAY,
+    NINE,
+    NOON,
+    ROOM,
+    ROOM_2,
+    TEN,
+    booked,
+    course,
+    day,
+    minutes,
+    open_session,
+    performed,
+    phase,
+    resource,
+    roster,
+    spacing,
+    step,
+)
+from tests.planner.checker import wrong_with
+
+W = Weights(hole=0)
+FIRST = step("first")
+WEEKLY = step("next", spacing(minimum="5 days", target="7 days", lapse="12 days"))
+
+
+def numbered(number, *sessions, **rest):
+    """A course of its own patient; its sessions have ids of their own."""
+    theirs = []
+    for session in sessions:
+        uid = UUID(int=1000 * number + session.position)
+        slot = session.booked and replace(session.booked, session=uid)
+        theirs.append(replace(session, id=uid, booked=slot))
+    patient = PatientFacts(UUID(int=10 + number), born_on=MONDAY.replace(year=1980))
+    return replace(course(*theirs, **rest), id=UUID(int=number), patient=patient)
+
+
+def visits(number, *booked_on, tick=NINE, since=0, lead=ANNA):
+    """A course performed on day `since`, with visits of Anna on these days."""
+    following = [
+        booked(open_session(position, WEEKLY), day(on), tick, injector=lead)
+        for position, on in enumerate(booked_on, start=1)
+    ]
+    return numbered(number, performed(0, FIRST, day(since)), *following)
+
+
+def repaired(courses, on_roster, *, weights=W, seconds=5.0, **rest):
+    """The answer, after the independent checker has looked at every visit of it, in its own course and together."""
+    answer = repair_together(courses, on_roster, {}, weights, today=MONDAY, seconds=seconds, **rest)
+    assert_right(answer, courses, on_roster)
+    return answer
+
+
+def assert_right(answer, courses, on_roster):
+    assert [one.course for one in answer.courses] == [c.id for c in courses]
+    assert answer.bound <= answer.cost
+    everything = on_roster
+    for one, c in zip(answer.courses, courses, strict=True):
+        booked_now = {s.id: s.booked for s in c.sessions}
+        moves = {move.session: move.new for move in one.moves}
+        assert all(move.old == booked_now[move.session] != move.new for move in one.moves)
+        if one.plan is None:
+            assert moves == {}
+            continue
+        slots = [planned.slot for planned in one.plan.sessions]
+        assert slots == [moves.get(s.id, s.booked) for s in c.sessions if s.state is SessionState.OPEN]
+        assert wrong_with(slots, c, on_roster, MONDAY) == []
+        assert wrong_with(slots, c, replace(everything, patient_busy={}), MONDAY) == [], "together they clash"
+        everything = with_taken(everything, slots)
+
+
+def test_nothing_lost_nothing_moved():
+    answer = repaired([visits(1, 7, 14), visits(2, 8, 16)], roster())
+
+    assert (answer.cost, answer.bound, answer.unplaced, answer.is_complete) == (0, 0, 0, True)
+    assert [one.moves for one in answer.courses] == [(), ()]
+
+
+def test_a_lost_visit_goes_to_another_practitioner_at_the_same_time():
+    answer = repaired([visits(1, 7)], roster(off=[(ANNA, day(7))]))
+
+    [one] = answer.courses
+    assert [(m.new.on, m.new.tick, m.new.lead) for m in one.moves] == [(day(7), NINE, BEN)]
+    assert answer.unplaced == 0
+
+
+def test_only_what_is_lost_moves_when_the_rest_can_stay():
+    answer = repaired([visits(1, 7, 14)], roster(off=[(ANNA, day(7))]))
+
+    assert [move.old.on for one in answer.courses for move in one.moves] == [day(7)]
+
+
+def test_two_lost_visits_do_not_take_the_same_room():
+    away = roster(off=[(ANNA, day(7))])
+
+    answer = repaired([visits(1, 7), visits(2, 7, tick=TEN)], away)
+
+    assert sorted((m.new.on, m.new.tick) for one in answer.courses for m in one.moves) == [
+        (day(7), NINE),
+        (day(7), NINE + 30),
+    ]
+
+
+def test_what_finds_no_time_is_named_and_its_other_visits_stay():
+    shut = roster(closed={day(n): "shut" for n in range(5, 12)})
+
+    answer = repaired([visits(1, 7, 15)], shut)
+
+    assert answer.courses == (CourseRepair(UUID(int=1), None, ()),)
+    assert (answer.unplaced, answer.cost) == (1, 2000)
+
+
+def hearing(heard):
+    def hear(progress):
+        heard.append(progress)
+        return True
+
+    return hear
+
+
+# --- the best there is ------------------------------------------------------------------------------------------------
+
+
+def tiny(seed):
+    """Two or three courses in a clinic with a little time, which lose visits of Anna's on some days."""
+    rng = random.Random(seed)
+    phases = rng.choice(((phase(30),), (phase(30, "injector", "room", after=30),), (phase(30), phase(30, "room"))))
+    places = rng.choice((1, 1, 2))
+    weekly = step("next", spacing(minimum="2 days", target="3 days", lapse="5 days"), phases=phases)
+    rooms = [resource(ROOM, "room", places=places, kind="room")]
+    rooms += [resource(ROOM_2, "room", kind="room")] * rng.choice((0, 1))
+    people = [resource(ANNA, "injector"), resource(BEN, "injector")]
+    site = roster(9, resources=(*people, *rooms), hours=minutes(NINE, NINE + 90), off=[(ANNA, day(3))])
+    courses = []
+    taken: set[tuple[UUID, int, int]] = set()
+    for number in range(1, rng.choice((3, 4))):
+        visits_of = []
+        at = 0
+        for position in (1, 2)[: rng.choice((1, 1, 2))]:
+            at += 3 if position == 1 else rng.choice((2, 3, 4))
+            tick = NINE + 30 * rng.choice((0, 1))
+            one = booked(
+                open_session(position, weekly), day(at), tick, injector=ANNA if at == 3 else rng.choice((ANNA, BEN))
+            )
+            mine = {
+                (use.resource, at, minute) for use in one.booked.uses for minute in range(use.from_tick, use.until_tick)
+            }
+            visits_of.append(one if not mine & taken else open_session(position, weekly))
+            taken |= mine
+        lead = rng.choice((None, ANNA, BEN))
+        courses.append(numbered(number, performed(0, FIRST, day(0)), *visits_of, lead=lead))
+    if rng.random() < 0.3:
+        courses[1:2] = [replace(courses[1], patient=courses[0].patient)]
+    return courses, site
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_no_repair_costs_less_than_the_one_found_and_none_less_than_the_bound(seed):
+    courses, site = tiny(seed)
+    weights = replace(W, unplaced=120)  # so little that leaving a course out may be best
+
+    answer = repaired(courses, site, weights=weights, seconds=20)
+
+    least = brute_joint.cheapest(courses, site, weights, MONDAY)
+    assert (answer.cost, answer.bound, answer.is_complete) == (least, least, True)
+
+
+@pytest.mark.parametrize("seed", range(40, 50))
+def test_the_first_answer_is_right_and_later_ones_are_no_worse(seed):
+    courses, site = tiny(seed)
+    heard: list[Progress] = []
+
+    first = repaired(courses, site, on_progress=lambda _: False)
+    last = repaired(courses, site, on_progress=hearing(heard))
+
+    costs = [progress.cost for progress in heard]
+    assert (first.cost, first.is_complete) == (costs[0], False)
+    assert costs == sorted(costs, reverse=True)
+    assert last.cost == costs[-1]
+    assert last == repaired(courses, site), "the same facts give another answer"
+
+
+def test_one_course_alone_is_repaired_as_the_search_would_when_all_may_move():
+    away = roster(off=[(ANNA, day(7)), (BEN, day(7))])
+    [c] = courses = [visits(1, 7, 14, 21)]
+
+    answer = repaired(courses, away)
+
+    slots = Chain(c, away, W, today=MONDAY, stay={}).outcome()
+    assert [planned.slot for planned in answer.courses[0].plan.sessions] == slots
+    assert answer.cost == answer.bound == answer.courses[0].plan.cost.total
+
+
+def test_a_follower_moves_when_that_is_cheaper_for_all():
+    """Only Anna's day 14 at nine is left for the second course; the first one's follower is there and can go later."""
+    rest = {(who, day(n)): (minutes(NINE, NOON),) for who in (ANNA, BEN) for n in (*range(5, 9), 10, 11, 13, 15)}
+    rest |= {(ANNA, day(14)): (minutes(NINE + 30, NOON),), (BEN, day(14)): (minutes(NINE, NOON),)}
+    late = step("late", spacing(minimum="14 days", target="14 days", lapse="15 days"))
+    lost = numbered(2, performed(0, FIRST, day(0)), booked(open_session(1, late), day(15), injector=BEN))
+    first = numbered(1, performed(0, FIRST, day(0)), open_session(1, WEEKLY), booked(open_session(2, WEEKLY), day(14)))
+
+    answer = repaired([first, lost], roster(busy=rest, off=[(BEN, day(15))]))
+
+    moved = {(move.session, move.new.on, move.new.tick) for one in answer.courses for move in one.moves}
+    assert (UUID(int=2001), day(14), NINE) in moved
+    assert answer.cost == answer.bound
+
+
+def test_nothing_is_found_when_nobody_is_there():
+    shut = roster(closed={day(n): "shut" for n in range(28)})
+
+    answer = repaired([visits(1, 7), visits(2, 8)], shut)
+
+    assert [one.plan for one in answer.courses] == [None, None]
+    assert (answer.cost, answer.bound, answer.unplaced, answer.is_complete) == (4000, 4000, 2, True)
+
+
+def test_pinned_and_begun_visits_stay_and_keep_their_places():
+    pinned = [replace(s, pinned=s.booked is not None) for s in visits(2, 7).sessions]
+    courses = [visits(1, 7, tick=TEN, lead=BEN), numbered(2, *pinned)]
+
+    answer = repaired(courses, roster(off=[(BEN, day(7))], hours=minutes(NINE, NINE + 90)))
+
+    assert [len(one.moves) for one in answer.courses] == [1, 0]
+    assert (answer.courses[0].moves[0].new.on, answer.courses[0].moves[0].new.tick) == (day(7), NINE + 30)
+
+
+def test_time_is_asked_of_the_clock_that_is_given():
+    ticking = iter(range(10_000))
+    heard: list[Progress] = []
+
+    answer = repaired(
+        [visits(1, 7), visits(2, 7, tick=TEN)],
+        roster(off=[(ANNA, day(7))]),
+        seconds=3,
+        clock=lambda: float(next(ticking)),
+        on_progress=hearing(heard),
+    )
+
+    assert not answer.is_complete
+    assert heard[0].stage == "first"
+    assert max(progress.seconds for progress in heard) <= 5
+
+
+def test_no_courses_no_work():
+    assert repair_together([], roster(), {}, W, today=MONDAY, seconds=1) == JointRepair((), 0, 0, 0, True)
