@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from clinic import localtime
 from clinic.models import Site
 from patients.models import Patient
-from scheduling import models
+from scheduling import booking, models
 from scheduling.planner import facts
 
 from .as_facts import LEAD, READY, ROOM, day_of, skill, spacings_of
@@ -221,6 +221,7 @@ class Rows:
             for statement in (SESSIONS, APPOINTMENTS, OCCUPANCIES):
                 cursor.execute(statement, given)
             cursor.execute("DROP TABLE laid")
+        booking.rebuild_busy_map()
 
 
 LAID = """

@@ -6,6 +6,8 @@ database all the same.
 """
 
 from .courses import NotStartable, close_course, follow_version, set_wishes, start_course, write_event
+from .occupancies import differences as busy_map_differences
+from .occupancies import rebuild as rebuild_busy_map
 from .places import place, release_expired_reservations, replace_time
 from .plans import (
     WEIGHTS,
@@ -64,6 +66,7 @@ __all__ = [
     "PlanUnreadable",
     "already_booked",
     "book_course",
+    "busy_map_differences",
     "cancel_visit",
     "change_appointment",
     "change_session",
@@ -82,6 +85,7 @@ __all__ = [
     "place_of_another",
     "position_of_another",
     "propose_course",
+    "rebuild_busy_map",
     "record_performed",
     "refresh_windows",
     "refuse_beyond_cap",

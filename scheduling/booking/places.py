@@ -18,6 +18,7 @@ from clinic.models import Site, User
 from scheduling.models import Appointment, AppointmentState, Course, Occupancy, Reservation, Resource, StateChange
 from scheduling.planner import facts
 
+from . import occupancies
 from .slots import resources_of, when_as_data
 from .states import note
 
@@ -42,7 +43,7 @@ def place(course: Course, slots: Sequence[facts.Slot], *, by: User | None, now: 
             )
         )
     appointments = Appointment.objects.bulk_create(rows)
-    occupy(appointments, slots, pks)
+    occupancies.occupy(_places(appointments, slots, pks), now=now)
     StateChange.objects.bulk_create(
         [
             StateChange(
@@ -69,7 +70,6 @@ def replace_time(
     before, state = when_as_data(appointment), appointment.state
     leaves = {} if slot.on == appointment.on else {"state": AppointmentState.BOOKED, "arrived_at": None}
     pks = _resource_pks([slot])
-    Occupancy.objects.filter(appointment=appointment, released_at=None).update(released_at=now)
     changed = {
         **_when(slot, appointment.site, pks),
         "revision": F("revision") + 1,
@@ -78,7 +78,9 @@ def replace_time(
         **leaves,
     }
     Appointment.objects.filter(pk=appointment.pk).update(**changed)
-    occupy([appointment], [slot], pks)
+    occupancies.occupy(
+        _places([appointment], [slot], pks), now=now, instead_of=Occupancy.objects.filter(appointment=appointment)
+    )
     appointment.refresh_from_db(fields=changed)
     note(
         appointment.session.course,
@@ -94,22 +96,22 @@ def replace_time(
     return appointment
 
 
-def occupy(appointments: Sequence[Appointment], slots: Sequence[facts.Slot], pks: Mapping[uuid.UUID, int]) -> None:
-    """Take the places of slots for their appointments, buffers included."""
-    Occupancy.objects.bulk_create(
-        [
-            Occupancy(
-                appointment=appointment,
-                phase=use.phase,
-                role=use.role,
-                resource_id=pks[use.resource],
-                place=use.place + 1,
-                during=_range(slot.on, appointment.site, use.from_tick, use.until_tick),
-            )
-            for appointment, slot in zip(appointments, slots, strict=True)
-            for use in slot.uses
-        ]
-    )
+def _places(
+    appointments: Sequence[Appointment], slots: Sequence[facts.Slot], pks: Mapping[uuid.UUID, int]
+) -> list[Occupancy]:
+    """Return the places of slots for their appointments, buffers included."""
+    return [
+        Occupancy(
+            appointment=appointment,
+            phase=use.phase,
+            role=use.role,
+            resource_id=pks[use.resource],
+            place=use.place + 1,
+            during=_range(slot.on, appointment.site, use.from_tick, use.until_tick),
+        )
+        for appointment, slot in zip(appointments, slots, strict=True)
+        for use in slot.uses
+    ]
 
 
 def release_expired_reservations(*, now: datetime, resources: Iterable[uuid.UUID] | None = None) -> int:
@@ -118,7 +120,9 @@ def release_expired_reservations(*, now: datetime, resources: Iterable[uuid.UUID
     if resources is not None:
         expired = expired.filter(occupancies__resource__uid__in=set(resources))
     pks = list(expired.values_list("pk", flat=True).distinct())
-    Occupancy.objects.filter(reservation__in=pks, released_at=None).update(released_at=now)
+    if not pks:
+        return 0
+    occupancies.release(Occupancy.objects.filter(reservation__in=pks), now=now)
     return Reservation.objects.filter(pk__in=pks, released_at=None).update(released_at=now)
 
 

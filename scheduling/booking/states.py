@@ -27,6 +27,8 @@ from scheduling.models import (
 )
 from scheduling.models.appointments import LIVE, AskedBy
 
+from . import occupancies
+
 EVER = datetime.min.replace(tzinfo=UTC)  # before any visit
 
 
@@ -63,9 +65,8 @@ def change_appointment(
             )
         )
     if release_from is not None:
-        Occupancy.objects.filter(
-            appointment=appointment, released_at=None, during__startswith__gte=release_from
-        ).update(released_at=now)
+        ahead = Occupancy.objects.filter(appointment=appointment, during__startswith__gte=release_from)
+        occupancies.release(ahead, now=now)
     note(
         appointment.session.course,
         appointment.session,

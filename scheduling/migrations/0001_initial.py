@@ -3900,6 +3900,31 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="BusyWeek",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("place", models.PositiveSmallIntegerField(verbose_name="place")),
+                ("week", models.IntegerField(verbose_name="week")),
+                ("minutes", models.BinaryField(verbose_name="minutes")),
+                (
+                    "resource",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="busy_weeks",
+                        to="scheduling.resource",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "busy week",
+                "verbose_name_plural": "busy weeks",
+                "constraints": [
+                    models.UniqueConstraint(fields=("resource", "week", "place"), name="place_has_a_week_once")
+                ],
+            },
+        ),
+        migrations.CreateModel(
             name="OverrideEvent",
             fields=[
                 ("pgh_id", models.AutoField(primary_key=True, serialize=False)),

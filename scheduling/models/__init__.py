@@ -3,6 +3,7 @@
 from .appointments import (
     Appointment,
     AppointmentState,
+    BusyWeek,
     CancelReason,
     ContactAttempt,
     LinkToken,
@@ -37,6 +38,7 @@ __all__ = [
     "Appointment",
     "AppointmentState",
     "Assessment",
+    "BusyWeek",
     "CancelReason",
     "Capability",
     "Closure",

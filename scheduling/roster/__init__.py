@@ -9,7 +9,8 @@ from .days import today
 from .duty import is_on
 from .locks import CLOCKS_MAY_DIFFER_BY, ClockWentBack, lock, lock_resources
 from .protocols import protocol_facts, subjects
-from .times import load, load_site
+from .times import load, load_site, load_to_check
+from .weeks import packed, spans_of, week_of, week_starts_at, weeks_between
 
 __all__ = [
     "CLOCKS_MAY_DIFFER_BY",
@@ -21,11 +22,17 @@ __all__ = [
     "live_appointments",
     "load",
     "load_site",
+    "load_to_check",
     "lock",
     "lock_resources",
+    "packed",
     "protocol_facts",
     "slot_of",
+    "spans_of",
     "subjects",
     "today",
+    "week_of",
+    "week_starts_at",
+    "weeks_between",
     "wishes_of",
 ]

@@ -1,119 +1,225 @@
-"""What is taken already: the places of resources by standing occupancies, and the patient's time by live visits."""
+"""What is taken already: the places of resources, and the patient's time by live visits.
+
+A search reads a year of the busy map. What refuses a booking reads the occupancies themselves, of what it would take.
+"""
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Collection, Mapping
-from datetime import UTC, date, datetime
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
-import numpy as np
+import psycopg
 from django.db import connection
-from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
+from django.db.backends.utils import CursorWrapper
 
 from patients.models import Patient
-from scheduling.models import Appointment, Course, Resource
+from scheduling.models import Course
 from scheduling.models.appointments import LIVE
 from scheduling.planner import facts, ticks
 
-from .days import ByDate, minutes_between
+from .days import Bits, Blocks, ByDate, ByPlace, lane
+from .duty import Worker
+from .weeks import Weeks, minute_of, spans_of, week_of
 
-Spans = tuple[list[int], list[int]]  # begins and ends, in minutes from some moment, each in order
+# Times that stand in the occupancies and are free all the same: what the courses that are planned have booked or keep,
+# and what was kept for somebody until a moment that is over. These are few, but nothing tells the planner of the
+# database so when there have hardly been any: OFFSET 0 keeps it from joining (and in parallel) what it believes many.
+FREE_ALL_THE_SAME = """
+    SELECT taken.resource_id, taken.place, taken.during
+    FROM scheduling_session s
+    JOIN scheduling_appointment a ON a.session_id = s.id AND a.state = ANY (%(live)s)
+    CROSS JOIN LATERAL (
+        SELECT resource_id, place, during FROM scheduling_occupancy
+        WHERE appointment_id = a.id AND released_at IS NULL OFFSET 0) taken
+    WHERE s.course_id = ANY (%(without)s::bigint[])
+  UNION ALL
+    SELECT taken.resource_id, taken.place, taken.during
+    FROM scheduling_reservation r
+    JOIN scheduling_session s ON s.id = r.session_id
+    CROSS JOIN LATERAL (
+        SELECT resource_id, place, during FROM scheduling_occupancy
+        WHERE reservation_id = r.id AND released_at IS NULL OFFSET 0) taken
+    WHERE r.released_at IS NULL AND (r.expires_at <= %(now)s OR s.course_id = ANY (%(without)s::bigint[]))
+"""
+# The exclusion constraint's index serves this one too.
+OF_PATIENT = """
+    SELECT string_agg(range_send(a.during), ''::bytea)
+    FROM scheduling_appointment a JOIN scheduling_session s ON s.id = a.session_id
+    WHERE a.patient_id = %(patient)s AND a.state = ANY (%(live)s) AND a.during && tstzrange(%(since)s, %(until)s)
+      AND s.course_id <> ALL (%(without)s::bigint[])
+"""
+# The weeks of a place in a row: one long answer for all takes PostgreSQL longer, and so do many short ones.
+IN_MAP = f"""
+    SELECT 'map', resource_id, place, string_agg(int4send(week), ''::bytea), string_agg(minutes, ''::bytea)
+    FROM scheduling_busyweek
+    WHERE resource_id = ANY (%(resources)s::bigint[]) AND week BETWEEN %(first_week)s AND %(last_week)s
+    GROUP BY resource_id, place, octet_length(minutes)
+  UNION ALL
+    SELECT 'free', resource_id, place, NULL, string_agg(range_send(during), ''::bytea)
+    FROM ({FREE_ALL_THE_SAME}) AS free_all_the_same
+    GROUP BY resource_id, place
+  UNION ALL
+    SELECT 'patient', NULL, NULL, NULL, ({OF_PATIENT})
+"""  # noqa: S608  (put together from statements of our own)
+# LATERAL, because `resource = ANY(...)` cannot use the first column of the exclusion constraint's GiST index.
+OF_SLOTS = f"""
+    WITH free_all_the_same AS MATERIALIZED ({FREE_ALL_THE_SAME})
+    SELECT wanted.number, o.place, string_agg(range_send(o.during), ''::bytea)
+    FROM unnest(%(resources)s::bigint[], %(begins)s::timestamptz[], %(ends)s::timestamptz[])
+        WITH ORDINALITY AS wanted (resource, begins_at, ends_at, number)
+    CROSS JOIN LATERAL (
+        SELECT place, during FROM scheduling_occupancy
+        WHERE resource_id = wanted.resource AND released_at IS NULL
+          AND during && tstzrange(wanted.begins_at, wanted.ends_at)
+        EXCEPT ALL
+        SELECT place, during FROM free_all_the_same WHERE resource_id = wanted.resource
+    ) o
+    GROUP BY 1, 2
+  UNION ALL
+    SELECT NULL, NULL, ({OF_PATIENT})
+"""  # noqa: S608
 
 
-def busy_of_resources(
-    resources: list[Resource], days: dict[date, facts.Day], without: Collection[Course], now: datetime
-) -> Mapping[tuple[UUID, date], tuple[int, ...]]:
-    """Return ticks taken per resource, date and place by standing occupancies (reservations until they expire).
+def busy_in_map(
+    workers: Sequence[Worker],
+    days: Mapping[date, facts.Day],
+    patient: Patient | None,
+    without: Collection[Course],
+    now: datetime,
+) -> tuple[ByPlace, dict[date, int]]:
+    """Return ticks taken per resource, date and place, and those of the patient, by one statement.
 
-    Of the courses `without`, live visits are left out; what a visit that is over still holds is taken.
+    Of the courses `without`, live visits and what is kept for them are left out; what a visit that is over still holds
+    is taken. Reservations count until they expire.
     """
-    since, last = days[min(days)].starts_at, days[max(days)]
-    # LATERAL, because `resource = ANY(...)` cannot use the first column of the exclusion constraint's GiST index.
-    # The ranges come packed as PostgreSQL itself sends them: a year of a clinic has tens of thousands.
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT wanted.uid, taken.place, taken.spans
-            FROM unnest(%(pks)s::bigint[], %(uids)s::uuid[]) AS wanted (id, uid)
-            CROSS JOIN LATERAL (
-                SELECT o.place, string_agg(range_send(o.during), ''::bytea) AS spans
-                FROM scheduling_occupancy o
-                WHERE o.resource_id = wanted.id
-                  AND o.released_at IS NULL
-                  AND o.during && tstzrange(%(since)s, %(until)s)
-                  AND (o.appointment_id IS NULL OR o.appointment_id <> ALL (ARRAY(
-                      SELECT a.id FROM scheduling_appointment a JOIN scheduling_session s ON s.id = a.session_id
-                      WHERE s.course_id = ANY (%(without)s::bigint[]) AND a.state = ANY (%(live)s))))
-                  AND (o.reservation_id IS NULL OR EXISTS (
-                      SELECT FROM scheduling_reservation r JOIN scheduling_session s ON s.id = r.session_id
-                      WHERE r.id = o.reservation_id AND r.expires_at > %(now)s
-                        AND s.course_id <> ALL (%(without)s::bigint[])))
-                GROUP BY o.place
-            ) taken
-            """,
-            {
-                "pks": [resource.pk for resource in resources],
-                "uids": [resource.uid for resource in resources],
-                "since": since,
-                "until": last.instant(last.length_minutes),
-                "now": now,
-                "without": [course.pk for course in without],
-                "live": list(LIVE),
-            },
-        )
-        taken: dict[UUID, dict[int, Spans]] = defaultdict(dict)
-        for uid, place, spans in cursor.fetchall():
-            taken[uid][place] = _unpacked(spans, since)
-
-    def ticks_taken(uid: UUID, on: date) -> tuple[int, ...]:
-        if on not in days or uid not in taken:
-            return ()
-        begins = minutes_between(since, days[on].starts_at)
-        places = {place: _ticks_of(spans, begins, days[on]) for place, spans in taken[uid].items()}
-        highest = max((place for place, found in places.items() if found), default=0)
-        return tuple(places.get(place, 0) for place in range(1, highest + 1))
-
-    return ByDate(resources, days, ticks_taken)
-
-
-def busy_of_patient(patient: Patient, days: dict[date, facts.Day], without: Collection[Course]) -> dict[date, int]:
-    """Return ticks taken per date by the patient's live visits, but for those of the courses `without`."""
-    since, last = days[min(days)].starts_at, days[max(days)]
-    other = Appointment.objects.live().filter(
-        patient=patient, during__overlap=DateTimeTZRange(since, last.instant(last.length_minutes))
-    )
-    spans = sorted(
-        (minutes_between(since, during.lower), -minutes_between(during.upper, since))
-        for during in other.exclude(session__course__in=without).order_by().values_list("during", flat=True)
-    )
-    begins, ends = [begin for begin, _ in spans], [end for _, end in spans]
-    busy = {
-        on: _ticks_of((begins, ends), minutes_between(since, day.starts_at), day) for on, day in days.items() if spans
+    every = list(days.values())
+    first_week, last_week = week_of(minute_of(every[0].starts_at)), week_of(minute_of(_end_of(every)))
+    asked: dict[str, Any] = {
+        "resources": [worker.pk for worker in workers],
+        "first_week": first_week,
+        "last_week": last_week,
     }
-    return {on: taken for on, taken in busy.items() if taken}
+    # Of second places and further ones there is time only for those who have as many.
+    having = [
+        [worker for worker in workers if worker.resource.places >= place]
+        for place in range(1, _most_places(workers) + 1)
+    ]
+    places = [Weeks(len(those) + 1, first_week, last_week) for those in having]
+    rows = [{worker.pk: row for row, worker in enumerate(those)} for those in having]
+    freed: dict[int, list[tuple[int, bytes]]] = defaultdict(list)
+    of_patient = b""
+    # In binary, or the bytes come as hexadecimal digits, twice as many.
+    with _binary_cursor() as cursor:
+        cursor.execute(IN_MAP, asked | _asked(every, patient, without, now))
+        for what, resource, place, weeks, found in cursor.fetchall():
+            if what == "patient":
+                of_patient = found or b""
+                continue
+            row = rows[place - 1].get(resource) if place <= len(rows) else None
+            if row is None or not found:
+                continue
+            if what == "map":
+                places[place - 1].put(row, weeks, found)
+            else:
+                freed[place - 1].append((row, found))
+
+    def table(number: int) -> ByDate:
+        def find(first: int, until: int) -> Bits:
+            bits = places[number].days(every[first:until])
+            for row, spans in freed[number]:
+                for at, free in _each_day(spans_of(spans), every[first:until]):
+                    bits[at, row] &= ~lane(free)
+            return bits
+
+        return ByDate([worker.resource.id for worker in having[number]], every[0].on, Blocks(len(every), find))
+
+    return ByPlace([table(number) for number in range(len(having))]), _of_patient(of_patient, every)
 
 
-# A finite range as PostgreSQL sends it: flags, then size and value of each bound, in microseconds since 2000.
-RANGE = np.dtype([("flags", "u1"), ("size", ">i4"), ("begins", ">i8"), ("another", ">i4"), ("ends", ">i8")])
+def _most_places(workers: Sequence[Worker]) -> int:
+    return max((worker.resource.places for worker in workers), default=0)
 
 
-YEAR_2000, MINUTE = datetime(2000, 1, 1, tzinfo=UTC), 60_000_000
+def busy_of_slots(
+    slots: Iterable[facts.Slot],
+    workers: Sequence[Worker],
+    days: Mapping[date, facts.Day],
+    patient: Patient | None,
+    without: Collection[Course],
+    now: datetime,
+) -> tuple[dict[tuple[UUID, date], tuple[int, ...]], dict[date, int]]:
+    """Return the same as `busy_in_map` from the occupancies, of no more than what the slots use, on their dates."""
+    pks = {worker.resource.id: worker.pk for worker in workers}
+    used = {(use.resource, slot.on) for slot in slots for use in slot.uses}
+    wanted = sorted(key for key in used if key[0] in pks and key[1] in days)
+    asked: dict[str, Any] = {
+        "resources": [pks[uid] for uid, _ in wanted],
+        "begins": [days[on].starts_at for _, on in wanted],
+        "ends": [days[on].instant(days[on].length_minutes) for _, on in wanted],
+    }
+    places: dict[tuple[UUID, date], dict[int, int]] = defaultdict(dict)
+    of_patient = b""
+    every = list(days.values())
+    with _binary_cursor() as cursor:
+        cursor.execute(OF_SLOTS, asked | _asked(every, patient, without, now))
+        for number, place, spans in cursor.fetchall():
+            if number is None:
+                of_patient = spans or b""
+            else:
+                uid, on = wanted[number - 1]
+                ((_, taken),) = _each_day(spans_of(spans), [days[on]])
+                places[uid, on][place] = taken
+    busy = {key: tuple(taken.get(place, 0) for place in range(1, max(taken) + 1)) for key, taken in places.items()}
+    return busy, _of_patient(of_patient, every)
 
 
-def _unpacked(spans: bytes, since: datetime) -> Spans:
-    """Return spans of one place, which never overlap, as minutes since that moment, rounded outwards."""
-    ranges, offset = np.frombuffer(spans, RANGE), minutes_between(YEAR_2000, since)
-    begins, ends = ranges["begins"] // MINUTE - offset, -(-ranges["ends"] // MINUTE) - offset
-    return np.sort(begins).tolist(), np.sort(ends).tolist()
+def _of_patient(ranges: bytes, days: Sequence[facts.Day]) -> dict[date, int]:
+    found: dict[date, int] = defaultdict(int)
+    for at, taken in _each_day(spans_of(ranges), days):
+        found[days[at].on] |= taken
+    return dict(found)
 
 
-def _ticks_of(spans: Spans, day_begins: int, day: facts.Day) -> int:
-    """Return what spans take of a day that begins that many minutes after what they are counted from."""
-    begins, ends = spans
-    first, until = bisect_right(ends, day_begins), bisect_left(begins, day_begins + day.length_minutes)
-    taken = 0
-    for begin, end in zip(begins[first:until], ends[first:until], strict=True):
-        taken |= ticks.span(begin - day_begins, min(end - day_begins, day.length_minutes))
-    return taken
+def _each_day(spans: Sequence[tuple[int, int]], days: Sequence[facts.Day]) -> Iterator[tuple[int, int]]:
+    """Yield what spans take, day by day: the number of the day, and ticks of it; the dates follow each other."""
+    if not spans:
+        return
+    begins = [minute_of(day.starts_at) for day in days]
+    found: dict[int, int] = defaultdict(int)
+    for first, until in spans:
+        at = max(bisect_right(begins, first) - 1, 0)
+        while at < len(days) and begins[at] < until:
+            found[at] |= ticks.span(first - begins[at], min(until - begins[at], days[at].length_minutes))
+            at += 1
+    yield from ((at, taken) for at, taken in found.items() if taken)
+
+
+def _end_of(days: Sequence[facts.Day]) -> datetime:
+    return days[-1].instant(days[-1].length_minutes)
+
+
+def _asked(
+    days: Sequence[facts.Day], patient: Patient | None, without: Collection[Course], now: datetime
+) -> dict[str, Any]:
+    return {
+        "since": days[0].starts_at,
+        "until": _end_of(days),
+        "patient": patient.pk if patient else None,
+        "without": [course.pk for course in without],
+        "live": list(LIVE),
+        "now": now,
+    }
+
+
+def _binary_cursor() -> CursorWrapper:
+    """Return a cursor whose answers come in binary; Django's own cannot, as they put parameters in on this side."""
+    connection.ensure_connection()
+    cursor = psycopg.Cursor(connection.connection)
+    cursor.format = psycopg.pq.Format.BINARY
+    # Django's wrappers take any cursor; a debugging one writes the statement down.
+    make = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
+    return make(cursor)  # type: ignore[arg-type]

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from datetime import UTC, date, datetime
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, date, datetime, time
+from typing import Any
+from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Prefetch, Q
+from django.db import connection
 
 from clinic.models import Site
 from patients.models import Patient
-from scheduling.models import Closure, Course, ExtraOpening, Resource, ResourceCapability
+from scheduling.models import Course
 from scheduling.planner import facts
 
-from .busy import busy_of_patient, busy_of_resources
-from .days import days_between
-from .duty import hours_between, on_duty
+from .busy import busy_in_map, busy_of_slots
+from .days import Lost, days_between
+from .duty import HoursRow, Opening, Worker, on_duty
 from .protocols import protocol_facts
 
 
@@ -23,75 +25,192 @@ def load(
 ) -> facts.Roster:
     """Return the site's days and the time of every resource that the course's protocol could use, both dates inclusive.
 
-    Takes the same number of statements whatever the span and however many resources. The course's own live appointments
-    are left out, as are those of the courses that are `moving` together with it.
+    Takes two statements whatever the span and however many resources. The course's own live appointments are left out,
+    as are those of the courses that are `moving` together with it. What is taken comes from the busy map: for a
+    search, not for a refusal.
     """
-    needed = {
-        need.capability
-        for step in protocol_facts(course.version).steps
-        for phase in step.phases
-        for need in phase.needs
-    }
-    return load_site(course.site, needed, first_on, last_on, now=now, patient=course.patient, without={course, *moving})
+    return load_site(
+        course.site,
+        _needed(course),
+        first_on,
+        last_on,
+        now=now,
+        patient=course.patient,
+        without={course, *moving},
+    )
+
+
+def load_to_check(
+    course: Course,
+    slots: Sequence[facts.Slot],
+    first_on: date,
+    last_on: date,
+    *,
+    now: datetime,
+    moving: Collection[Course] = (),
+) -> facts.Roster:
+    """Return the same as `load`, with the time that is taken from the occupancies themselves: for a refusal.
+
+    Only of what the slots use, on their dates, is known what is taken.
+    """
+    return load_site(
+        course.site,
+        _needed(course),
+        first_on,
+        last_on,
+        now=now,
+        patient=course.patient,
+        without={course, *moving},
+        check=slots,
+    )
 
 
 def load_site(
     site: Site,
-    capabilities: set[str],
+    capabilities: Collection[str],
     first_on: date,
     last_on: date,
     *,
     now: datetime,
     patient: Patient | None = None,
     without: Collection[Course] = (),
+    check: Sequence[facts.Slot] | None = None,
 ) -> facts.Roster:
-    """Return days and time at a site for the resources with one of the capabilities; see `load`.
+    """Return days and time at a site for the resources with one of the capabilities; see `load`, `load_to_check`.
 
     Who serves the site but is away on all of these dates is there, without time: a refusal can call them by name. The
     live appointments of the courses `without` are left out: the planner knows them from those courses' facts.
     """
-    closures = _closures(site, first_on, last_on)
-    days = days_between(site, first_on, last_on, closures)
-    resources = list(
-        Resource.objects.filter(has_capabilities__capability__code__in=capabilities)
-        .filter(
-            Exists(hours_between(site, first_on, last_on).filter(resource=OuterRef("pk")))
-            | Exists(ExtraOpening.objects.filter(site=site, resource=OuterRef("pk"), on__range=(first_on, last_on)))
-        )
-        .filter(Q(active_from=None) | Q(active_from__lte=last_on), Q(active_to=None) | Q(active_to__gte=first_on))
-        .prefetch_related(
-            Prefetch("has_capabilities", ResourceCapability.objects.select_related("capability"), to_attr="able")
-        )
-        .distinct()
-        .order_by("uid")
-    )
+    closures, workers = _there(site, capabilities, first_on, last_on)
+    days = days_between(site.zone, first_on, last_on, closures)
+    busy: Mapping[tuple[UUID, date], tuple[int, ...]]
+    if check is None:
+        busy, patient_busy = busy_in_map(workers, days, patient, without, now)
+    else:
+        busy, patient_busy = busy_of_slots(check, workers, days, patient, without, now)
     return facts.Roster(
         site=site.uid,
         days=days,
-        resources=tuple(_resource(resource) for resource in resources),
-        on_duty=on_duty(site, resources, days, closures),
-        busy=busy_of_resources(resources, days, without, now),
-        patient_busy=busy_of_patient(patient, days, without) if patient else {},
+        resources=tuple(worker.resource for worker in workers),
+        on_duty=on_duty(workers, days, closures, site.zone),
+        busy=busy,
+        patient_busy=patient_busy,
         grid_minutes=site.grid_minutes,
         not_before=now.astimezone(UTC),
         shortest_useful_minutes=site.shortest_visit_minutes,
     )
 
 
-def _resource(resource: Resource) -> facts.ResourceFacts:
-    able: Sequence[ResourceCapability] = resource.able  # type: ignore[attr-defined]  # to_attr of load_site
-    return facts.ResourceFacts(
-        id=resource.uid,
-        kind=resource.kind,
-        name=resource.name,
-        capabilities=tuple(
-            facts.CapabilityFacts(one.capability.code, one.from_on, one.until_on)
-            for one in sorted(able, key=lambda one: (one.capability.code, one.pk))
+def _needed(course: Course) -> set[str]:
+    """Return the capabilities that the course's protocol asks for."""
+    return {
+        need.capability
+        for step in protocol_facts(course.version).steps
+        for phase in step.phases
+        for need in phase.needs
+    }
+
+
+# All that says who is there and when, in one answer: closures of the site, and its resources, each with what it can do.
+THERE = """
+SELECT
+    (SELECT json_agg(json_build_array(first_on, last_on, from_time, until_time, name) ORDER BY first_on, id)
+     FROM scheduling_closure
+     WHERE site_id = %(site)s AND cancelled_at IS NULL AND first_on <= %(last_on)s AND last_on >= %(first_on)s),
+    (SELECT json_agg(json_build_object(
+        'pk', r.id, 'uid', r.uid, 'kind', r.kind, 'name', r.name, 'places', r.places, 'languages', r.languages,
+        'active_from', r.active_from, 'active_to', r.active_to,
+        'able', (
+            SELECT json_agg(json_build_array(c.code, h.from_on, h.until_on) ORDER BY c.code COLLATE "C", h.id)
+            FROM scheduling_resourcecapability h JOIN scheduling_capability c ON c.id = h.capability_id
+            WHERE h.resource_id = r.id),
+        'hours', (
+            SELECT json_agg(json_build_array(weekday, from_time, until_time, valid_from, valid_to, every_weeks))
+            FROM scheduling_hours
+            WHERE resource_id = r.id AND site_id = %(site)s
+              AND valid_from <= %(last_on)s AND (valid_to IS NULL OR valid_to >= %(first_on)s)),
+        'openings', (
+            SELECT json_agg(json_build_array("on", from_time, until_time))
+            FROM scheduling_extraopening
+            WHERE resource_id = r.id AND site_id = %(site)s AND "on" BETWEEN %(first_on)s AND %(last_on)s),
+        'absences', (
+            SELECT json_agg(json_build_array(first_on, last_on, from_time, until_time))
+            FROM scheduling_absence
+            WHERE resource_id = r.id AND cancelled_at IS NULL
+              AND first_on <= %(last_on)s AND last_on >= %(first_on)s)
+        ) ORDER BY r.uid)
+     FROM scheduling_resource r
+     WHERE (r.active_from IS NULL OR r.active_from <= %(last_on)s)
+       AND (r.active_to IS NULL OR r.active_to >= %(first_on)s)
+       AND r.id IN (
+            SELECT h.resource_id
+            FROM scheduling_resourcecapability h JOIN scheduling_capability c ON c.id = h.capability_id
+            WHERE c.code = ANY (%(capabilities)s::text[]))
+       AND (EXISTS (
+                SELECT FROM scheduling_hours
+                WHERE resource_id = r.id AND site_id = %(site)s
+                  AND valid_from <= %(last_on)s AND (valid_to IS NULL OR valid_to >= %(first_on)s))
+            OR EXISTS (
+                SELECT FROM scheduling_extraopening
+                WHERE resource_id = r.id AND site_id = %(site)s AND "on" BETWEEN %(first_on)s AND %(last_on)s)))
+"""
+
+
+def _there(site: Site, capabilities: Collection[str], first_on: date, last_on: date) -> tuple[list[Lost], list[Worker]]:
+    """Return what shuts the site, and the resources that could be used there, by id."""
+    asked: dict[str, Any] = {
+        "site": site.pk,
+        "capabilities": list(capabilities),
+        "first_on": first_on,
+        "last_on": last_on,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(THERE, asked)
+        closures, resources = cursor.fetchone() or (None, None)
+    return [_lost(*row) for row in closures or ()], [_worker(row) for row in resources or ()]
+
+
+def _worker(row: dict[str, Any]) -> Worker:
+    return Worker(
+        pk=row["pk"],
+        resource=facts.ResourceFacts(
+            id=UUID(row["uid"]),
+            kind=row["kind"],
+            name=row["name"],
+            capabilities=tuple(
+                facts.CapabilityFacts(code, _date(from_on), _date(until_on)) for code, from_on, until_on in row["able"]
+            ),
+            places=row["places"],
+            languages=frozenset(row["languages"]),
         ),
-        places=resource.places,
-        languages=frozenset(resource.languages),
+        active_from=_date(row["active_from"]),
+        active_to=_date(row["active_to"]),
+        hours=[
+            HoursRow(
+                weekday,
+                time.fromisoformat(from_time),
+                time.fromisoformat(until_time),
+                date.fromisoformat(valid_from),
+                _date(valid_to),
+                every_weeks,
+            )
+            for weekday, from_time, until_time, valid_from, valid_to, every_weeks in row["hours"] or ()
+        ],
+        openings=[
+            Opening(date.fromisoformat(on), time.fromisoformat(from_time), time.fromisoformat(until_time))
+            for on, from_time, until_time in row["openings"] or ()
+        ],
+        absences=[_lost(*lost) for lost in row["absences"] or ()],
     )
 
 
-def _closures(site: Site, first_on: date, last_on: date) -> list[Closure]:
-    return list(Closure.objects.filter(site=site, cancelled_at=None, first_on__lte=last_on, last_on__gte=first_on))
+def _lost(first_on: str, last_on: str, from_time: str | None, until_time: str | None, name: str = "") -> Lost:
+    return Lost(date.fromisoformat(first_on), date.fromisoformat(last_on), _time(from_time), _time(until_time), name)
+
+
+def _date(text: str | None) -> date | None:
+    return None if text is None else date.fromisoformat(text)
+
+
+def _time(text: str | None) -> time | None:
+    return None if text is None else time.fromisoformat(text)

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, transaction
+from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 
 from clinic import localtime
 from clinic.acts import act
 from clinic.errors import Conflict, NotAllowed, RuleBroken
 from patients.models import Area
 from scheduling import booking, roster, visits
+from scheduling.booking import occupancies
 from scheduling.models import Appointment, Course, Message, Occupancy, Reservation, Session, StateChange
 from scheduling.planner import facts
 from tests import build
@@ -552,9 +554,9 @@ def test_an_expired_reservation_is_out_of_the_way_and_is_released(clinic):
     )
     injector = clinic.staff["injector"][0].__class__.objects.get(uid=slot.lead)
     start = localtime.day_shape(slot.on, clinic.site.zone).starts_at + timedelta(minutes=slot.tick)
-    Occupancy.objects.create(
-        reservation=kept, phase=0, role="injector", resource=injector, during=(start, start + timedelta(minutes=45))
-    )
+    during = DateTimeTZRange(start, start + timedelta(minutes=45))
+    taken = Occupancy(reservation=kept, phase=0, role="injector", resource=injector, during=during)
+    occupancies.occupy([taken], now=clinic.now)
 
     clinic.book(course)
 
@@ -577,8 +579,9 @@ def test_a_standing_reservation_is_taken_time(clinic):
     )
     start = localtime.day_shape(MONDAY, clinic.site.zone).starts_at
     for injector in clinic.staff["injector"]:
-        during = (start + timedelta(hours=9), start + timedelta(hours=17))
-        Occupancy.objects.create(reservation=kept, phase=0, role="injector", resource=injector, during=during)
+        during = DateTimeTZRange(start + timedelta(hours=9), start + timedelta(hours=17))
+        taken = Occupancy(reservation=kept, phase=0, role="injector", resource=injector, during=during)
+        occupancies.occupy([taken], now=clinic.now)
 
     assert slots(clinic.propose(course))[0].on == date(2027, 1, 5)
 

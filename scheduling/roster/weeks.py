@@ -1,0 +1,149 @@
+"""Weeks as the busy map keeps them: how the minutes that are taken are packed, and how they become days of a site.
+
+Moments are minutes since 1970 in UTC; weeks are counted from Monday, 5 January 1970, so no zone is in what is stored.
+The first byte has the first eight bits, and its lowest bit is the first of them, as in the planner's ticks. A bit is
+five minutes where everything begins and ends on a multiple of them, and one minute in weeks where something does not:
+which of the two, says the length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clinic.localtime import ONE_MINUTE
+from scheduling.planner import facts, ticks
+
+from .days import LANE_BYTES, Bits
+
+DAY, WEEK = 1440, 7 * 1440
+MONDAY = 4 * DAY  # 5 January 1970
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+FIVE, BY_FIVES = 5, WEEK // 5 // 8  # and the bytes of a week that is kept by fives
+WORD = 64
+# What each byte by fives is in minutes: five bytes.
+MINUTES_OF = np.array(
+    [
+        list(sum(0b11111 << FIVE * bit for bit in range(8) if byte >> bit & 1).to_bytes(FIVE, "little"))
+        for byte in range(256)
+    ],
+    np.uint8,
+)
+
+# A finite range as PostgreSQL sends it: flags, then size and value of each bound, in microseconds since 2000.
+RANGE = [("flags", "u1"), ("size", ">i4"), ("begins", ">i8"), ("another", ">i4"), ("ends", ">i8")]
+YEAR_2000, MINUTE = (datetime(2000, 1, 1, tzinfo=UTC) - EPOCH) // ONE_MINUTE, 60_000_000
+
+
+def minute_of(at: datetime) -> int:
+    """Return the minute in which an instant lies."""
+    return (at - EPOCH) // ONE_MINUTE
+
+
+def week_of(minute: int) -> int:
+    return (minute - MONDAY) // WEEK
+
+
+def begin_of(week: int) -> int:
+    """Return the first minute of a week."""
+    return MONDAY + week * WEEK
+
+
+def week_starts_at(week: int) -> datetime:
+    return EPOCH + begin_of(week) * ONE_MINUTE
+
+
+def weeks_between(starts_at: datetime, ends_at: datetime) -> range:
+    """Return the weeks in which a span lies."""
+    return range(week_of(minute_of(starts_at)), week_of(-(-(ends_at - EPOCH) // ONE_MINUTE) - 1) + 1)
+
+
+def packed(week: int, spans: Iterable[tuple[int, int]]) -> bytes:
+    """Return what spans take of a week; nothing when that is nothing."""
+    begin = begin_of(week)
+    inside = [(max(first - begin, 0), min(until - begin, WEEK)) for first, until in spans]
+    unit = 1 if any(first % FIVE or until % FIVE for first, until in inside) else FIVE
+    taken = 0
+    for first, until in inside:
+        taken |= ticks.span(first // unit, until // unit)
+    return taken.to_bytes(WEEK // unit // 8, "little") if taken else b""
+
+
+def spans_of(ranges: bytes) -> list[tuple[int, int]]:
+    """Return ranges as PostgreSQL sends them in minutes since 1970, rounded outwards."""
+    found = np.frombuffer(ranges, RANGE)
+    begins, ends = found["begins"] // MINUTE + YEAR_2000, -(-found["ends"] // MINUTE) + YEAR_2000
+    return list(zip(begins.tolist(), ends.tolist(), strict=True))
+
+
+class Weeks:
+    """The minutes of several places over weeks in a row, day by day in UTC."""
+
+    def __init__(self, places: int, first_week: int, last_week: int) -> None:
+        self._first_week, self._weeks = first_week, last_week + 1 - first_week
+        # One day more, so that there is one after the last.
+        self._fives = np.zeros((7 * self._weeks + 1, places, DAY // FIVE // 8), np.uint8)
+        self._by_minutes: dict[int, list[tuple[int, Bits]]] = {}
+
+    def put(self, place: int, weeks: bytes, minutes: bytes) -> None:
+        """Write weeks of a place: their numbers as PostgreSQL sends them, and what is `packed` of each, as long."""
+        numbers = np.frombuffer(weeks, ">i4") - self._first_week
+        found = np.frombuffer(minutes, np.uint8).reshape(len(numbers), 7, -1)
+        if found.shape[2] == DAY // FIVE // 8:
+            self._fives[:-1, place].reshape(self._weeks, 7, -1)[numbers] = found
+        else:
+            for number, days in zip(numbers.tolist(), found, strict=True):
+                for weekday, day in enumerate(days):
+                    self._by_minutes.setdefault(7 * number + weekday, []).append((place, day))
+
+    def days(self, days: Sequence[facts.Day]) -> Bits:
+        """Return [date, place, byte] for dates that follow each other, inside the weeks."""
+        first = minute_of(days[0].starts_at) // DAY - begin_of(self._first_week) // DAY
+        last = minute_of(days[-1].starts_at) // DAY - begin_of(self._first_week) // DAY
+        words, at = self._words(first, last + 2), 0
+        if all(day.length_minutes == DAY and minute_of(day.starts_at) % DAY == 0 for day in days):
+            return words[: len(days)].view(np.uint8)
+        found = np.zeros((len(days), *words.shape[1:]), "<u8")
+        while at < len(days):
+            # As long as dates have 24 hours, they all begin at the same minute of a day in UTC.
+            until, length = at + 1, days[at].length_minutes
+            while length == DAY and until < len(days) and days[until].length_minutes == DAY:
+                until += 1
+            day, minute = divmod(minute_of(days[at].starts_at), DAY)
+            day -= begin_of(self._first_week) // DAY + first
+            _earlier(words[day : day + until - at], minute, found[at:until])
+            _later(words[day + 1 : day + 1 + until - at], DAY - minute, found[at:until])
+            found[at:until] &= np.frombuffer(ticks.span(0, length).to_bytes(LANE_BYTES, "little"), "<u8")
+            at = until
+        return found.view(np.uint8)
+
+    def _words(self, first: int, until: int) -> NDArray[np.uint64]:
+        """Return days of UTC as lanes of minutes."""
+        fives = self._fives[first:until]
+        minutes = np.zeros((*fives.shape[:2], LANE_BYTES), np.uint8)
+        minutes[:, :, : DAY // 8] = MINUTES_OF.take(fives, axis=0).reshape(*fives.shape[:2], -1)
+        for number in self._by_minutes.keys() & range(first, until):
+            for place, day in self._by_minutes[number]:
+                minutes[number - first, place, : DAY // 8] = day
+        return minutes.view("<u8")
+
+
+def _earlier(words: NDArray[np.uint64], by: int, into: NDArray[np.uint64]) -> None:
+    """Add lanes to others, moved so many bits to the front."""
+    whole, rest = divmod(by, WORD)
+    left = words.shape[2] - whole
+    into[:, :, :left] |= words[:, :, whole:] >> np.uint64(rest)
+    if rest:
+        into[:, :, : left - 1] |= words[:, :, whole + 1 :] << np.uint64(WORD - rest)
+
+
+def _later(words: NDArray[np.uint64], by: int, into: NDArray[np.uint64]) -> None:
+    """Add lanes to others, moved so many bits to the back."""
+    whole, rest = divmod(by, WORD)
+    left = words.shape[2] - whole
+    into[:, :, whole:] |= words[:, :, :left] << np.uint64(rest)
+    if rest:
+        into[:, :, whole + 1 :] |= words[:, :, : left - 1] >> np.uint64(WORD - rest)
