@@ -12,15 +12,11 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-import psycopg
-from django.db import connection
-from django.db.backends.utils import CursorWrapper
-
 from patients.models import Patient
 from scheduling.models import Course
-from scheduling.models.appointments import LIVE
 from scheduling.planner import facts, ticks
 
+from .asking import LIVE_STATES, ask
 from .days import Bits, Blocks, ByDate, ByPlace, lane
 from .duty import Worker
 from .weeks import Weeks, minute_of, spans_of, week_of
@@ -28,10 +24,10 @@ from .weeks import Weeks, minute_of, spans_of, week_of
 # Times that stand in the occupancies and are free all the same: what the courses that are planned have booked or keep,
 # and what was kept for somebody until a moment that is over. These are few, but nothing tells the planner of the
 # database so when there have hardly been any: OFFSET 0 keeps it from joining (and in parallel) what it believes many.
-FREE_ALL_THE_SAME = """
+FREE_ALL_THE_SAME = f"""
     SELECT taken.resource_id, taken.place, taken.during
     FROM scheduling_session s
-    JOIN scheduling_appointment a ON a.session_id = s.id AND a.state = ANY (%(live)s)
+    JOIN scheduling_appointment a ON a.session_id = s.id AND a.state IN {LIVE_STATES}
     CROSS JOIN LATERAL (
         SELECT resource_id, place, during FROM scheduling_occupancy
         WHERE appointment_id = a.id AND released_at IS NULL OFFSET 0) taken
@@ -44,14 +40,14 @@ FREE_ALL_THE_SAME = """
         SELECT resource_id, place, during FROM scheduling_occupancy
         WHERE reservation_id = r.id AND released_at IS NULL OFFSET 0) taken
     WHERE r.released_at IS NULL AND (r.expires_at <= %(now)s OR s.course_id = ANY (%(without)s::bigint[]))
-"""
+"""  # noqa: S608  (put together from statements of our own)
 # The exclusion constraint's index serves this one too.
-OF_PATIENT = """
+OF_PATIENT = f"""
     SELECT string_agg(range_send(a.during), ''::bytea)
     FROM scheduling_appointment a JOIN scheduling_session s ON s.id = a.session_id
-    WHERE a.patient_id = %(patient)s AND a.state = ANY (%(live)s) AND a.during && tstzrange(%(since)s, %(until)s)
+    WHERE a.patient_id = %(patient)s AND a.state IN {LIVE_STATES} AND a.during && tstzrange(%(since)s, %(until)s)
       AND s.course_id <> ALL (%(without)s::bigint[])
-"""
+"""  # noqa: S608
 # The weeks of a place in a row: one long answer for all takes PostgreSQL longer, and so do many short ones.
 IN_MAP = f"""
     SELECT 'map', resource_id, place, string_agg(int4send(week), ''::bytea), string_agg(minutes, ''::bytea)
@@ -64,7 +60,7 @@ IN_MAP = f"""
     GROUP BY resource_id, place
   UNION ALL
     SELECT 'patient', NULL, NULL, NULL, ({OF_PATIENT})
-"""  # noqa: S608  (put together from statements of our own)
+"""  # noqa: S608
 # LATERAL, because `resource = ANY(...)` cannot use the first column of the exclusion constraint's GiST index.
 OF_SLOTS = f"""
     WITH free_all_the_same AS MATERIALIZED ({FREE_ALL_THE_SAME})
@@ -112,20 +108,17 @@ def busy_in_map(
     rows = [{worker.pk: row for row, worker in enumerate(those)} for those in having]
     freed: dict[int, list[tuple[int, bytes]]] = defaultdict(list)
     of_patient = b""
-    # In binary, or the bytes come as hexadecimal digits, twice as many.
-    with _binary_cursor() as cursor:
-        cursor.execute(IN_MAP, asked | _asked(every, patient, without, now))
-        for what, resource, place, weeks, found in cursor.fetchall():
-            if what == "patient":
-                of_patient = found or b""
-                continue
-            row = rows[place - 1].get(resource) if place <= len(rows) else None
-            if row is None or not found:
-                continue
-            if what == "map":
-                places[place - 1].put(row, weeks, found)
-            else:
-                freed[place - 1].append((row, found))
+    for what, resource, place, weeks, found in ask(IN_MAP, asked | _asked(every, patient, without, now)):
+        if what == "patient":
+            of_patient = found or b""
+            continue
+        row = rows[place - 1].get(resource) if place <= len(rows) else None
+        if row is None or not found:
+            continue
+        if what == "map":
+            places[place - 1].put(row, weeks, found)
+        else:
+            freed[place - 1].append((row, found))
 
     def table(number: int) -> ByDate:
         def find(first: int, until: int) -> Bits:
@@ -164,15 +157,13 @@ def busy_of_slots(
     places: dict[tuple[UUID, date], dict[int, int]] = defaultdict(dict)
     of_patient = b""
     every = list(days.values())
-    with _binary_cursor() as cursor:
-        cursor.execute(OF_SLOTS, asked | _asked(every, patient, without, now))
-        for number, place, spans in cursor.fetchall():
-            if number is None:
-                of_patient = spans or b""
-            else:
-                uid, on = wanted[number - 1]
-                ((_, taken),) = _each_day(spans_of(spans), [days[on]])
-                places[uid, on][place] = taken
+    for number, place, spans in ask(OF_SLOTS, asked | _asked(every, patient, without, now)):
+        if number is None:
+            of_patient = spans or b""
+        else:
+            uid, on = wanted[number - 1]
+            ((_, taken),) = _each_day(spans_of(spans), [days[on]])
+            places[uid, on][place] = taken
     busy = {key: tuple(taken.get(place, 0) for place in range(1, max(taken) + 1)) for key, taken in places.items()}
     return busy, _of_patient(of_patient, every)
 
@@ -210,16 +201,5 @@ def _asked(
         "until": _end_of(days),
         "patient": patient.pk if patient else None,
         "without": [course.pk for course in without],
-        "live": list(LIVE),
         "now": now,
     }
-
-
-def _binary_cursor() -> CursorWrapper:
-    """Return a cursor whose answers come in binary; Django's own cannot, as they put parameters in on this side."""
-    connection.ensure_connection()
-    cursor = psycopg.Cursor(connection.connection)
-    cursor.format = psycopg.pq.Format.BINARY
-    # Django's wrappers take any cursor; a debugging one writes the statement down.
-    make = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
-    return make(cursor)  # type: ignore[arg-type]

@@ -160,6 +160,10 @@ def is_plain(day: facts.Day) -> bool:
     return not day.changes and day.length_minutes == 1440
 
 
+def day_or_none(text: str | None) -> date | None:
+    return None if text is None else date.fromisoformat(text)
+
+
 def wall_minute(at: time) -> int:
     return at.hour * 60 + at.minute
 

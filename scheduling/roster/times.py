@@ -7,15 +7,14 @@ from datetime import UTC, date, datetime, time
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
-
 from clinic.models import Site
 from patients.models import Patient
 from scheduling.models import Course
 from scheduling.planner import facts
 
+from .asking import ask
 from .busy import busy_in_map, busy_of_slots
-from .days import Lost, days_between
+from .days import Lost, day_or_none, days_between
 from .duty import HoursRow, Opening, Worker, on_duty
 from .protocols import protocol_facts
 
@@ -164,9 +163,7 @@ def _there(site: Site, capabilities: Collection[str], first_on: date, last_on: d
         "first_on": first_on,
         "last_on": last_on,
     }
-    with connection.cursor() as cursor:
-        cursor.execute(THERE, asked)
-        closures, resources = cursor.fetchone() or (None, None)
+    ((closures, resources),) = ask(THERE, asked)
     return [_lost(*row) for row in closures or ()], [_worker(row) for row in resources or ()]
 
 
@@ -178,20 +175,21 @@ def _worker(row: dict[str, Any]) -> Worker:
             kind=row["kind"],
             name=row["name"],
             capabilities=tuple(
-                facts.CapabilityFacts(code, _date(from_on), _date(until_on)) for code, from_on, until_on in row["able"]
+                facts.CapabilityFacts(code, day_or_none(from_on), day_or_none(until_on))
+                for code, from_on, until_on in row["able"]
             ),
             places=row["places"],
             languages=frozenset(row["languages"]),
         ),
-        active_from=_date(row["active_from"]),
-        active_to=_date(row["active_to"]),
+        active_from=day_or_none(row["active_from"]),
+        active_to=day_or_none(row["active_to"]),
         hours=[
             HoursRow(
                 weekday,
                 time.fromisoformat(from_time),
                 time.fromisoformat(until_time),
                 date.fromisoformat(valid_from),
-                _date(valid_to),
+                day_or_none(valid_to),
                 every_weeks,
             )
             for weekday, from_time, until_time, valid_from, valid_to, every_weeks in row["hours"] or ()
@@ -206,10 +204,6 @@ def _worker(row: dict[str, Any]) -> Worker:
 
 def _lost(first_on: str, last_on: str, from_time: str | None, until_time: str | None, name: str = "") -> Lost:
     return Lost(date.fromisoformat(first_on), date.fromisoformat(last_on), _time(from_time), _time(until_time), name)
-
-
-def _date(text: str | None) -> date | None:
-    return None if text is None else date.fromisoformat(text)
 
 
 def _time(text: str | None) -> time | None:
