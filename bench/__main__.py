@@ -44,10 +44,11 @@ def figures() -> Iterator[Figure]:
 
     from scheduling import booking
 
-    from . import bookings, lists, mails, people, plans, repairs
+    from . import availability, bookings, lists, mails, people, plans, repairs
 
     call_command("migrate", verbosity=0)
     yield from plans.figures()
+    yield from availability.figures()
     yield from repairs.figures()
     desk = people.Desk()
     yield from bookings.figures(desk, BUSY, BARE)

@@ -56,6 +56,8 @@ DB_LIMITS = {
     "lock_timeout": _milliseconds("DB_LOCK_TIMEOUT_SECONDS", 10),
     "idle_in_transaction_session_timeout": _milliseconds("DB_IDLE_IN_TRANSACTION_TIMEOUT_SECONDS", 60),
 }
+# Of statements that are prepared (`scheduling.roster.asking`; Django's never are) a plan is made once, not each time.
+DB_HABITS = {"plan_cache_mode": "force_generic_plan"}
 
 
 def _database(url: str) -> dict[str, Any]:
@@ -66,7 +68,7 @@ def _database(url: str) -> dict[str, Any]:
         raise VariableRefused(
             "DATABASE_URL cannot be read: write postgresql://user:password@host:5432/database"
         ) from None
-    limits = " ".join(f"-c {name}={value}" for name, value in DB_LIMITS.items())
+    limits = " ".join(f"-c {name}={value}" for name, value in (DB_LIMITS | DB_HABITS).items())
     options = parts | {"options": f"{parts.get('options', '')} {limits}".strip()}
     options.setdefault("connect_timeout", 10)
     options.setdefault("application_name", "cadence")

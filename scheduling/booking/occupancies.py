@@ -64,6 +64,7 @@ STANDING = """
         SELECT during FROM scheduling_occupancy
         WHERE resource_id = wanted.resource AND place = wanted.place AND released_at IS NULL
           AND during && tstzrange(wanted.begins_at, wanted.ends_at)
+        OFFSET 0
     ) o
     GROUP BY 1
 """

@@ -19,11 +19,10 @@ from . import cost, ticks
 from .asks import Held, may_lead, wanted_starts
 from .facts import ResourceFacts, Roster, SessionFacts, Slot, Step, Use, Wishes
 from .shapes import Stretch, free_of, stretches_of
-from .timetable import WORDS, Taken, TimeTable, Words, as_int, as_words, packed, shifted
+from .timetable import CHUNK, WORDS, Taken, TimeTable, Words, as_int, as_words, packed, shifted
 from .timetable import starts as starts_of
 
 Cheapest = tuple[int, int]  # cost of the time of day and of holes; tick
-CHUNK = 32  # dates whose free time is worked out at once
 ENDLESS = 1 << 60
 
 

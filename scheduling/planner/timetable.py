@@ -6,7 +6,7 @@ An array of them has the words last: [date, resource, word], say. What is shifte
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from typing import Self
 from uuid import UUID
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 WORDS = 24
 UNUSED = 64 * WORDS - 1500  # bits beyond the longest day
+CHUNK = 32  # dates whose time is worked out at once
 
 Words = NDArray[np.uint64]
 Rows = NDArray[np.intp]
@@ -65,12 +66,15 @@ def starts(free: Words, minutes: int) -> Words:
 class TimeTable(Mapping[tuple[UUID, date], int]):
     """Sets of minutes per resource and date. Where there are none, there is no entry.
 
-    `words` is [date from `first_on` on, resource, word], and has one resource more than are named: it has no time.
+    `find` works them out when they are asked for, a chunk of dates at a time, and once: a plan looks at few dates of a
+    year. It is given the first ordinal and the one after the last, none outside the table, and returns [date, resource,
+    word], with one resource more than are named: it has no time.
     """
 
-    def __init__(self, resources: Iterable[UUID], first_on: date, words: Words) -> None:
+    def __init__(self, resources: Iterable[UUID], first_on: date, days: int, find: Callable[[int, int], Words]) -> None:
         self._rows = {resource: row for row, resource in enumerate(resources)}
-        self._first, self._words = first_on.toordinal(), words
+        self._first, self._end, self._find = first_on.toordinal(), first_on.toordinal() + days, find
+        self._found: dict[int, Words] = {}
 
     @classmethod
     def of(cls, minutes: Mapping[tuple[UUID, date], int]) -> Self:
@@ -78,26 +82,33 @@ class TimeTable(Mapping[tuple[UUID, date], int]):
         resources = list(dict.fromkeys(resource for resource, _ in minutes))
         first_on = min((on for _, on in minutes), default=date.min)
         days = max(((on - first_on).days + 1 for _, on in minutes), default=0)
-        table = cls(resources, first_on, np.zeros((days, len(resources) + 1, WORDS), np.uint64))
+        words = np.zeros((days, len(resources) + 1, WORDS), np.uint64)
+        rows = {resource: row for row, resource in enumerate(resources)}
         for (resource, on), mask in minutes.items():
-            table._put(resource, on, mask)
-        return table
+            words[(on - first_on).days, rows[resource]] = as_words(mask)
+        begin = first_on.toordinal()
+        return cls(resources, first_on, days, lambda first, until: words[first - begin : until - begin])
 
     def __getitem__(self, key: tuple[UUID, date]) -> int:
         resource, on = key
-        row, at = self._rows.get(resource, -1), on.toordinal() - self._first
-        minutes = as_int(self._words[at, row]) if 0 <= at < len(self._words) else 0
+        row, at = self._rows.get(resource), on.toordinal()
+        minutes = 0
+        if row is not None and self._first <= at < self._end:
+            begin, words = self._chunk(at // CHUNK)
+            minutes = as_int(words[at - begin, row])
         if not minutes:
             raise KeyError(key)
         return minutes
 
     def __iter__(self) -> Iterator[tuple[UUID, date]]:
         resources = list(self._rows)
-        for at, row in np.argwhere(self._words.any(axis=2)):
-            yield resources[row], date.fromordinal(self._first + int(at))
+        for number in range(self._first // CHUNK, -(-self._end // CHUNK)):
+            begin, words = self._chunk(number)
+            for at, row in np.argwhere(words.any(axis=2)).tolist():
+                yield resources[row], date.fromordinal(begin + at)
 
     def __len__(self) -> int:
-        return int(self._words.any(axis=2).sum())
+        return sum(1 for _ in self)
 
     def rows(self, resources: Iterable[UUID]) -> Rows:
         """Return where these resources stand in the table, for `words`; those it does not know have no time."""
@@ -105,29 +116,40 @@ class TimeTable(Mapping[tuple[UUID, date], int]):
 
     def words(self, rows: Rows, first: int, days: int) -> Words:
         """Return the minutes of these rows, in their order, on so many dates from an ordinal on: [date, row, word]."""
-        since = first - self._first
-        known = self._words[max(since, 0) : max(since + days, 0)].take(rows, axis=1)
-        if len(known) == days:
-            return known
+        begin, words = self._chunk(first // CHUNK)
+        if begin <= first and first + days <= begin + len(words):
+            return words[first - begin : first - begin + days].take(rows, axis=1)
         whole = np.zeros((days, len(rows), WORDS), np.uint64)
-        whole[max(-since, 0) : max(-since, 0) + len(known)] = known
+        for number in range(first // CHUNK, -(-(first + days) // CHUNK)):
+            begin, words = self._chunk(number)
+            since, until = max(begin, first), min(begin + len(words), first + days)
+            if since < until:
+                whole[since - first : until - first] = words[since - begin : until - begin].take(rows, axis=1)
         return whole
 
     def with_changes(self, minutes: Mapping[tuple[UUID, date], int]) -> TimeTable:
         """Return a table in which these entries are others; those on dates outside the table are left out."""
-        known = len(self._rows)
-        rows = dict.fromkeys([*self._rows, *(resource for resource, _ in minutes)])
-        words = np.zeros((len(self._words), len(rows) + 1, WORDS), np.uint64)
-        words[:, :known] = self._words[:, :known]
-        table = TimeTable(rows, date.fromordinal(self._first), words)
-        for (resource, on), mask in minutes.items():
-            if 0 <= on.toordinal() - self._first < len(words):
-                table._put(resource, on, mask)
-        return table
+        resources = list(dict.fromkeys([*self._rows, *(resource for resource, _ in minutes)]))
+        as_known = np.array([self._rows.get(resource, -1) for resource in resources] + [-1], np.intp)
+        rows = {resource: row for row, resource in enumerate(resources)}
+        changes = [(on.toordinal(), rows[resource], as_words(mask)) for (resource, on), mask in minutes.items()]
 
-    def _put(self, resource: UUID, on: date, minutes: int) -> None:
-        at = on.toordinal() - self._first
-        self._words[at, self._rows[resource]] = as_words(minutes)
+        def find(first: int, until: int) -> Words:
+            words = self.words(as_known, first, until - first)
+            for at, row, changed in changes:
+                if first <= at < until:
+                    words[at - first, row] = changed
+            return words
+
+        return TimeTable(resources, date.fromordinal(self._first), self._end - self._first, find)
+
+    def _chunk(self, number: int) -> tuple[int, Words]:
+        """Return the first ordinal of a chunk that is in the table, and the words of its dates."""
+        first, until = max(number * CHUNK, self._first), min((number + 1) * CHUNK, self._end)
+        if number not in self._found:
+            nobody = np.zeros((0, len(self._rows) + 1, WORDS), np.uint64)
+            self._found[number] = self._find(first, until) if first < until else nobody
+        return first, self._found[number]
 
 
 def packed(minutes: Mapping[tuple[UUID, date], int]) -> TimeTable:

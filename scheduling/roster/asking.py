@@ -7,11 +7,14 @@ from typing import Any
 
 import psycopg
 from django.db import connection
+from django.db.backends.utils import CursorDebugWrapper, CursorWrapper
 
 from scheduling.models.appointments import LIVE
 
 # Written out, and no parameter: only so a prepared statement can use the indexes of live appointments.
 LIVE_STATES = "('" + "', '".join(state.value for state in LIVE) + "')"
+
+NEVER_BY_ITSELF = 1 << 31  # times that a statement is to be sent before it is prepared without being asked
 
 
 class _Cursor(psycopg.Cursor[Any]):
@@ -24,12 +27,21 @@ class _Cursor(psycopg.Cursor[Any]):
         return super().execute(query, params, prepare=True, binary=True)
 
 
+class _Logged(CursorDebugWrapper):
+    """Writes statements down as they are sent; Django would ask the cursor for a text that only its own have."""
+
+    def execute(self, sql: Any, params: Any = None) -> Any:
+        with self.debug_sql(sql, params):
+            return CursorWrapper.execute(self, sql, params)
+
+
 def ask(statement: str, asked: Mapping[str, Any]) -> list[tuple[Any, ...]]:
     """Return the rows that a statement of ours finds."""
     connection.ensure_connection()
-    # Django's wrappers take any cursor; a debugging one writes the statement down.
-    wrapped = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
-    with wrapped(_Cursor(connection.connection)) as cursor:  # type: ignore[arg-type]
+    if connection.connection.prepare_threshold is None:  # as Django has it: nothing is prepared, even when asked for
+        connection.connection.prepare_threshold = NEVER_BY_ITSELF
+    wrapper = _Logged if connection.queries_logged else CursorWrapper
+    with wrapper(_Cursor(connection.connection), connection) as cursor:
         cursor.execute(statement, asked)
         return list(cursor.fetchall())
 

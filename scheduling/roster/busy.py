@@ -15,27 +15,28 @@ from uuid import UUID
 from patients.models import Patient
 from scheduling.models import Course
 from scheduling.planner import facts, ticks
+from scheduling.planner.timetable import Taken, TimeTable, Words, as_words
 
 from .asking import LIVE_STATES, ask
-from .days import Bits, Blocks, ByDate, ByPlace, lane
 from .duty import Worker
 from .weeks import Weeks, minute_of, spans_of, week_of
 
 # Times that stand in the occupancies and are free all the same: what the courses that are planned have booked or keep,
-# and what was kept for somebody until a moment that is over. These are few, but nothing tells the planner of the
-# database so when there have hardly been any: OFFSET 0 keeps it from joining (and in parallel) what it believes many.
+# and what was kept for somebody until a moment that is over. They are few, and found one by one: OFFSET 0 keeps the
+# planner of the database, which cannot know so, from joining all that there is.
 FREE_ALL_THE_SAME = f"""
     SELECT taken.resource_id, taken.place, taken.during
-    FROM scheduling_session s
-    JOIN scheduling_appointment a ON a.session_id = s.id AND a.state IN {LIVE_STATES}
+    FROM unnest(%(without)s::bigint[]) own (course)
+    CROSS JOIN LATERAL (SELECT id FROM scheduling_session WHERE course_id = own.course OFFSET 0) s
+    CROSS JOIN LATERAL (
+        SELECT id FROM scheduling_appointment WHERE session_id = s.id AND state IN {LIVE_STATES} OFFSET 0) a
     CROSS JOIN LATERAL (
         SELECT resource_id, place, during FROM scheduling_occupancy
         WHERE appointment_id = a.id AND released_at IS NULL OFFSET 0) taken
-    WHERE s.course_id = ANY (%(without)s::bigint[])
   UNION ALL
     SELECT taken.resource_id, taken.place, taken.during
     FROM scheduling_reservation r
-    JOIN scheduling_session s ON s.id = r.session_id
+    CROSS JOIN LATERAL (SELECT course_id FROM scheduling_session WHERE id = r.session_id OFFSET 0) s
     CROSS JOIN LATERAL (
         SELECT resource_id, place, during FROM scheduling_occupancy
         WHERE reservation_id = r.id AND released_at IS NULL OFFSET 0) taken
@@ -43,10 +44,10 @@ FREE_ALL_THE_SAME = f"""
 """  # noqa: S608  (put together from statements of our own)
 # The exclusion constraint's index serves this one too.
 OF_PATIENT = f"""
-    SELECT string_agg(range_send(a.during), ''::bytea)
-    FROM scheduling_appointment a JOIN scheduling_session s ON s.id = a.session_id
-    WHERE a.patient_id = %(patient)s AND a.state IN {LIVE_STATES} AND a.during && tstzrange(%(since)s, %(until)s)
-      AND s.course_id <> ALL (%(without)s::bigint[])
+    SELECT string_agg(range_send(during), ''::bytea)
+    FROM scheduling_appointment
+    WHERE patient_id = %(patient)s::bigint AND state IN {LIVE_STATES} AND during && tstzrange(%(since)s, %(until)s)
+      AND session_id <> ALL (ARRAY(SELECT id FROM scheduling_session WHERE course_id = ANY (%(without)s::bigint[])))
 """  # noqa: S608
 # The weeks of a place in a row: one long answer for all takes PostgreSQL longer, and so do many short ones.
 IN_MAP = f"""
@@ -86,7 +87,7 @@ def busy_in_map(
     patient: Patient | None,
     without: Collection[Course],
     now: datetime,
-) -> tuple[ByPlace, dict[date, int]]:
+) -> tuple[Taken, dict[date, int]]:
     """Return ticks taken per resource, date and place, and those of the patient, by one statement.
 
     Of the courses `without`, live visits and what is kept for them are left out; what a visit that is over still holds
@@ -120,17 +121,20 @@ def busy_in_map(
         else:
             freed[place - 1].append((row, found))
 
-    def table(number: int) -> ByDate:
-        def find(first: int, until: int) -> Bits:
-            bits = places[number].days(every[first:until])
+    def table(number: int) -> TimeTable:
+        begin = every[0].on.toordinal()
+
+        def find(first: int, until: int) -> Words:
+            some = every[first - begin : until - begin]
+            words = places[number].days(some)
             for row, spans in freed[number]:
-                for at, free in _each_day(spans_of(spans), every[first:until]):
-                    bits[at, row] &= ~lane(free)
-            return bits
+                for at, free in _each_day(spans_of(spans), some):
+                    words[at, row] &= ~as_words(free)
+            return words
 
-        return ByDate([worker.resource.id for worker in having[number]], every[0].on, Blocks(len(every), find))
+        return TimeTable((worker.resource.id for worker in having[number]), every[0].on, len(every), find)
 
-    return ByPlace([table(number) for number in range(len(having))]), _of_patient(of_patient, every)
+    return Taken(table(number) for number in range(len(having))), _of_patient(of_patient, every)
 
 
 def _most_places(workers: Sequence[Worker]) -> int:

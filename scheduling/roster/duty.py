@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scheduling.planner import facts, ticks
+from scheduling.planner.timetable import WORDS, TimeTable, Words, as_words
 
-from .days import LANE_BYTES, Bits, Blocks, ByDate, Lost, is_plain, lane, part_of_day, span, wall_minute
+from .days import Lost, is_plain, part_of_day, span, wall_minute
 
-Dates = NDArray[np.intp]  # ordinals
+Dates = NDArray[np.intp]  # as ordinals
 
 
 class Weekly(Protocol):
@@ -58,50 +59,52 @@ class Worker:
     absences: Sequence[Lost]
 
 
-def on_duty(workers: Sequence[Worker], days: Mapping[date, facts.Day], closures: Sequence[Lost], zone: str) -> ByDate:
+def on_duty(
+    workers: Sequence[Worker], days: Mapping[date, facts.Day], closures: Sequence[Lost], zone: str
+) -> TimeTable:
     """Return ticks on duty per resource and date, for dates in a row: hours and openings, less absences and closures.
 
     What is alike on many dates is written on all of them at once. Where the clocks change each date is asked by itself.
     """
-    every = list(days.values())
-    ordinals = np.arange(every[0].on.toordinal(), every[0].on.toordinal() + len(every))
-    weekly = np.zeros((7, len(workers) + 1, LANE_BYTES), np.uint8)
+    first_on, last_on = min(days), max(days)
+    weekly = np.zeros((7, len(workers) + 1, WORDS), np.uint64)
     passing: list[tuple[int, HoursRow]] = []
     for row, worker in enumerate(workers):
         for hours in worker.hours:
-            if _hold_throughout(hours, ordinals):
-                weekly[hours.weekday, row] |= _lane_of(hours)
+            if _hold_throughout(hours, first_on, last_on):
+                weekly[hours.weekday, row] |= _words_of(hours)
             else:
                 passing.append((row, hours))
+    odd = [day for day in days.values() if not is_plain(day)]
 
-    def find(first: int, until: int) -> Bits:
-        some = ordinals[first:until]
-        bits = weekly[(some - 1) % 7]
+    def find(first: int, until: int) -> Words:
+        dates = np.arange(first, until)
+        words = weekly[(dates - 1) % 7]
         for row, hours in passing:
-            bits[_on_dates(hours, some), row] |= _lane_of(hours)
+            words[_on_dates(hours, dates), row] |= _words_of(hours)
         for row, worker in enumerate(workers):
-            _put_own(bits[:, row], worker, some)
+            _put_own(words[:, row], worker, dates)
         for closure in closures:
-            _take_away(bits, closure, some)
-        for at, day in enumerate(every[first:until]):
-            if not is_plain(day):
+            _take_away(words, closure, dates)
+        for day in odd:
+            if first <= day.on.toordinal() < until:
                 for row, worker in enumerate(workers):
-                    bits[at, row] = lane(ticks_on(worker, day, closures, zone))
-        return bits
+                    words[day.on.toordinal() - first, row] = as_words(ticks_on(worker, day, closures, zone))
+        return words
 
-    return ByDate([worker.resource.id for worker in workers], every[0].on, Blocks(len(every), find))
+    return TimeTable((worker.resource.id for worker in workers), first_on, len(days), find)
 
 
-def _put_own(bits: Bits, worker: Worker, ordinals: Dates) -> None:
+def _put_own(words: Words, worker: Worker, dates: Dates) -> None:
     """Write on dates what is of one worker alone."""
     for opening in worker.openings:
-        bits[ordinals == opening.on.toordinal()] |= _lane_of(opening)
+        words[dates == opening.on.toordinal()] |= _words_of(opening)
     for lost in worker.absences:
-        _take_away(bits, lost, ordinals)
+        _take_away(words, lost, dates)
     if worker.active_from is not None:
-        bits[ordinals < worker.active_from.toordinal()] = 0
+        words[dates < worker.active_from.toordinal()] = 0
     if worker.active_to is not None:
-        bits[ordinals > worker.active_to.toordinal()] = 0
+        words[dates > worker.active_to.toordinal()] = 0
 
 
 def ticks_on(worker: Worker, day: facts.Day, closures: Iterable[Lost], zone: str) -> int:
@@ -128,22 +131,17 @@ def is_on(hours: Weekly, on: date) -> bool:
     return (_week(on.toordinal()) - _week(hours.valid_from.toordinal())) % hours.every_weeks == 0
 
 
-def _hold_throughout(hours: Weekly, ordinals: Dates) -> bool:
+def _hold_throughout(hours: Weekly, first_on: date, last_on: date) -> bool:
     """Whether weekly hours hold on each of the dates that is of their weekday."""
-    valid_to = hours.valid_to
-    return (
-        hours.every_weeks == 1
-        and hours.valid_from.toordinal() <= ordinals[0]
-        and (valid_to is None or valid_to.toordinal() >= ordinals[-1])
-    )
+    return hours.every_weeks == 1 and hours.valid_from <= first_on and (hours.valid_to or last_on) >= last_on
 
 
-def _on_dates(hours: Weekly, ordinals: Dates) -> NDArray[np.bool_]:
+def _on_dates(hours: Weekly, dates: Dates) -> NDArray[np.bool_]:
     """Return on which dates weekly hours hold; see `is_on`."""
     begins, ends = hours.valid_from.toordinal(), (hours.valid_to or date.max).toordinal()
-    is_their_week = ((ordinals - 1) // 7 - _week(begins)) % hours.every_weeks == 0
-    found: NDArray[np.bool_] = is_their_week & ((ordinals - 1) % 7 == hours.weekday)
-    found &= (ordinals >= begins) & (ordinals <= ends)
+    is_their_week = ((dates - 1) // 7 - _week(begins)) % hours.every_weeks == 0
+    found: NDArray[np.bool_] = is_their_week & ((dates - 1) % 7 == hours.weekday)
+    found &= (dates >= begins) & (dates <= ends)
     return found
 
 
@@ -152,16 +150,16 @@ def _week(ordinal: int) -> int:
     return (ordinal - 1) // 7
 
 
-def _take_away(bits: Bits, lost: Lost, ordinals: Dates) -> None:
-    first, last = lost.first_on.toordinal() - int(ordinals[0]), lost.last_on.toordinal() - int(ordinals[0])
-    if last < 0 or first >= len(ordinals):
+def _take_away(words: Words, lost: Lost, dates: Dates) -> None:
+    first, last = lost.first_on.toordinal() - int(dates[0]), lost.last_on.toordinal() - int(dates[0])
+    if last < 0 or first >= len(dates):
         return
-    those = bits[max(first, 0) : last + 1]
+    those = words[max(first, 0) : last + 1]
     if lost.from_time is None or lost.until_time is None:
         those[:] = 0
     else:
-        those &= ~lane(ticks.span(wall_minute(lost.from_time), wall_minute(lost.until_time)))
+        those &= ~as_words(ticks.span(wall_minute(lost.from_time), wall_minute(lost.until_time)))
 
 
-def _lane_of(hours: HoursRow | Opening) -> Bits:
-    return lane(ticks.span(wall_minute(hours.from_time), wall_minute(hours.until_time)))
+def _words_of(hours: HoursRow | Opening) -> Words:
+    return as_words(ticks.span(wall_minute(hours.from_time), wall_minute(hours.until_time)))

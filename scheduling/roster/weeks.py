@@ -16,14 +16,12 @@ from numpy.typing import NDArray
 
 from clinic.localtime import ONE_MINUTE
 from scheduling.planner import facts, ticks
-
-from .days import LANE_BYTES, Bits
+from scheduling.planner.timetable import WORDS, Words, as_words, shifted
 
 DAY, WEEK = 1440, 7 * 1440
 MONDAY = 4 * DAY  # 5 January 1970
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FIVE, BY_FIVES = 5, WEEK // 5 // 8  # and the bytes of a week that is kept by fives
-WORD = 64
 # What each byte by fives is in minutes: five bytes.
 MINUTES_OF = np.array(
     [
@@ -86,7 +84,7 @@ class Weeks:
         self._first_week, self._weeks = first_week, last_week + 1 - first_week
         # One day more, so that there is one after the last.
         self._fives = np.zeros((7 * self._weeks + 1, places, DAY // FIVE // 8), np.uint8)
-        self._by_minutes: dict[int, list[tuple[int, Bits]]] = {}
+        self._by_minutes: dict[int, list[tuple[int, NDArray[np.uint8]]]] = {}
 
     def put(self, place: int, weeks: bytes, minutes: bytes) -> None:
         """Write weeks of a place: their numbers as PostgreSQL sends them, and what is `packed` of each, as long."""
@@ -99,51 +97,32 @@ class Weeks:
                 for weekday, day in enumerate(days):
                     self._by_minutes.setdefault(7 * number + weekday, []).append((place, day))
 
-    def days(self, days: Sequence[facts.Day]) -> Bits:
-        """Return [date, place, byte] for dates that follow each other, inside the weeks."""
-        first = minute_of(days[0].starts_at) // DAY - begin_of(self._first_week) // DAY
-        last = minute_of(days[-1].starts_at) // DAY - begin_of(self._first_week) // DAY
-        words, at = self._words(first, last + 2), 0
-        if all(day.length_minutes == DAY and minute_of(day.starts_at) % DAY == 0 for day in days):
-            return words[: len(days)].view(np.uint8)
-        found = np.zeros((len(days), *words.shape[1:]), "<u8")
+    def days(self, days: Sequence[facts.Day]) -> Words:
+        """Return [date, place, word] for dates that follow each other, inside the weeks."""
+        begins = [minute_of(day.starts_at) - begin_of(self._first_week) for day in days]
+        first, last = begins[0] // DAY, begins[-1] // DAY
+        words = self._words(first, last + 2)
+        if all(begin % DAY == 0 and day.length_minutes == DAY for begin, day in zip(begins, days, strict=True)):
+            return words[: len(days)]
+        found, at = np.zeros((len(days), *words.shape[1:]), np.uint64), 0
         while at < len(days):
             # As long as dates have 24 hours, they all begin at the same minute of a day in UTC.
             until, length = at + 1, days[at].length_minutes
             while length == DAY and until < len(days) and days[until].length_minutes == DAY:
                 until += 1
-            day, minute = divmod(minute_of(days[at].starts_at), DAY)
-            day -= begin_of(self._first_week) // DAY + first
-            _earlier(words[day : day + until - at], minute, found[at:until])
-            _later(words[day + 1 : day + 1 + until - at], DAY - minute, found[at:until])
-            found[at:until] &= np.frombuffer(ticks.span(0, length).to_bytes(LANE_BYTES, "little"), "<u8")
+            day, minute = divmod(begins[at] - first * DAY, DAY)
+            found[at:until] = shifted(words[day : day + until - at], -minute)
+            found[at:until] |= shifted(words[day + 1 : day + 1 + until - at], DAY - minute)
+            found[at:until] &= as_words(ticks.span(0, length))
             at = until
-        return found.view(np.uint8)
+        return found
 
-    def _words(self, first: int, until: int) -> NDArray[np.uint64]:
-        """Return days of UTC as lanes of minutes."""
+    def _words(self, first: int, until: int) -> Words:
+        """Return days of UTC with their minutes."""
         fives = self._fives[first:until]
-        minutes = np.zeros((*fives.shape[:2], LANE_BYTES), np.uint8)
+        minutes = np.zeros((*fives.shape[:2], 8 * WORDS), np.uint8)
         minutes[:, :, : DAY // 8] = MINUTES_OF.take(fives, axis=0).reshape(*fives.shape[:2], -1)
         for number in self._by_minutes.keys() & range(first, until):
             for place, day in self._by_minutes[number]:
                 minutes[number - first, place, : DAY // 8] = day
-        return minutes.view("<u8")
-
-
-def _earlier(words: NDArray[np.uint64], by: int, into: NDArray[np.uint64]) -> None:
-    """Add lanes to others, moved so many bits to the front."""
-    whole, rest = divmod(by, WORD)
-    left = words.shape[2] - whole
-    into[:, :, :left] |= words[:, :, whole:] >> np.uint64(rest)
-    if rest:
-        into[:, :, : left - 1] |= words[:, :, whole + 1 :] << np.uint64(WORD - rest)
-
-
-def _later(words: NDArray[np.uint64], by: int, into: NDArray[np.uint64]) -> None:
-    """Add lanes to others, moved so many bits to the back."""
-    whole, rest = divmod(by, WORD)
-    left = words.shape[2] - whole
-    into[:, :, whole:] |= words[:, :, :left] << np.uint64(rest)
-    if rest:
-        into[:, :, whole + 1 :] |= words[:, :, : left - 1] >> np.uint64(WORD - rest)
+        return minutes.view(np.uint64)

@@ -228,8 +228,28 @@ def test_statements_do_not_grow_with_rows(clinic):
     build.resource("sclerotherapy", at=clinic.site)
     build.resource("treatment_room", at=clinic.site, kind="room")
 
-    assert statements(courses) == few
-    assert few[1] <= 9
+    assert statements(courses) == few == (1, 2)
+
+
+def test_free_times_take_three_statements_whatever_the_days_and_staff(clinic):
+    course = Course.objects.for_facts().get(pk=clinic.booked_course().pk)
+    session = build.sessions_of(course)[0]
+    session.course = course
+    roster.protocol_facts(course.version)
+
+    def asked(days: int) -> tuple[int, int]:
+        last_on = MONDAY + timedelta(days=days - 1)
+        with CaptureQueriesContext(connection) as reading:
+            found = visits.free_times(session, first_on=MONDAY, last_on=last_on, now=clinic.now, limit=10_000)
+        return len(reading), len({(one.slot.on, one.slot.lead) for one in found})
+
+    (one_day, of_one_day) = asked(1)
+    for _ in range(3):
+        build.resource("sclerotherapy", at=clinic.site)
+    (a_month, of_a_month) = asked(28)
+
+    assert (one_day, a_month) == (3, 3)
+    assert (of_one_day, of_a_month) == (2, 20 * 5)
 
 
 def test_free_times_begin_no_earlier_than_now(clinic):
