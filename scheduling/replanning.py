@@ -241,8 +241,8 @@ def _whats_wrong(
         on = roster.today(course.site, now)
         horizon_on = on + timedelta(days=course.site.booking_horizon_days)
         dates = [min(max(slot.on, on), horizon_on) for slot in chosen]
-        times = roster.load(
-            course, min(dates), max(dates), now=now, moving=[other for other in slots if other != course]
+        times = roster.load_to_check(
+            course, chosen, min(dates), max(dates), now=now, moving=[other for other in slots if other != course]
         )
         others = [slot for other in slots if other != course for slot in _booked(after[other])]
         times = _with_others_taken(times, others)

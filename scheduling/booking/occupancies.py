@@ -1,7 +1,8 @@
 """The writer of occupancies and of the busy map, which follows them in the same transaction.
 
-A touched week of a place is read anew from its occupancies, under a lock on its resource: whoever writes beside us
-waits, and nothing of what they wrote is lost. Primitives: the acts call these inside their own transaction.
+The weeks of the map that are touched are locked, all in one order, and only then read anew from the occupancies:
+whoever writes beside us waits, and nothing of what they wrote is lost. Primitives: the acts call these inside their own
+transaction.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 
 from scheduling import roster
-from scheduling.models import BusyWeek, Occupancy, Resource
+from scheduling.models import Occupancy, Resource
 
 Week = tuple[int, int, int]  # resource, place, week
 A_WEEK = timedelta(weeks=1)
@@ -30,18 +31,13 @@ def occupy(taken: Sequence[Occupancy], *, now: datetime, instead_of: QuerySet[Oc
 
 
 def release(standing: QuerySet[Occupancy], *, now: datetime) -> None:
-    """Release places. Locks their resources."""
+    """Release places."""
     _refresh(_released(standing, now=now))
 
 
 def _released(standing: QuerySet[Occupancy], *, now: datetime) -> set[Week]:
     """Release places, and return the weeks that they lie in."""
-    rows = list(
-        standing.filter(released_at=None)
-        .select_related("resource")
-        .select_for_update(of=("resource",), no_key=True)
-        .order_by("resource_id")
-    )
+    rows = list(standing.filter(released_at=None))
     if rows:
         Occupancy.objects.filter(pk__in=[row.pk for row in rows], released_at=None).update(released_at=now)
     return _weeks_of(rows)
@@ -55,6 +51,14 @@ def _weeks_of(rows: Iterable[Occupancy]) -> set[Week]:
     }
 
 
+# Nothing changes, but each row is there and locked afterwards, in the order in which they are listed.
+LOCK = """
+    INSERT INTO scheduling_busyweek AS kept (resource_id, place, week, minutes)
+    SELECT resource, place, week, ''::bytea
+    FROM unnest(%(resources)s::bigint[], %(places)s::int[], %(weeks)s::int[]) AS touched (resource, place, week)
+    ORDER BY resource, place, week
+    ON CONFLICT (resource_id, week, place) DO UPDATE SET minutes = kept.minutes
+"""
 # LATERAL, because `resource = ANY(...)` cannot use the first column of the exclusion constraint's GiST index.
 STANDING = """
     SELECT wanted.number, string_agg(range_send(o.during), ''::bytea)
@@ -68,10 +72,16 @@ STANDING = """
     ) o
     GROUP BY 1
 """
+WRITE = """
+    UPDATE scheduling_busyweek kept SET minutes = fresh.minutes
+    FROM unnest(%(resources)s::bigint[], %(places)s::int[], %(weeks)s::int[], %(minutes)s::bytea[])
+        AS fresh (resource, place, week, minutes)
+    WHERE kept.resource_id = fresh.resource AND kept.place = fresh.place AND kept.week = fresh.week
+"""
 
 
 def _refresh(touched: Collection[Week]) -> None:
-    """Write these weeks anew, from the occupancies that stand. The caller holds the locks of their resources."""
+    """Write these weeks anew, from the occupancies that stand once nobody else is writing them."""
     if not touched:
         return
     wanted = sorted(touched)
@@ -79,22 +89,16 @@ def _refresh(touched: Collection[Week]) -> None:
     asked: dict[str, Any] = {
         "resources": [resource for resource, _, _ in wanted],
         "places": [place for _, place, _ in wanted],
+        "weeks": [week for _, _, week in wanted],
         "begins": starts,
         "ends": [start + A_WEEK for start in starts],
     }
     with connection.cursor() as cursor:
+        cursor.execute(LOCK, asked)
         cursor.execute(STANDING, asked)
         standing = {number: roster.spans_of(spans) for number, spans in cursor.fetchall()}
-    rows = [
-        BusyWeek(resource_id=resource, place=place, week=week, minutes=roster.packed(week, standing.get(number, ())))
-        for number, (resource, place, week) in enumerate(wanted, start=1)
-    ]
-    BusyWeek.objects.bulk_create(
-        rows,
-        update_conflicts=True,
-        unique_fields=["resource", "week", "place"],
-        update_fields=["minutes"],
-    )
+        minutes = [roster.packed(week, standing.get(number, ())) for number, (_, _, week) in enumerate(wanted, start=1)]
+        cursor.execute(WRITE, asked | {"minutes": minutes})
 
 
 # --- what an operator asks for ----------------------------------------------------------------------------------------
@@ -137,12 +141,11 @@ def differences() -> list[Difference]:
 def rebuild() -> int:
     """Write what is wrong in the busy map anew, one resource after the other; return how many weeks that were."""
     found = 0
-    for pk in list(Resource.objects.order_by("pk").values_list("pk", flat=True)):
+    for resource in Resource.objects.order_by("pk"):
+        wrong = _wrong_weeks(resource)
         with transaction.atomic():
-            resource = Resource.objects.select_for_update(no_key=True).get(pk=pk)
-            wrong = _wrong_weeks(resource)
-            _refresh([(pk, place, week) for place, week in wrong])
-            found += len(wrong)
+            _refresh([(resource.pk, place, week) for place, week in wrong])
+        found += len(wrong)
     return found
 
 

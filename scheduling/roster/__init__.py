@@ -4,7 +4,7 @@ The only bridge between the ORM and the planner: units and zones change here. Ho
 when read; busy time comes from standing occupancies, at a cost that grows with the span asked for, not with history.
 """
 
-from .courses import course_facts, courses_facts, history, slot_of, wishes_of
+from .courses import course_facts, courses_facts, history, live_appointments, slot_of, wishes_of
 from .days import today
 from .duty import is_on
 from .locks import CLOCKS_MAY_DIFFER_BY, ClockWentBack, lock, lock_resources
@@ -19,6 +19,7 @@ __all__ = [
     "courses_facts",
     "history",
     "is_on",
+    "live_appointments",
     "load",
     "load_site",
     "load_to_check",

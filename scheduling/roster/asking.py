@@ -36,7 +36,10 @@ class _Logged(CursorDebugWrapper):
 
 
 def ask(statement: str, asked: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-    """Return the rows that a statement of ours finds."""
+    """Return the rows that a statement of ours finds.
+
+    It begins with SELECT: before any other pghistory puts one of its own (who did it), and two are not prepared as one.
+    """
     connection.ensure_connection()
     if connection.connection.prepare_threshold is None:  # as Django has it: nothing is prepared, even when asked for
         connection.connection.prepare_threshold = NEVER_BY_ITSELF

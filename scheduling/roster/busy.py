@@ -64,6 +64,7 @@ IN_MAP = f"""
 """  # noqa: S608
 # LATERAL, because `resource = ANY(...)` cannot use the first column of the exclusion constraint's GiST index.
 OF_SLOTS = f"""
+    SELECT * FROM (
     WITH free_all_the_same AS MATERIALIZED ({FREE_ALL_THE_SAME})
     SELECT wanted.number, o.place, string_agg(range_send(o.during), ''::bytea)
     FROM unnest(%(resources)s::bigint[], %(begins)s::timestamptz[], %(ends)s::timestamptz[])
@@ -78,6 +79,7 @@ OF_SLOTS = f"""
     GROUP BY 1, 2
   UNION ALL
     SELECT NULL, NULL, ({OF_PATIENT})
+    ) found
 """  # noqa: S608
 
 

@@ -7,6 +7,8 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Prefetch, QuerySet
+
 from clinic import localtime
 from scheduling.models import Appointment, Course, Occupancy
 from scheduling.planner import facts
@@ -57,9 +59,21 @@ def history(course: Course) -> facts.CourseFacts:
     )
 
 
+def live_appointments() -> QuerySet[Appointment]:
+    """Return live appointments with all that a slot is made of."""
+    standing = Occupancy.objects.standing().select_related("resource").order_by("phase", "id")
+    return (
+        Appointment.objects.live()
+        .select_related("lead", "session")
+        .prefetch_related(Prefetch("occupancies", standing, to_attr="standing"))
+    )
+
+
 def slot_of(appointment: Appointment) -> facts.Slot:
-    """Return a live appointment in the planner's own shape."""
-    standing = Occupancy.objects.standing().filter(appointment=appointment).select_related("resource")
+    """Return a live appointment in the planner's own shape. Wants `occupancies` as `live_appointments` fetches them."""
+    standing: Iterable[Occupancy] = getattr(appointment, "standing", None) or appointment.occupancies.filter(
+        released_at=None
+    ).select_related("resource").order_by("phase", "id")
     return _slot(
         appointment.session.uid,
         appointment.on,
@@ -69,7 +83,7 @@ def slot_of(appointment: Appointment) -> facts.Slot:
         appointment.lead.uid,
         [
             (one.phase, one.role, one.resource.uid, one.place, minute_of(one.during.lower), minute_of(one.during.upper))
-            for one in standing.order_by("phase", "id")
+            for one in standing
         ],
     )
 
