@@ -152,6 +152,12 @@ CELERY_BEAT_SCHEDULE = {
     "deliver-due-messages": {"task": "scheduling.tasks.deliver_due", "schedule": 15.0, "options": {"expires": 15}},
     "sweep": {"task": "scheduling.tasks.sweep", "schedule": 60.0, "options": {"expires": 60}},
     "look-again": {"task": "scheduling.tasks.look_again", "schedule": 60.0, "options": {"expires": 60}},
+    "offer-freed-times": {
+        "task": "scheduling.tasks.offer_freed_times",
+        "schedule": 15.0,
+        "options": {"expires": 15},
+    },
+    "examine": {"task": "scheduling.tasks.examine", "schedule": 60.0, "options": {"expires": 60}},
 }
 
 # --- mail to patients -------------------------------------------------------------------------------------------------

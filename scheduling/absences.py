@@ -15,7 +15,7 @@ from clinic.errors import Conflict, Problem
 from clinic.models import User
 from clinic.wellformed import tidy
 
-from . import replanning
+from . import marks, replanning
 from .lost_time import refuse, when
 from .models import Absence, Appointment, Resource
 
@@ -101,6 +101,8 @@ def _write(details: AbsenceDetails, *, by: User | None, now: datetime) -> Absenc
 def take_back(absence: Absence, *, by: User | None, now: datetime) -> Absence:
     """Note that the resource will be there after all: visits that were to move are looked at again.
 
+    Its time is offered to the waiting list.
+
     Raises AbsenceTakenBack.
     """
     taken_back = _take_back(absence, by=by, now=now)
@@ -120,4 +122,5 @@ def _take_back(absence: Absence, *, by: User | None, now: datetime) -> Absence:
     locked.cancelled_at, locked.cancelled_by = now, by
     with written_by(by):
         locked.save(update_fields=["cancelled_at", "cancelled_by"])
+    marks.duty_grew(locked.resource, marks.sites_served(locked.resource), **when(locked), now=now)
     return locked

@@ -17,7 +17,7 @@ from clinic.errors import Conflict, Problem, RuleBroken
 from clinic.models import Role, Site, User
 from clinic.wellformed import longest_text, tidy
 
-from . import replanning
+from . import marks, replanning
 from .lost_time import refuse, when
 from .models import Appointment, Closure, Resource
 
@@ -108,6 +108,8 @@ def _write(details: ClosureDetails, *, by: User | None, now: datetime) -> Closur
 def take_back(closure: Closure, *, by: User | None, now: datetime) -> Closure:
     """Open the site after all, and look again at visits that were to move. Raises ClosureTakenBack.
 
+    Its time is offered to the waiting list.
+
     Storing holidays again does not bring one back.
     """
     taken_back = _take_back(closure, by=by, now=now)
@@ -127,6 +129,7 @@ def _take_back(closure: Closure, *, by: User | None, now: datetime) -> Closure:
     locked.cancelled_at, locked.cancelled_by = now, by
     with written_by(by):
         locked.save(update_fields=["cancelled_at", "cancelled_by"])
+    marks.duty_grew(None, [locked.site], **when(locked), now=now)
     return locked
 
 

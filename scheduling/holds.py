@@ -80,6 +80,8 @@ def place(
         )
     if visits not in list(Visits):
         raise RuleBroken(Problem("visits_choice_unknown", _("Keep the visits, or free them."), "visits"))
+    course = roster.lock(course, now=now)
+    booking.refuse_unless_open(course)
     return place_found(course, code=code, reason=reason, lifted_by_role=lifted_by_role, visits=visits, by=by, now=now)
 
 
@@ -98,6 +100,7 @@ def place_found(
     hold = Hold.objects.create(
         course=course, code=code, reason=reason, lifted_by_role=lifted_by_role, placed_at=now, placed_by=by
     )
+    booking.let_go(course.sessions.filter(state=SessionState.OPEN), now=now)
     if visits == Visits.FREE:
         _free(course, code, by=by, now=now)
     outbox.reconcile(course, now=now)

@@ -28,6 +28,7 @@ from .models import (
     Consent,
     ConsentText,
     Course,
+    CourseState,
     NamedEvent,
     Override,
     Protocol,
@@ -306,7 +307,7 @@ def sign_consent(
 
 @act
 def withdraw_consent(consent: Consent, *, on: date, cancel_visits: bool, by: User | None, now: datetime) -> Consent:
-    """Record that the patient withdrew; the course is put on hold and its reminders stop.
+    """Record that the patient withdrew; the course is put on hold and its reminders stop. One that is over has neither.
 
     Whether the visits that the consent covers are cancelled is said by who records it, after they were named to them.
     """
@@ -316,8 +317,9 @@ def withdraw_consent(consent: Consent, *, on: date, cancel_visits: bool, by: Use
         raise RuleBroken(Problem("withdrawn_out_of_range", _("Check the date of the withdrawal."), "on"))
     if not Consent.objects.filter(pk=consent.pk, withdrawn_on=None).update(withdrawn_on=on):
         raise ConsentNotOpen(Problem("consent_not_open", _("This consent is withdrawn already."), "consent"))
-    reason = _("The patient has withdrawn the consent.")
-    _hold(course, holds.CONSENT_WITHDRAWN, reason, Role.CLINICIAN, by=by, now=now)
+    if course.state == CourseState.OPEN:
+        reason = _("The patient has withdrawn the consent.")
+        _hold(course, holds.CONSENT_WITHDRAWN, reason, Role.CLINICIAN, by=by, now=now)
     if cancel_visits:
         for visit in visits_under(consent, now=now):
             booking.cancel_visit(

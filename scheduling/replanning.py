@@ -334,7 +334,7 @@ def _propose_nothing(
 
 def _why(broken: Sequence[facts.Violation], times: facts.Roster) -> dict[UUID, list[dict[str, Any]]]:
     why: dict[UUID, list[dict[str, Any]]] = {}
-    for violation, problem in zip(broken, wording.problems(broken, booking.names_in(times)), strict=True):
+    for violation, problem in zip(broken, wording.problems(broken, booking.names_in(times, broken)), strict=True):
         why.setdefault(violation.session, []).append(problem.as_dict())
     return why
 

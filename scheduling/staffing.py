@@ -1,7 +1,7 @@
 """Who and what there is, what it can do, and when it is there: the only writer of resources, capabilities and hours.
 
-Narrowing hours, places or capabilities below what is booked is the caller's to re-examine; only numbered places that
-are taken are never taken away.
+Hours, days or skills may shrink below what is booked: the visits are then looked at again, by a job (`marks`). Only
+numbered places that are taken are never taken away.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from clinic.localtime import TimeDoesNotExist, typed_instant
 from clinic.models import Site, User
 from clinic.wellformed import field_problems, language_problems, tidy, times_problems, too_far_problems, unless_taken
 
+from . import marks
 from .models import Capability, ExtraOpening, Hours, Occupancy, Resource, ResourceCapability
 from .roster import is_on
 
@@ -123,6 +124,7 @@ def save_resource(
     rights.require_somewhere(by, *rights.MANAGING)
     row = lock(resource) if resource else Resource()
     before = (row.kind, row.places)
+    days = (row.active_from, row.active_to)
     for name in RESOURCE_FIELDS:
         setattr(row, name, tidy(getattr(details, name)))
     row.languages = list(details.languages)
@@ -144,8 +146,17 @@ def save_resource(
         unless_taken(
             lambda: row.save(force_insert=only is None, update_fields=only), {"scheduling_resource_user_id_key": taken}
         )
-        _write_grants(row, [(known[grant.code], grant) for grant in details.capabilities])
+        is_less_able = _write_grants(row, [(known[grant.code], grant) for grant in details.capabilities])
+    if is_less_able:
+        marks.examine_visits_of(row, reason="skills", now=now)
+    elif resource and _is_cut(days, (row.active_from, row.active_to)):
+        marks.examine_visits_of(row, reason="no_longer_there", now=now)
     return row
+
+
+def _is_cut(before: tuple[date | None, date | None], after: tuple[date | None, date | None]) -> bool:
+    """Whether the days from and until which somebody is there leave out some that they did not leave out before."""
+    return (after[0] or date.min) > (before[0] or date.min) or (after[1] or date.max) < (before[1] or date.max)
 
 
 def _resource_problems(row: Resource) -> list[Problem]:
@@ -198,23 +209,25 @@ def _refuse_what_visits_need(row: Resource, kind: str, places: int, *, now: date
             raise PlacesInUse(Problem("places_in_use", sentence % {"count": count}, "places"))
 
 
-def _write_grants(row: Resource, wanted: Sequence[tuple[Capability, Grant]]) -> None:
-    """Delete what is no longer wanted, insert what is new, and leave equal rows alone."""
+def _write_grants(row: Resource, wanted: Sequence[tuple[Capability, Grant]]) -> bool:
+    """Delete what is no longer wanted, insert what is new, leave equal rows alone; say whether anything was deleted."""
     keys = {(capability.pk, grant.from_on, grant.until_on) for capability, grant in wanted}
     held = {(one.capability_id, one.from_on, one.until_on): one.pk for one in row.has_capabilities.all()}
-    row.has_capabilities.filter(pk__in=[pk for key, pk in held.items() if key not in keys]).delete()
+    gone = [pk for key, pk in held.items() if key not in keys]
+    row.has_capabilities.filter(pk__in=gone).delete()
     ResourceCapability.objects.bulk_create(
         ResourceCapability(resource=row, capability_id=capability, from_on=from_on, until_on=until_on)
         for capability, from_on, until_on in sorted(keys - held.keys(), key=str)
     )
+    return bool(gone)
 
 
 # --- hours ----------------------------------------------------------------------------------------------------------
 
 
 @act
-def set_hours(resource: Resource, rows: Iterable[WeeklyHours], *, by: User | None, now: datetime) -> list[Hours]:  # noqa: ARG001
-    """Make a resource's weekly hours, at all sites, exactly these.
+def set_hours(resource: Resource, rows: Iterable[WeeklyHours], *, by: User | None, now: datetime) -> list[Hours]:
+    """Make a resource's weekly hours, at all sites, exactly these; visits outside them get a proposal soon after.
 
     Raises RuleBroken for malformed rows, HoursOverlap where two of them meet on an actual date. Wall-clock times of two
     sites are compared as if one zone held at both.
@@ -243,8 +256,11 @@ def set_hours(resource: Resource, rows: Iterable[WeeklyHours], *, by: User | Non
     with written_by(by):
         keys = {_hours_key(row) for row in wanted}
         held = {_hours_key(row): row for row in locked.hours.all()}
-        locked.hours.filter(pk__in=[row.pk for key, row in held.items() if key not in keys]).delete()
+        gone = [row.pk for key, row in held.items() if key not in keys]
+        locked.hours.filter(pk__in=gone).delete()
         Hours.objects.bulk_create(row for row in wanted if _hours_key(row) not in held)
+    if gone:
+        marks.examine_visits_of(locked, reason="hours", now=now)
     return list(locked.hours.order_by("weekday", "from_time", "valid_from", "pk"))
 
 
@@ -307,9 +323,9 @@ def add_extra_opening(
     until_time: time,
     reason: str = "",
     by: User | None,
-    now: datetime,  # noqa: ARG001
+    now: datetime,
 ) -> ExtraOpening:
-    """Let a resource be there on one date outside its weekly hours.
+    """Let a resource be there on one date outside its weekly hours; the time is offered to the waiting list.
 
     Raises RuleBroken for malformed fields and times the clock skips, HoursOverlap where another opening of that date,
     or weekly hours at another site, meet it.
@@ -329,6 +345,7 @@ def add_extra_opening(
     _refuse_meeting(row)
     with written_by(by):
         row.save(force_insert=True)
+    marks.duty_grew(locked, [site], on, on, from_time=from_time, until_time=until_time, now=now)
     return row
 
 
@@ -353,9 +370,11 @@ def _refuse_meeting(row: ExtraOpening) -> None:
 
 
 @act
-def remove_extra_opening(opening: ExtraOpening, *, by: User | None, now: datetime) -> None:  # noqa: ARG001
-    """Take an extra opening back; again is no change."""
+def remove_extra_opening(opening: ExtraOpening, *, by: User | None, now: datetime) -> None:
+    """Take an extra opening back; again is no change. Visits in it get a proposal soon after."""
     rights.require_somewhere(by, *rights.MANAGING)
     locked = lock(opening.resource)
     with written_by(by):
-        locked.extra_openings.filter(pk=opening.pk).delete()
+        deleted, _rows = locked.extra_openings.filter(pk=opening.pk).delete()
+    if deleted:
+        marks.examine_visits_of(locked, reason="hours", now=now)

@@ -12,11 +12,13 @@ from django.utils import timezone
 
 from clinic import idempotency
 
-from . import booking, outbox, replanning, transport
+from . import booking, marks, outbox, reexamination, replanning, transport, waitlist
 
 log = logging.getLogger("scheduling.tasks")
 
 KEYS_KEPT = timedelta(days=7)  # a repeated request comes within seconds; the draft asks for a day or more
+MARKS_KEPT = timedelta(days=30)  # what jobs have done with them
+EXAMINES_FOR_SECONDS = 50.0
 DELIVERS_FOR_SECONDS = 50.0  # well within the task's time limits; the next tick goes on
 
 
@@ -38,6 +40,8 @@ def sweep() -> None:
     outbox.promise_recalls(now)
     outbox.ask_for_calls(now)
     outbox.purge(now=now)
+    marks.forget_freed_before(now - MARKS_KEPT)
+    marks.forget_examinations_before(now - MARKS_KEPT)
     idempotency.forget_before(now - KEYS_KEPT)
     if overdue := outbox.overdue_count(now):
         log.error("%d messages are due and not sent: see `manage.py outbox status`", overdue)
@@ -47,3 +51,18 @@ def sweep() -> None:
 def look_again() -> None:
     """Look at courses that others were changing when something happened. Searching may take a while: not in `sweep`."""
     replanning.look_again(timezone.now())
+
+
+@shared_task(name="scheduling.tasks.offer_freed_times")
+def offer_freed_times() -> None:
+    """Offer what fell free to the waiting list, and what was not wanted to the next."""
+    waitlist.offer_freed_times(timezone.now())
+
+
+@shared_task(name="scheduling.tasks.examine")
+def examine() -> None:
+    """Look at visits to come: of every site once a night, and of whoever's hours or skills have changed."""
+    until = time.monotonic() + EXAMINES_FOR_SECONDS
+    reexamination.begin_nights(timezone.now())
+    while time.monotonic() < until and reexamination.go_on(timezone.now()):
+        pass

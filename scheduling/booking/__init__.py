@@ -8,7 +8,7 @@ database all the same.
 from .courses import NotStartable, close_course, follow_version, set_wishes, start_course, write_event
 from .occupancies import differences as busy_map_differences
 from .occupancies import rebuild as rebuild_busy_map
-from .places import place, release_expired_reservations, replace_time
+from .places import place, release_expired_reservations, replace_time, reserve, slot_reserved
 from .plans import (
     WEIGHTS,
     AskContradicts,
@@ -48,10 +48,11 @@ from .states import (
     change_appointment,
     change_session,
     finish_visit,
+    let_go,
     note,
     refuse_unless_open,
 )
-from .windows import refresh_windows
+from .windows import refresh_windows, stale_windows
 
 __all__ = [
     "EVER",
@@ -78,6 +79,7 @@ __all__ = [
     "has_successor",
     "is_to_plan",
     "judge",
+    "let_go",
     "names_in",
     "note",
     "open_session",
@@ -94,12 +96,15 @@ __all__ = [
     "reopen",
     "reopen_session",
     "replace_time",
+    "reserve",
     "resources_of",
     "set_counts",
     "set_late_action",
     "set_wishes",
     "slot_as_data",
+    "slot_reserved",
     "slots_from",
+    "stale_windows",
     "start_course",
     "whats_wrong",
     "when_as_data",

@@ -6,21 +6,32 @@ Primitives: the acts call these inside their own transaction, under their own lo
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from django.db import transaction
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from clinic import localtime
 from clinic.models import Site, User
-from scheduling.models import Appointment, AppointmentState, Course, Occupancy, Reservation, Resource, StateChange
+from scheduling import marks
+from scheduling.models import (
+    Appointment,
+    AppointmentState,
+    Course,
+    Occupancy,
+    Reservation,
+    Resource,
+    Session,
+    StateChange,
+)
 from scheduling.planner import facts
 
 from . import occupancies
 from .slots import resources_of, when_as_data
-from .states import note
+from .states import let_go, note
 
 
 def place(course: Course, slots: Sequence[facts.Slot], *, by: User | None, now: datetime) -> list[Appointment]:
@@ -39,11 +50,13 @@ def place(course: Course, slots: Sequence[facts.Slot], *, by: User | None, now: 
                 calendar_uid=f"{uid}@cadence",
                 booked_at=now,
                 booked_by=by,
-                **_when(slot, course.site, pks),
+                lead_id=pks[slot.lead],
+                **_when(slot, course.site),
             )
         )
+    let_go([session.pk for session in sessions.values()], now=now)
     appointments = Appointment.objects.bulk_create(rows)
-    occupancies.occupy(_places(appointments, slots, pks), now=now)
+    occupancies.occupy(_of_visits(appointments, slots, pks), now=now)
     StateChange.objects.bulk_create(
         [
             StateChange(
@@ -70,8 +83,11 @@ def replace_time(
     before, state = when_as_data(appointment), appointment.state
     leaves = {} if slot.on == appointment.on else {"state": AppointmentState.BOOKED, "arrived_at": None}
     pks = _resource_pks([slot])
+    let_go([appointment.session_id], now=now)
+    marks.visit_gave_back_its_time(appointment, now=now)
     changed = {
-        **_when(slot, appointment.site, pks),
+        **_when(slot, appointment.site),
+        "lead_id": pks[slot.lead],
         "revision": F("revision") + 1,
         "calendar_sequence": F("calendar_sequence") + 1,
         "confirmed_at": None,
@@ -79,7 +95,7 @@ def replace_time(
     }
     Appointment.objects.filter(pk=appointment.pk).update(**changed)
     occupancies.occupy(
-        _places([appointment], [slot], pks), now=now, instead_of=Occupancy.objects.filter(appointment=appointment)
+        _of_visits([appointment], [slot], pks), now=now, instead_of=Occupancy.objects.filter(appointment=appointment)
     )
     appointment.refresh_from_db(fields=changed)
     note(
@@ -96,34 +112,103 @@ def replace_time(
     return appointment
 
 
-def _places(
+def _of_visits(
     appointments: Sequence[Appointment], slots: Sequence[facts.Slot], pks: Mapping[uuid.UUID, int]
 ) -> list[Occupancy]:
     """Return the places of slots for their appointments, buffers included."""
     return [
+        taken
+        for appointment, slot in zip(appointments, slots, strict=True)
+        for taken in _places(slot, appointment.site, pks, appointment=appointment)
+    ]
+
+
+def reserve(
+    session: Session, slot: facts.Slot, *, purpose: Reservation.Purpose, expires_at: datetime, now: datetime
+) -> Reservation:
+    """Keep a slot that was found lawful under the locks for a session, until it expires or is let go.
+
+    A session has one reservation at a time; while it stands the database lets nobody else have its places.
+    """
+    pks, when = _resource_pks([slot]), _when(slot, session.course.site)
+    reservation = Reservation.objects.create(
+        session=session,
+        purpose=purpose,
+        on=when["on"],
+        at_time=when["at_time"],
+        fold=when["fold"],
+        minutes=slot.minutes,
+        created_at=now,
+        expires_at=expires_at,
+    )
+    occupancies.occupy(_places(slot, session.course.site, pks, reservation=reservation), now=now)
+    return reservation
+
+
+def slot_reserved(reservation: Reservation) -> facts.Slot:
+    """Return what a reservation keeps, in the planner's own shape; with `session__course__site` and step at hand."""
+    session = reservation.session
+    zone = session.course.site.zone
+    starts_at = localtime.day_shape(reservation.on, zone).starts_at
+    begins_at = localtime.instant(reservation.on, reservation.at_time, zone, fold=reservation.fold)
+    kept = list(reservation.occupancies.select_related("resource").order_by("phase", "id"))
+
+    def ticks(at: datetime) -> int:
+        return int((at - starts_at) / localtime.ONE_MINUTE)
+
+    return facts.Slot(
+        session=session.uid,
+        on=reservation.on,
+        tick=ticks(begins_at),
+        minutes=reservation.minutes,
+        lead=next(taken.resource.uid for taken in kept if taken.role == session.step.lead_role),
+        uses=tuple(
+            facts.Use(
+                phase=taken.phase,
+                role=taken.role,
+                resource=taken.resource.uid,
+                place=taken.place - 1,
+                from_tick=ticks(taken.during.lower),
+                until_tick=ticks(taken.during.upper),
+            )
+            for taken in kept
+        ),
+    )
+
+
+def _places(slot: facts.Slot, site: Site, pks: Mapping[uuid.UUID, int], **taken_by: Any) -> list[Occupancy]:
+    return [
         Occupancy(
-            appointment=appointment,
+            **taken_by,
             phase=use.phase,
             role=use.role,
             resource_id=pks[use.resource],
             place=use.place + 1,
-            during=_range(slot.on, appointment.site, use.from_tick, use.until_tick),
+            during=_range(slot.on, site, use.from_tick, use.until_tick),
         )
-        for appointment, slot in zip(appointments, slots, strict=True)
         for use in slot.uses
     ]
 
 
 def release_expired_reservations(*, now: datetime, resources: Iterable[uuid.UUID] | None = None) -> int:
-    """Release reservations whose time is over (all, or those on the given resources), and say how many."""
+    """Release reservations whose time is over (all, or those on the given resources), and say how many.
+
+    One that somebody is just accepting is left to them.
+    """
     expired = Reservation.objects.filter(released_at=None, expires_at__lte=now)
     if resources is not None:
-        expired = expired.filter(occupancies__resource__uid__in=set(resources))
-    pks = list(expired.values_list("pk", flat=True).distinct())
-    if not pks:
-        return 0
-    occupancies.release(Occupancy.objects.filter(reservation__in=pks), now=now)
-    return Reservation.objects.filter(pk__in=pks, released_at=None).update(released_at=now)
+        expired = expired.filter(pk__in=_reserved_on(set(resources)))
+    with transaction.atomic(savepoint=False):
+        pks = list(expired.select_for_update(skip_locked=True).values_list("pk", flat=True))
+        if pks:
+            Reservation.objects.filter(pk__in=pks).update(released_at=now)
+            occupancies.release(Occupancy.objects.filter(reservation__in=pks), now=now)
+    return len(pks)
+
+
+def _reserved_on(resources: Collection[uuid.UUID]) -> QuerySet[Occupancy, Any]:
+    taken = Occupancy.objects.filter(released_at=None, reservation__isnull=False, resource__uid__in=resources)
+    return taken.values("reservation")
 
 
 def _resource_pks(slots: Sequence[facts.Slot]) -> dict[uuid.UUID, int]:
@@ -131,7 +216,7 @@ def _resource_pks(slots: Sequence[facts.Slot]) -> dict[uuid.UUID, int]:
     return dict(Resource.objects.filter(uid__in=wanted).values_list("uid", "pk"))
 
 
-def _when(slot: facts.Slot, site: Site, pks: Mapping[uuid.UUID, int]) -> dict[str, Any]:
+def _when(slot: facts.Slot, site: Site) -> dict[str, Any]:
     during = _range(slot.on, site, slot.tick, slot.tick + slot.minutes)
     on_the_wall = localtime.wall(during.lower, site.zone)
     return {
@@ -141,7 +226,6 @@ def _when(slot: facts.Slot, site: Site, pks: Mapping[uuid.UUID, int]) -> dict[st
         "zone": site.zone,
         "minutes": slot.minutes,
         "during": during,
-        "lead_id": pks[slot.lead],
     }
 
 

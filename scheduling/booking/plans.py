@@ -15,7 +15,7 @@ from clinic.acts import act
 from clinic.errors import Conflict, Problem, RuleBroken
 from clinic.models import User
 from scheduling import explaining, outbox, roster, wording
-from scheduling.models import Appointment, Course
+from scheduling.models import Appointment, Course, Resource
 from scheduling.planner import asks, explain, facts, relax, search
 from scheduling.planner.cost import Weights
 from scheduling.planner.rules import violations
@@ -27,6 +27,7 @@ from .windows import refresh_windows
 
 WEIGHTS = Weights()
 HORIZON_LONGER = timedelta(days=180)  # how much further ahead it is looked when there is no plan
+ABOUT_A_RESOURCE = frozenset({"place_unknown", "lacks_capability", "off_duty", "resource_busy"})
 
 
 class NoPlan(Conflict):
@@ -144,6 +145,10 @@ def whats_wrong(
     return wording.problems(broken, names_in(times) | roster.subjects()) if broken else []
 
 
-def names_in(times: facts.Roster) -> dict[str, str]:
-    """Return words for the subjects of violations: what each resource is called."""
-    return {str(resource.id): resource.name for resource in times.resources}
+def names_in(times: facts.Roster, broken: Iterable[facts.Violation] = ()) -> dict[str, str]:
+    """Return words for the subjects of violations: what each resource is called, though it may be there no more."""
+    names = {str(resource.id): resource.name for resource in times.resources}
+    gone = {violation.subject for violation in broken if violation.code in ABOUT_A_RESOURCE} - names.keys()
+    if gone:
+        names |= {str(uid): name for uid, name in Resource.objects.filter(uid__in=gone).values_list("uid", "name")}
+    return names

@@ -5,15 +5,16 @@ Primitives: the acts call these inside their own transaction, under their own lo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils.translation import gettext as _
 
 from clinic.errors import Conflict, Problem
 from clinic.models import User
+from scheduling import marks
 from scheduling.models import (
     Appointment,
     AppointmentState,
@@ -21,6 +22,8 @@ from scheduling.models import (
     Course,
     CourseState,
     Occupancy,
+    Offer,
+    Reservation,
     Session,
     SessionState,
     StateChange,
@@ -65,6 +68,7 @@ def change_appointment(
             )
         )
     if release_from is not None:
+        marks.visit_gave_back_its_time(appointment, now=now)
         ahead = Occupancy.objects.filter(appointment=appointment, during__startswith__gte=release_from)
         occupancies.release(ahead, now=now)
     note(
@@ -120,8 +124,24 @@ def change_session(
                 str(session.uid),
             )
         )
+    let_go([session.pk], now=now)
     note(session.course, session, from_state=SessionState.OPEN, to_state=to_state, reason=reason, by=by, now=now)
     session.refresh_from_db(fields=["state", *fields])
+
+
+def let_go(sessions: Collection[int] | QuerySet[Session], *, now: datetime) -> int:
+    """Give back what is reserved for sessions (rows or primary keys), and say how much: they go on in another way.
+
+    A time that was offered goes to the next on the waiting list.
+    """
+    standing = Reservation.objects.filter(session__in=sessions, released_at=None)
+    pks = list(standing.select_for_update().values_list("pk", flat=True))
+    if pks:
+        Reservation.objects.filter(pk__in=pks).update(released_at=now)
+        occupancies.release(Occupancy.objects.filter(reservation__in=pks), now=now)
+        offered = Offer.objects.filter(reservation__in=pks, ended_at=None)
+        marks.look_again(set(offered.values_list("freed", flat=True)), at=now)
+    return len(pks)
 
 
 def finish_visit(session: Session, *, by: User | None, now: datetime) -> Appointment | None:

@@ -5014,7 +5014,15 @@ class Migration(migrations.Migration):
                 "constraints": [
                     models.UniqueConstraint(
                         condition=models.Q(("closed_at", None)), fields=("session",), name="session_waits_once"
-                    )
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("close_reason", ""), ("closed_at", None)),
+                            models.Q(("closed_at__isnull", False), models.Q(("close_reason", ""), _negated=True)),
+                            _connector="OR",
+                        ),
+                        name="waiting_list_entry_says_why_exactly_if_closed",
+                    ),
                 ],
                 "triggers": [
                     pgtrigger.compiler.Trigger(
@@ -5115,6 +5123,205 @@ class Migration(migrations.Migration):
                             when="BEFORE",
                         ),
                     )
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="Examination",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "site",
+                    models.ForeignKey(
+                        null=True, on_delete=django.db.models.deletion.CASCADE, related_name="+", to="clinic.site"
+                    ),
+                ),
+                (
+                    "resource",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="scheduling.resource",
+                    ),
+                ),
+                ("on", models.DateField(help_text="the site's, of a nightly look", verbose_name="date")),
+                ("reason", models.SlugField(verbose_name="because")),
+                ("asked_at", models.DateTimeField(verbose_name="asked")),
+                ("cursor", models.BigIntegerField(default=0)),
+                ("lease_until", models.DateTimeField(null=True)),
+                ("tries", models.PositiveSmallIntegerField(default=0, verbose_name="tries without progress")),
+                ("finished_at", models.DateTimeField(null=True, verbose_name="finished")),
+                ("courses", models.PositiveIntegerField(default=0, verbose_name="courses looked at")),
+                ("uncovered", models.PositiveIntegerField(default=0, verbose_name="visits no longer covered")),
+                ("mended", models.PositiveIntegerField(default=0, verbose_name="stored windows that were wrong")),
+                ("failed", models.PositiveIntegerField(default=0, verbose_name="courses that could not be looked at")),
+            ],
+            options={
+                "verbose_name": "examination",
+                "verbose_name_plural": "examinations",
+                "ordering": ["asked_at", "id"],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("finished_at", None)),
+                        fields=["asked_at"],
+                        name="unfinished_examination_by_age",
+                    )
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("site", "on"), name="site_is_examined_once_a_night"),
+                    models.UniqueConstraint(
+                        condition=models.Q(("finished_at", None)),
+                        fields=("resource",),
+                        name="resource_waits_for_one_examination",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("resource__isnull", False), ("site", None)),
+                            models.Q(("resource", None), ("site__isnull", False)),
+                            _connector="OR",
+                        ),
+                        name="examination_is_of_a_site_or_a_resource",
+                    ),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="FreedTime",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "site",
+                    models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="+", to="clinic.site"),
+                ),
+                (
+                    "appointment",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="scheduling.appointment",
+                    ),
+                ),
+                (
+                    "resource",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="scheduling.resource",
+                    ),
+                ),
+                ("freed_at", models.DateTimeField(verbose_name="fell free")),
+                ("first_on", models.DateField(verbose_name="first day")),
+                ("last_on", models.DateField(verbose_name="last day")),
+                ("from_time", models.TimeField(null=True, verbose_name="from")),
+                ("until_time", models.TimeField(null=True, verbose_name="until")),
+                (
+                    "look_at",
+                    models.DateTimeField(help_text="when somebody may be found for it", verbose_name="next look"),
+                ),
+                ("closed_at", models.DateTimeField(null=True, verbose_name="closed")),
+            ],
+            options={
+                "verbose_name": "freed time",
+                "verbose_name_plural": "freed times",
+                "ordering": ["freed_at", "id"],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("closed_at", None)), fields=["look_at"], name="open_freed_time_by_next_look"
+                    )
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("last_on__gte", models.F("first_on"))),
+                        name="freed_time_ends_on_or_after_its_first_day",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("appointment", None), ("resource", None), _connector="OR"),
+                        name="freed_time_is_a_visits_or_a_resources",
+                    ),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="Offer",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("uid", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                (
+                    "entry",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="offers",
+                        to="scheduling.waitinglistentry",
+                    ),
+                ),
+                (
+                    "freed",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="offers", to="scheduling.freedtime"
+                    ),
+                ),
+                (
+                    "patient",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="patients.patient"
+                    ),
+                ),
+                (
+                    "reservation",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="offer", to="scheduling.reservation"
+                    ),
+                ),
+                ("made_at", models.DateTimeField(verbose_name="made")),
+                ("ended_at", models.DateTimeField(null=True, verbose_name="ended")),
+                (
+                    "ended_as",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("accepted", "accepted"),
+                            ("declined", "declined"),
+                            ("expired", "not answered in time"),
+                            ("withdrawn", "withdrawn"),
+                        ],
+                        max_length=10,
+                        verbose_name="came of it",
+                    ),
+                ),
+                (
+                    "ended_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "offer",
+                "verbose_name_plural": "offers",
+                "ordering": ["made_at", "id"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("freed", "patient"), name="freed_time_is_offered_once_to_a_patient"
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("ended_at", None)),
+                        fields=("entry",),
+                        name="waiting_session_has_one_open_offer",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("ended_as", ""), ("ended_at", None)),
+                            models.Q(("ended_at__isnull", False), models.Q(("ended_as", ""), _negated=True)),
+                            _connector="OR",
+                        ),
+                        name="offer_says_how_exactly_if_it_ended",
+                    ),
                 ],
             },
         ),

@@ -8,11 +8,14 @@ from .appointments import (
     ContactAttempt,
     LinkToken,
     Occupancy,
+    Offer,
+    OfferEnd,
     Reservation,
     WaitingListEntry,
 )
 from .clinical import Assessment, Consent, ConsentText, FollowUpTask, Hold, Outcome, OutcomeComplication, Override
 from .courses import Course, CourseState, NamedEvent, Session, SessionState, SessionUse, StateChange
+from .marks import Examination, FreedTime
 from .outbox import Message, MessageKind, MessageState, MessageText, MessageVisit
 from .proposals import Move, Proposal
 from .protocols import (
@@ -48,9 +51,11 @@ __all__ = [
     "CoolingOff",
     "Course",
     "CourseState",
+    "Examination",
     "ExtraOpening",
     "FollowUp",
     "FollowUpTask",
+    "FreedTime",
     "Hold",
     "Hours",
     "LateBand",
@@ -64,6 +69,8 @@ __all__ = [
     "Move",
     "NamedEvent",
     "Occupancy",
+    "Offer",
+    "OfferEnd",
     "Outcome",
     "OutcomeComplication",
     "Override",

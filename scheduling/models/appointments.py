@@ -20,6 +20,8 @@ from .courses import Course, Session
 from .resources import Resource
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from clinic.models import User
 
 
@@ -282,6 +284,14 @@ class BusyWeek(models.Model):
         return f"{self.resource} · {self.week}"
 
 
+class WaitingQuerySet(models.QuerySet["WaitingListEntry"]):
+    """Questions about the waiting list."""
+
+    def standing(self) -> Self:
+        """Those that wait: whose session is still to come, in a course that goes on."""
+        return self.filter(closed_at=None, session__state="open", session__course__state="open")
+
+
 @tracked()
 class WaitingListEntry(models.Model):
     """A session whose patient would take an earlier time."""
@@ -296,16 +306,81 @@ class WaitingListEntry(models.Model):
     closed_at = models.DateTimeField(_("closed"), null=True, blank=True)
     close_reason = models.CharField(_("why closed"), max_length=100, blank=True)
 
+    objects = WaitingQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("waiting-list entry")
         verbose_name_plural = _("waiting list")
         ordering = ["since"]
         constraints = [
-            models.UniqueConstraint(fields=["session"], condition=Q(closed_at=None), name="session_waits_once")
+            models.UniqueConstraint(fields=["session"], condition=Q(closed_at=None), name="session_waits_once"),
+            models.CheckConstraint(
+                condition=Q(closed_at=None, close_reason="") | (Q(closed_at__isnull=False) & ~Q(close_reason="")),
+                name="waiting_list_entry_says_why_exactly_if_closed",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.since:%Y-%m-%d}"
+
+
+class OfferEnd(models.TextChoices):
+    ACCEPTED = "accepted", _("accepted")
+    DECLINED = "declined", _("declined")
+    EXPIRED = "expired", _("not answered in time")
+    WITHDRAWN = "withdrawn", _("withdrawn")  # the session was moved, held or given up meanwhile
+
+
+class OfferQuerySet(models.QuerySet["Offer"]):
+    """Questions about offers."""
+
+    def standing(self, now: datetime) -> Self:
+        """Those that can still be accepted."""
+        return self.filter(ended_at=None, reservation__released_at=None, reservation__expires_at__gt=now)
+
+    def visible_to(self, user: User) -> Self:
+        """Offers at the sites where the user works; everything else does not exist for them."""
+        if user.is_superuser:
+            return self
+        return self.filter(entry__session__course__site__in=user.roles.values("site"))
+
+
+class Offer(models.Model):
+    """That a time which fell free was offered to somebody on the waiting list, and what came of it."""
+
+    uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    entry = models.ForeignKey(WaitingListEntry, models.CASCADE, related_name="offers")
+    freed = models.ForeignKey("scheduling.FreedTime", models.CASCADE, related_name="offers")
+    patient = models.ForeignKey(Patient, models.PROTECT, related_name="+")
+    reservation = models.OneToOneField(Reservation, models.CASCADE, related_name="offer")
+    made_at = models.DateTimeField(_("made"))
+    ended_at = models.DateTimeField(_("ended"), null=True)
+    ended_as = models.CharField(_("came of it"), max_length=10, choices=OfferEnd.choices, blank=True)
+    ended_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+
+    objects = OfferQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("offer")
+        verbose_name_plural = _("offers")
+        ordering = ["made_at", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["freed", "patient"], name="freed_time_is_offered_once_to_a_patient"),
+            models.UniqueConstraint(
+                fields=["entry"], condition=Q(ended_at=None), name="waiting_session_has_one_open_offer"
+            ),
+            models.CheckConstraint(
+                condition=Q(ended_at=None, ended_as="") | (Q(ended_at__isnull=False) & ~Q(ended_as="")),
+                name="offer_says_how_exactly_if_it_ended",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.reservation)
+
+    @property
+    def session(self) -> Session:
+        return self.entry.session
 
 
 class LinkToken(models.Model):

@@ -7,6 +7,7 @@ frozen, sent and recorded (`deliver`). What may be relied upon stands in docs/me
 from __future__ import annotations
 
 from .deliver import Delivered, deliver_due, overdue_count, park, purge, retry_failed, unpark
+from .moments import Quiet
 from .placeholders import PLACEHOLDERS
 from .promise import (
     announce_cancellation,
@@ -16,7 +17,10 @@ from .promise import (
     drop_for_course,
     drop_for_patient,
     foreseen,
+    offer,
+    offer_key,
     promise_aftercare,
+    promise_farewell,
     promise_recalls,
     reconcile,
 )
@@ -29,6 +33,7 @@ __all__ = [
     "PLACEHOLDERS",
     "Content",
     "Delivered",
+    "Quiet",
     "TextRefused",
     "Wording",
     "announce_cancellation",
@@ -40,11 +45,14 @@ __all__ = [
     "drop_for_patient",
     "foreseen",
     "load_texts",
+    "offer",
+    "offer_key",
     "overdue_count",
     "park",
     "preview",
     "problems_of",
     "promise_aftercare",
+    "promise_farewell",
     "promise_recalls",
     "purge",
     "reconcile",

@@ -215,6 +215,7 @@ class Sender:
             visits=visits,
             questions=questions,
             from_date=message.session.earliest_on if message.session else None,
+            kept=situation.kept_for(message),
         )
         message.recipient = patient.email
         message.language = wording.language
@@ -287,7 +288,8 @@ class Sender:
     def _about_to_dot(self, message: Message) -> None:
         """Commit that a repeat is possible from here on; raise LeaseLost where the message must not leave after all.
 
-        The same statement looks a last time at the visits: one that was moved or called off since is not told of.
+        The same statement looks a last time at the visits: one that was moved or called off since is not told of, nor a
+        time that is not kept any more.
         """
         with connection.cursor() as cursor:
             cursor.execute(
@@ -298,6 +300,10 @@ class Sender:
                   AND (NOT m.kind = ANY(%s) OR NOT EXISTS (
                       SELECT 1 FROM scheduling_messagevisit v JOIN scheduling_appointment a ON a.id = v.appointment_id
                       WHERE v.message_id = m.id AND (a.revision <> v.revision OR NOT a.state = ANY(%s))))
+                  AND (m.kind <> 'offer' OR EXISTS (
+                      SELECT 1 FROM scheduling_reservation r
+                      WHERE r.session_id = m.session_id AND r.released_at IS NULL
+                        AND split_part(m.dedupe_key, '~', 1) = 'offer:' || r.uid))
                 """,
                 [LEASE_SECONDS, message.pk, self.owner, LIVE_KINDS, LIVE_STATES],
             )

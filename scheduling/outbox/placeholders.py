@@ -22,13 +22,14 @@ PLACEHOLDERS = {
     "visits": "list: each visit with date, time and time zone",
     "changes": "list: each visit that moved, old and new time",
     "questions": "list: what the patient will be asked (again) before the visit",
+    "kept_until": "of an offer: until when the time is kept for the patient",
     "from_date": "the first date on which the next session may take place",
     "sender": "the site's sender name",
     "site": "the site's name",
     "address": "the site's address",
     "phone": "the site's phone number",
 }
-SUBJECT = frozenset({"when", "date", "time", "zone", "count", "sender", "from_date"})
+SUBJECT = frozenset({"when", "date", "time", "zone", "count", "sender", "from_date", "kept_until"})
 LISTS = frozenset({"visits", "changes", "questions"})
 
 FOUND = re.compile(r"\$\{([^}]*)\}")

@@ -34,6 +34,7 @@ from scheduling.models import (
     MessageState,
     MessageVisit,
     ProtocolVersion,
+    Reservation,
     Session,
     SessionState,
     Step,
@@ -331,10 +332,8 @@ def promise_aftercare(session: Session, *, now: datetime) -> None:
             drafts.append(_draft(MessageKind.CHECK, key, course, session, due_at, due_at + CHECK_EXPIRES, now))
     if not left and policy.of(MessageKind.FINISHED):
         (rule, *_rest) = policy.of(MessageKind.FINISHED)
-        due_at = _on_a_day(course.site, performed_on + timedelta(days=max(-rule.days, 1)))
-        if due_at > now:
-            key = f"finished:{course.uid}"
-            drafts.append(_draft(MessageKind.FINISHED, key, course, session, due_at, due_at + CHECK_EXPIRES, now))
+        if farewell := _farewell(course, session, performed_on, rule, now):
+            drafts.append(farewell)
     if len(drafts) != _insert(drafts):
         _shift({draft.message.dedupe_key: draft.message for draft in drafts})
 
@@ -359,6 +358,42 @@ def _checks(
     if not follow_ups and session.step.kind == Step.Kind.TREATMENT:
         for rule in policy.of(MessageKind.CHECK):
             yield f"check:{session.uid}:{-rule.days}", performed_on + timedelta(days=-rule.days)
+
+
+@transaction.atomic(savepoint=False)
+def offer(reservation: Reservation, *, now: datetime) -> None:
+    """Promise a mail that a time is kept. It never fails for coming too late: then it is dropped (`offer_key`)."""
+    session = reservation.session
+    course = session.course
+    if policy_of(course.version).of(MessageKind.OFFER):
+        key = offer_key(reservation)
+        _insert([_draft(MessageKind.OFFER, key, course, session, now, reservation.expires_at + CHECK_EXPIRES, now)])
+
+
+def offer_key(reservation: Reservation) -> str:
+    return f"{MessageKind.OFFER}:{reservation.uid}"
+
+
+@transaction.atomic(savepoint=False)
+def promise_farewell(course: Course, on: date, *, now: datetime) -> None:
+    """Promise the farewell of a course that is completed without a last visit; with nothing performed there is none."""
+    last = Session.objects.filter(course=course, state=SessionState.PERFORMED, step__kind=Step.Kind.TREATMENT).order_by(
+        "-performed_on", "-position"
+    )
+    session, policy = last.first(), policy_of(course.version)
+    if session is None or not policy.of(MessageKind.FINISHED):
+        return
+    (rule, *_rest) = policy.of(MessageKind.FINISHED)
+    _insert([draft for draft in [_farewell(course, session, on, rule, now)] if draft is not None])
+
+
+def _farewell(course: Course, session: Session, on: date, rule: Rule, now: datetime) -> Draft | None:
+    """Return the farewell of a course whose last session was done with on that day; None if its moment has passed."""
+    due_at = _on_a_day(course.site, on + timedelta(days=max(-rule.days, 1)))
+    if due_at <= now:
+        return None
+    key = f"finished:{course.uid}"
+    return _draft(MessageKind.FINISHED, key, course, session, due_at, due_at + CHECK_EXPIRES, now)
 
 
 def promise_recalls(now: datetime) -> int:

@@ -19,7 +19,7 @@ from clinic import localtime
 from clinic.models import Site
 from patients.models import Patient
 from scheduling import calendar_files
-from scheduling.models import Appointment, Message, MessageKind
+from scheduling.models import Appointment, Message, MessageKind, Reservation
 
 from . import mime, placeholders
 from .texts import Wording, with_red_flags, words
@@ -65,10 +65,16 @@ def content_of(
     visits: Sequence[Spoken] = (),
     questions: Sequence[str] = (),
     from_date: date | None = None,
+    kept: Reservation | None = None,
 ) -> Content:
-    """Return subject, text and HTML; raise LookupError for a placeholder that this message cannot fill."""
+    """Return subject, text and HTML; raise LookupError for a placeholder that this message cannot fill.
+
+    `kept` is the time that an offer speaks of.
+    """
     language = wording.language
     values = _values(language, patient, site, visits, from_date)
+    if kept is not None:
+        values |= _offered(language, site, kept)
     lists = {
         "visits": [_visit(language, visit.appointment) for visit in visits],
         "changes": [_change(language, visit) for visit in visits if visit.before],
@@ -149,6 +155,7 @@ def _values(
         "when": "",
         "date": "",
         "time": "",
+        "kept_until": "",
     }
     if visits:
         first = visits[0].appointment
@@ -159,6 +166,16 @@ def _values(
             "zone": first.zone,
         }
     return values
+
+
+def _offered(language: str, site: Site, kept: Reservation) -> dict[str, str]:
+    until = localtime.wall(kept.expires_at, site.zone)
+    return {
+        "when": f"{day_in_short(language, kept.on)}, {clock(language, kept.at_time)}",
+        "date": day_in_full(language, kept.on),
+        "time": clock(language, kept.at_time),
+        "kept_until": f"{day_in_short(language, until.date())}, {clock(language, until.time())}",
+    }
 
 
 def _when(language: str, first: Appointment, count: int) -> str:
@@ -233,4 +250,5 @@ def preview(wording: Wording, *, kind: str, site: Site, on: date) -> Content:
         visits=[Spoken(visit, before)],
         questions=["…?"] if kind == MessageKind.PREPARATION else (),
         from_date=on,
+        kept=Reservation(on=on, at_time=time(10, 30), expires_at=at) if kind == MessageKind.OFFER else None,
     )

@@ -18,6 +18,7 @@ from scheduling.models import (
     Message,
     MessageKind,
     Outcome,
+    Reservation,
     Session,
     SessionState,
 )
@@ -25,6 +26,7 @@ from scheduling.models.appointments import LIVE
 from scheduling.planner import facts
 from scheduling.planner.gates import gate_answers, refuses
 
+from .promise import offer_key
 from .render import Spoken
 
 SPEAKS_OF_LIVE_VISITS = frozenset(
@@ -80,6 +82,18 @@ class Situation:
     def booked(self) -> set[int]:
         visits = Appointment.objects.live().filter(session__course__in=self.courses)
         return set(visits.values_list("session", flat=True))
+
+    @cached_property
+    def _kept(self) -> dict[str, Reservation]:
+        offered = [message.session_id for message in self.messages if message.kind == MessageKind.OFFER]
+        if not offered:
+            return {}
+        standing = Reservation.objects.filter(session__in=offered, released_at=None, expires_at__gt=self.now)
+        return {offer_key(reservation): reservation for reservation in standing}
+
+    def kept_for(self, message: Message) -> Reservation | None:
+        """Return the time that an offer speaks of, while it is kept."""
+        return self._kept.get(message.dedupe_key.partition("~")[0]) if message.kind == MessageKind.OFFER else None
 
     @cached_property
     def questions(self) -> dict[str, Question]:
@@ -185,7 +199,11 @@ def _why_not_invited(message: Message, situation: Situation) -> str:
         return "session_not_open"
     if session is not None and session.pk in situation.booked and message.kind != MessageKind.OFFER:
         return "booked"
-    return "course_on_hold" if course.pk in situation.held else ""
+    if course.pk in situation.held:
+        return "course_on_hold"
+    if message.kind == MessageKind.OFFER and situation.kept_for(message) is None:
+        return "reservation_expired"
+    return ""
 
 
 def questions_to_ask(answers: Iterable[facts.GateAnswer], situation: Situation, language: str) -> list[str]:

@@ -10,13 +10,16 @@ from .duty import is_on
 from .locks import CLOCKS_MAY_DIFFER_BY, ClockWentBack, lock, lock_resources
 from .protocols import protocol_facts, subjects
 from .times import load, load_site, load_to_check
+from .waiting import busy_of_patients, freed_in
 from .weeks import packed, spans_of, week_of, week_starts_at, weeks_between
 
 __all__ = [
     "CLOCKS_MAY_DIFFER_BY",
     "ClockWentBack",
+    "busy_of_patients",
     "course_facts",
     "courses_facts",
+    "freed_in",
     "history",
     "is_on",
     "live_appointments",

@@ -10,7 +10,7 @@ import pytest
 from clinic.errors import Conflict, NotAllowed, RuleBroken
 from clinic.models import Role
 from patients.models import Answer
-from scheduling import holds, intake, replanning, roster, visits, worklists
+from scheduling import booking, holds, intake, replanning, roster, visits, worklists
 from scheduling.models import Appointment, Assessment, Course, Hold, Message, Occupancy, Proposal
 from tests import build
 
@@ -303,3 +303,26 @@ def test_clocks_of_several_machines_may_differ_a_little(clinic):
 
     with pytest.raises(roster.ClockWentBack):
         holds.free_visits(Hold.objects.get(course=course), by=clinic.receptionist, now=clinic.now)
+
+
+def test_a_course_that_is_over_is_not_held(clinic):
+    course = clinic.booked_course()
+    visits.end_course(course, reason="moved away", by=clinic.receptionist, now=clinic.now)
+
+    with pytest.raises(booking.NotPossibleNow) as refused:
+        holds.place(course, code="other", reason="ask first", by=clinic.receptionist, now=clinic.now)
+
+    assert [problem.code for problem in refused.value.problems] == ["course_ended"]
+    assert not Hold.objects.filter(course=course).exists()
+
+
+def test_a_consent_withdrawn_after_the_course_is_noted_and_holds_nothing(clinic):
+    course = clinic.booked_course()
+    visits.end_course(course, reason="moved away", by=clinic.receptionist, now=clinic.now)
+    consent = course.consents.get()
+
+    intake.withdraw_consent(consent, on=clinic.today, cancel_visits=False, by=clinic.receptionist, now=clinic.now)
+
+    consent.refresh_from_db()
+    assert consent.withdrawn_on == clinic.today
+    assert not Hold.objects.filter(course=course).exists()

@@ -1,0 +1,197 @@
+"""What acts leave for jobs: time that fell free, and resources whose visits must be looked at. The only writer of both.
+
+A mark is written in the transaction of what it tells of, so neither exists without the other, and it stands until a job
+has dealt with it: whatever dies in between, nothing is forgotten, and no act waits for a search.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import date, datetime, time, timedelta
+
+from django.db import transaction
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+
+from clinic import localtime
+from clinic.models import Site
+
+from .models import Appointment, Examination, ExtraOpening, FreedTime, Hours, Offer, Resource
+
+CLAIMED_FOR = timedelta(minutes=2)  # how long after a worker's death another one goes on
+
+
+# --- time that fell free ----------------------------------------------------------------------------------------------
+
+
+def visit_gave_back_its_time(visit: Appointment, *, now: datetime) -> None:
+    """Note that the places of a visit are free; one that has begun is of no use to anybody."""
+    if visit.during.lower > now:
+        FreedTime.objects.create(
+            site_id=visit.site_id,
+            appointment=visit,
+            freed_at=now,
+            first_on=visit.on,
+            last_on=visit.on,
+            look_at=now,
+        )
+
+
+def duty_grew(
+    resource: Resource | None,
+    sites: Collection[Site],
+    first_on: date,
+    last_on: date,
+    *,
+    from_time: time | None = None,
+    until_time: time | None = None,
+    now: datetime,
+) -> None:
+    """Note that a resource (None: everything at the sites) is there on days on which it was not; both inclusive."""
+    FreedTime.objects.bulk_create(
+        [
+            FreedTime(
+                site=site,
+                resource=resource,
+                freed_at=now,
+                first_on=max(first_on, localtime.local_date(now, site.zone)),
+                last_on=last_on,
+                from_time=from_time,
+                until_time=until_time,
+                look_at=now,
+            )
+            for site in sites
+            if last_on >= localtime.local_date(now, site.zone)
+        ]
+    )
+
+
+def sites_served(resource: Resource) -> list[Site]:
+    """Return the sites where a resource has hours, or an extra opening."""
+    there = Exists(Hours.objects.filter(resource=resource, site=OuterRef("pk"))) | Exists(
+        ExtraOpening.objects.filter(resource=resource, site=OuterRef("pk"))
+    )
+    return list(Site.objects.filter(there).order_by("pk"))
+
+
+@transaction.atomic
+def claim_freed(now: datetime) -> FreedTime | None:
+    """Take the freed time that is due for a look the longest, or None. A worker that dies loses it after a while."""
+    due = (
+        FreedTime.objects.filter(closed_at=None, look_at__lte=now)
+        .select_for_update(skip_locked=True, of=("self",))
+        .select_related("site", "appointment", "resource")
+        .order_by("look_at", "pk")
+    )
+    found = due.first()
+    if found is not None:
+        FreedTime.objects.filter(pk=found.pk).update(look_at=now + CLAIMED_FOR)
+    return found
+
+
+def look_again(freed: Collection[int], *, at: datetime) -> None:
+    """Let freed times (by primary key) be looked at then, where they are not closed."""
+    FreedTime.objects.filter(pk__in=freed, closed_at=None).update(look_at=at)
+
+
+def look_again_at(site: Site, *, now: datetime) -> None:
+    """Let every open freed time of a site be looked at: somebody else may want it."""
+    FreedTime.objects.filter(site=site, closed_at=None).update(look_at=now)
+
+
+def close_freed(freed: FreedTime, *, now: datetime) -> None:
+    """Close a freed time: nobody is left to offer it to. One for which an offer still stands is not closed."""
+    standing = Offer.objects.filter(freed=OuterRef("pk"), ended_at=None)
+    FreedTime.objects.filter(~Exists(standing), pk=freed.pk, closed_at=None).update(closed_at=now)
+
+
+def forget_freed_before(moment: datetime) -> int:
+    """Delete closed freed times that were never offered to anybody."""
+    offered = Offer.objects.filter(freed=OuterRef("pk"))
+    return FreedTime.objects.filter(~Exists(offered), closed_at__lt=moment).delete()[0]
+
+
+# --- what is to be examined -------------------------------------------------------------------------------------------
+
+
+def examine_visits_of(resource: Resource, *, reason: str, now: datetime) -> None:
+    """Ask for a look at every visit to come of a resource whose hours, skills or days have changed.
+
+    The caller holds the resource's lock. A look that is under way begins again: it may have passed what has changed.
+    """
+    fresh = {"cursor": 0, "asked_at": now, "reason": reason, "lease_until": None, "tries": 0}
+    if not Examination.objects.filter(resource=resource, finished_at=None).update(**fresh):
+        Examination.objects.create(resource=resource, reason=reason, on=now.date(), asked_at=now)
+
+
+def begin_nights(nights: Collection[tuple[Site, date]], *, now: datetime) -> None:
+    """Open the nightly examination of each site for its local date, once however often this is asked."""
+    wanted = Q(pk__in=())
+    for site, on in nights:
+        wanted |= Q(site=site, on=on)
+    begun = set(Examination.objects.filter(wanted).values_list("site", "on"))
+    Examination.objects.bulk_create(
+        [
+            Examination(site=site, on=on, reason="nightly", asked_at=now)
+            for site, on in nights
+            if (site.pk, on) not in begun
+        ],
+        ignore_conflicts=True,
+    )
+
+
+@transaction.atomic
+def claim_examination(now: datetime) -> Examination | None:
+    """Take the oldest unfinished examination that nobody is at, or None; a dead worker's is free after a while."""
+    found = (
+        Examination.objects.filter(Q(lease_until=None) | Q(lease_until__lte=now), finished_at=None)
+        .select_for_update(skip_locked=True, of=("self",))
+        .select_related("site", "resource")
+        .order_by("tries", "asked_at", "pk")
+        .first()
+    )
+    if found is not None:
+        found.lease_until, found.tries = now + CLAIMED_FOR, found.tries + 1
+        Examination.objects.filter(pk=found.pk).update(lease_until=found.lease_until, tries=found.tries)
+    return found
+
+
+def note_progress(
+    examination: Examination,
+    *,
+    cursor: int,
+    tries: int,
+    courses: int,
+    uncovered: int,
+    mended: int,
+    failed: int,
+    now: datetime,
+) -> bool:
+    """Write down how far an examination has come, and say whether it is still ours: nobody has asked for it anew."""
+    return bool(
+        _ours(examination).update(
+            cursor=cursor,
+            lease_until=now + CLAIMED_FOR,
+            tries=tries,
+            courses=F("courses") + courses,
+            uncovered=F("uncovered") + uncovered,
+            mended=F("mended") + mended,
+            failed=F("failed") + failed,
+        )
+    )
+
+
+def finish_examination(examination: Examination, *, now: datetime) -> None:
+    _ours(examination).update(finished_at=now, lease_until=None)
+
+
+def let_go(examination: Examination) -> None:
+    """Give an examination back, for the next tick to go on."""
+    _ours(examination).update(lease_until=None)
+
+
+def _ours(examination: Examination) -> QuerySet[Examination]:
+    return Examination.objects.filter(pk=examination.pk, asked_at=examination.asked_at, finished_at=None)
+
+
+def forget_examinations_before(moment: datetime) -> int:
+    return Examination.objects.filter(finished_at__lt=moment).delete()[0]
