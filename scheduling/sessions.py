@@ -59,7 +59,10 @@ def add_session(
 
 @act
 def skip_session(session: Session, *, reason: str, by: User | None, now: datetime) -> tuple[Session, Proposal | None]:
-    """Give up an open session, as a clinician; its visit is cancelled with it. With the last one the course is over."""
+    """Give up an open session, as a clinician; its visit is cancelled with it.
+
+    With the last one the course is over: the patient is thanked as after a last visit.
+    """
     rights.require(by, session.course.site, *rights.CLINICAL)
     if not reason.strip():
         raise RuleBroken(Problem("reason_missing", _("Say why the session is left out."), "reason"))
@@ -71,6 +74,7 @@ def skip_session(session: Session, *, reason: str, by: User | None, now: datetim
         visits.cancel(visit, reason=CancelReason.CLINICAL, asked_by=AskedBy.CLINIC, by=by, now=now)
     if visits.is_done(course):
         booking.close_course(course, reason="", by=by, now=now, completed=True)
+        outbox.promise_farewell(course, roster.today(course.site, now), now=now)
     return session, _look_again(course, reason="session_skipped", by=by, now=now)
 
 

@@ -154,7 +154,9 @@ def move(
     after = booking.with_booked(as_it_stands, [slot])
     booking.refresh_windows(course, after)
     outbox.announce_moves(course, [(appointment, before)], now=now)
-    return appointment, replanning.examine(course, after, reason="moved", by=by, now=now)
+    proposal = replanning.examine(course, after, reason="moved", by=by, now=now)
+    _look_at_other_courses(course, reason="other_course", by=by, now=now)
+    return appointment, proposal
 
 
 @act
@@ -177,6 +179,7 @@ def cancel(
     booking.refresh_windows(course, after)
     outbox.reconcile(course, now=now)
     replanning.examine(course, after, reason="cancelled", by=by, now=now)
+    _look_at_other_courses(course, reason="other_course", by=by, now=now)
     return appointment
 
 
@@ -272,7 +275,9 @@ def perform(session: Session, what: Performed, *, by: User | None, now: datetime
     if is_done(course):
         booking.close_course(course, reason="", by=by, now=now, completed=True)
     outbox.reconcile(course, now=now)
-    return PerformResult(session, replanning.examine(course, after, reason="performed", by=by, now=now))
+    proposal = replanning.examine(course, after, reason="performed", by=by, now=now)
+    _look_at_other_courses(course, reason="other_course", by=by, now=now)
+    return PerformResult(session, proposal)
 
 
 @act
@@ -316,7 +321,9 @@ def correct_performed(
     booking.refresh_windows(course, after)
     outbox.promise_aftercare(session, now=now)
     outbox.reconcile(course, now=now)
-    return PerformResult(session, replanning.examine(course, after, reason="corrected", by=by, now=now))
+    proposal = replanning.examine(course, after, reason="corrected", by=by, now=now)
+    _look_at_other_courses(course, reason="other_course", by=by, now=now)
+    return PerformResult(session, proposal)
 
 
 @act
@@ -392,6 +399,19 @@ def is_done(course: Course) -> bool:
     if course.sessions.filter(state=SessionState.OPEN).exists():
         return False
     return not course.holds.filter(code=holds.NOT_REPLACED, lifted_at=None).exists()
+
+
+def _look_at_other_courses(course: Course, *, reason: str, by: User | None, now: datetime) -> None:
+    """Look at the patient's other courses that have visits: a treatment in one keeps away from those in another.
+
+    The patient is locked already, so nobody can be at one of these courses and wait for ours.
+    """
+    booked = Appointment.objects.live().filter(patient=course.patient_id).exclude(session__course=course)
+    for pk in sorted(
+        set(booked.filter(session__course__state=CourseState.OPEN).values_list("session__course", flat=True))
+    ):
+        other = roster.lock(Course(pk=pk, patient_id=course.patient_id), now=now)
+        replanning.examine(other, reason=reason, by=by, now=now)
 
 
 def _same(one: facts.Slot, other: facts.Slot) -> bool:

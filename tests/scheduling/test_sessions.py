@@ -389,3 +389,31 @@ def test_visits_after_the_late_one_are_looked_at_again(clinic_of_weeks):
 
     third = course.sessions.get(position=4)
     assert [(move.session, move.why[0]["code"]) for move in proposal.moves.all()] == [(third, "before_floor")]
+
+
+def test_a_course_whose_last_session_is_left_out_says_farewell(clinic):
+    course = clinic.booked_course()
+    first, second, third = build.sessions_of(course)
+    clinic.wait(hours=4)
+    clinic.perform(first)
+    review = course.sessions.get(step_key="final_review")
+    for session in (second, third, review):
+        sessions.skip_session(session, reason="the veins are gone", by=clinic.clinician, now=clinic.now)
+
+    course.refresh_from_db()
+    (farewell,) = Message.objects.filter(course=course, kind="finished")
+    assert (course.state, farewell.state, farewell.due_at.date()) == (
+        "completed",
+        "pending",
+        clinic.today + timedelta(days=1),
+    )
+
+
+def test_a_course_of_which_nothing_was_performed_ends_without_a_farewell(clinic):
+    course = clinic.course()
+    for session in course.sessions.order_by("position"):
+        sessions.skip_session(session, reason="never begun", by=clinic.clinician, now=clinic.now)
+
+    course.refresh_from_db()
+    assert course.state == "completed"
+    assert not Message.objects.filter(course=course, kind="finished").exists()

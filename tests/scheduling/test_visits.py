@@ -14,8 +14,9 @@ from django.test.utils import CaptureQueriesContext
 from clinic.errors import NotAllowed, RuleBroken
 from patients.models import Complication
 from scheduling import booking, replanning, roster, visits
-from scheduling.models import Appointment, CancelReason, Course, Hold, Message, Occupancy, Outcome, Session
+from scheduling.models import Appointment, CancelReason, Course, Hold, Message, Occupancy, Outcome, Proposal, Session
 from scheduling.models.appointments import AskedBy
+from scheduling.planner import facts
 from scheduling.planner.windows import windows_of
 from tests import build
 
@@ -601,3 +602,26 @@ def test_only_a_review_is_cleared(clinic, result):
         outcome_of(clinic, result=result, clearance="fine")
 
     assert [one.code for one in refused.value.problems] == ["nothing_to_clear"]
+
+
+# --- the patient's other courses --------------------------------------------------------------------------------------
+
+
+def test_a_treatment_in_one_course_is_looked_at_from_the_others(clinic):
+    """Laser on the legs keeps two weeks from injections there. It is given two days before one that is booked."""
+    laser, patient = build.Clinic(key="laser_hair_removal"), build.patient()
+    away = frozenset(clinic.today + timedelta(days=number) for number in range(14))
+    course = clinic.booked_course(patient, wishes=facts.Wishes(avoid_dates=away, strict=True))
+    first = build.visits_of(course)[0]
+    legs = list(laser.version.areas.filter(code__contains="leg"))[:1]
+    other = laser.course(patient, areas=legs)
+    clinic.now = laser.now = first.during.lower - timedelta(days=2)
+    treatment = other.sessions.filter(step__kind="treatment").first()
+
+    laser.perform(treatment)
+
+    (proposal,) = Proposal.objects.open()
+    assert (proposal.course, proposal.reason) == (course, "other_course")
+    (move, *_later) = proposal.moves.all()
+    assert (move.session, [one["code"] for one in move.why]) == (first.session, ["too_near_other_treatment"])
+    assert date.fromisoformat(move.to_slot["on"]) >= laser.today + timedelta(weeks=2)
