@@ -22,6 +22,7 @@ from django.db.models import (
     QuerySet,
     Window,
 )
+from django.db.models.functions import Least
 from django.utils.translation import gettext_lazy
 
 from clinic import localtime
@@ -38,6 +39,8 @@ from .models import (
     Hold,
     Message,
     MessageState,
+    Move,
+    Offer,
     Outcome,
     Proposal,
     Session,
@@ -59,6 +62,14 @@ TITLES = {
     "overdue": (gettext_lazy("Overdue"), gettext_lazy("Later than the protocol wants, and nothing is booked.")),
     "due": (gettext_lazy("Due, not booked"), gettext_lazy("The window is open, or opens within two weeks.")),
     "unclosed": (gettext_lazy("Over, not recorded"), gettext_lazy("The visit is over: did it take place?")),
+    "offers": (
+        gettext_lazy("Times kept for the waiting list"),
+        gettext_lazy("Call, and note the answer: after that the time goes to the next."),
+    ),
+    "uncovered": (
+        gettext_lazy("Visits no longer covered"),
+        gettext_lazy("Somebody or something is not there any more. A proposal says where each could go."),
+    ),
     "proposals": (gettext_lazy("Proposed moves"), gettext_lazy("Visits that should move. Apply or discard.")),
     "not_ready": (
         gettext_lazy("Visit soon, something missing"),
@@ -109,7 +120,9 @@ def worklist(sites: Sequence[Site], *, now: datetime, whole: str = "") -> list[L
     open_and_unbooked = waiting(sites)
     found: list[tuple[str, QuerySet[Any] | list[Any]]] = [
         ("overdue", overdue(sites, now, among=open_and_unbooked)),
+        ("offers", offers(sites, now)),
         ("unclosed", unclosed(sites, now)),
+        ("uncovered", uncovered(sites, now)),
         ("proposals", proposals(sites)),
         ("not_ready", not_ready(sites, now)),
         ("due", due(sites, now, among=open_and_unbooked)),
@@ -158,15 +171,20 @@ def waiting(sites: Sequence[Site]) -> QuerySet[Session]:
 
 
 def overdue(sites: Sequence[Site], now: datetime, *, among: QuerySet[Session] | None = None) -> QuerySet[Session]:
-    """Sessions that are late and not booked, the latest first; `among` those that wait, where they are known."""
+    """Sessions that are late, or too late, and not booked, the latest first; `among` those that wait, where known."""
     rows = waiting(sites) if among is None else among
-    return rows.filter(_by_local_date(sites, now, "overdue_on")).order_by("overdue_on", "pk")
+    return rows.filter(_late(sites, now)).order_by(Least("overdue_on", "lapse_on"), "pk")
+
+
+def _late(sites: Sequence[Site], now: datetime) -> Q:
+    """Return the sessions whose overdue day has come, or whose lapse: a protocol may name only the one."""
+    return _by_local_date(sites, now, "overdue_on") | _by_local_date(sites, now, "lapse_on")
 
 
 def due(sites: Sequence[Site], now: datetime, *, among: QuerySet[Session] | None = None) -> QuerySet[Session]:
     """Sessions whose window is open, or opens soon, and that are not booked; `among` as for `overdue`."""
     rows = waiting(sites) if among is None else among
-    late = _by_local_date(sites, now, "overdue_on")
+    late = _late(sites, now)
     opens = _by_local_date(sites, now, "earliest_on", DUE_AHEAD) | Q(earliest_on=None)
     return rows.filter(opens).exclude(late).order_by(F("target_on").asc(nulls_first=True), "pk")
 
@@ -191,6 +209,45 @@ def proposals(sites: Sequence[Site]) -> QuerySet[Proposal]:
         .annotate(visits_moved=Count("moves"))
         .order_by("-made_at", "-pk")
     )
+
+
+def offers(sites: Sequence[Site], now: datetime) -> QuerySet[Offer]:
+    """Offers of a freed time that stand, those that end first at the top."""
+    return (
+        Offer.objects.standing(now)
+        .filter(entry__session__course__site__in=sites)
+        .select_related(
+            "patient", "reservation", "entry__session__step", "entry__session__course__site",
+            "entry__session__course__patient", "entry__session__course__version__protocol",
+        )
+        .prefetch_related("patient__phones")
+        .order_by("reservation__expires_at", "pk")
+    )  # fmt: skip
+
+
+# What makes a visit impossible where it is, whatever the windows of its course say; the plainest first.
+NOT_COVERED = ("site_closed", "lacks_capability", "off_duty", "place_unknown", "wrong_shape")
+
+
+def uncovered(sites: Sequence[Site], now: datetime) -> QuerySet[Move]:
+    """Visits to come for which somebody or something is not there any more, as open proposals name them."""
+    why = Q(pk__in=())
+    for code in NOT_COVERED:
+        why |= Q(why__contains=[{"code": code}])
+    open_ones = Proposal.objects.open().filter(site__in=sites)
+    return (
+        Move.objects.filter(why, proposal__in=open_ones, applied_at=None)
+        .filter(
+            appointment__state__in=LIVE,
+            appointment__revision=F("appointment_revision"),
+            appointment__during__startswith__gt=now,
+        )
+        .select_related(
+            "proposal__course", "proposal__site", "appointment__lead", "session__step",
+            "session__course__patient", "session__course__site", "session__course__version__protocol",
+        )
+        .order_by("appointment__during", "pk")
+    )  # fmt: skip
 
 
 def not_ready(sites: Sequence[Site], now: datetime) -> list[Warned]:
@@ -354,6 +411,10 @@ def patient_of(row: Model | Warned) -> Patient | None:
             return row.patient
         case Proposal():
             return row.course.patient if row.course else None
+        case Move():
+            return row.session.course.patient
+        case Offer():
+            return row.patient
     raise TypeError(type(row).__name__)
 
 
@@ -366,6 +427,8 @@ def course_of(row: Model | Warned) -> Course | None:
             return row
         case Session() | Message() | Proposal():
             return row.course
-        case Outcome() | FollowUpTask() | Appointment():
+        case Outcome() | FollowUpTask() | Appointment() | Move():
             return row.session.course
+        case Offer():
+            return row.entry.session.course
     raise TypeError(type(row).__name__)

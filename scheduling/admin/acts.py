@@ -20,8 +20,20 @@ from clinic.errors import Refusal
 from clinic.models import Role, User
 from clinic.rights import CLINICAL, FRONT_DESK, PRESCRIBING
 from patients.models import Answer
-from scheduling import booking, check_in, holds, intake, roster, sessions, visits
-from scheduling.models import Appointment, Assessment, CancelReason, Consent, Course, Hold, Outcome, Override, Session
+from scheduling import booking, check_in, holds, intake, roster, sessions, visits, waitlist
+from scheduling.models import (
+    Appointment,
+    Assessment,
+    CancelReason,
+    Consent,
+    Course,
+    Hold,
+    Offer,
+    Outcome,
+    Override,
+    Session,
+    WaitingListEntry,
+)
 from scheduling.models.appointments import AskedBy
 
 from . import forms
@@ -40,7 +52,8 @@ class Act:
     form: type[forms.ActForm]
     run: Run
     done: Any
-    about: str = "course"  # course, session, appointment, hold, consent, override, answer, assessment, outcome
+    # course, session, appointment, hold, consent, override, answer, assessment, outcome, waiting, offer
+    about: str = "course"
     roles: tuple[Role, ...] = FRONT_DESK
     hint: Any = ""
     is_danger: bool = False
@@ -311,6 +324,44 @@ ACTS: dict[str, Act] = {
         hint=gettext_lazy("Its visit is cancelled with it. This cannot be taken back; a session can be added."),
         is_danger=True,
     ),
+    "wait": Act(
+        title=gettext_lazy("Put on the waiting list"),
+        button=gettext_lazy("Put on the list"),
+        form=forms.WaitForm,
+        run=lambda form, by, now: waitlist.put_on(form.of, **form.cleaned_data, by=by, now=now),
+        done=gettext_lazy("The session is on the waiting list. What falls free earlier is offered in order."),
+        about="session",
+        hint=gettext_lazy(
+            "For an earlier time. The visit, if there is one, stays where it is until an offer is accepted."
+        ),
+    ),
+    "stop-waiting": Act(
+        title=gettext_lazy("Take off the waiting list"),
+        button=gettext_lazy("Take off the list"),
+        form=forms.ConfirmForm,
+        run=lambda form, by, now: waitlist.take_off(form.of, by=by, now=now),
+        done=gettext_lazy("The session is off the waiting list."),
+        about="waiting",
+        hint=gettext_lazy("A time that is kept for the patient goes to the next."),
+    ),
+    "accept": Act(
+        title=gettext_lazy("The patient takes the time"),
+        button=gettext_lazy("Book the time"),
+        form=forms.ConfirmForm,
+        run=lambda form, by, now: waitlist.accept(form.of, by=by, now=now),
+        done=gettext_lazy("The time is the patient’s. The rest of the course was looked at again."),
+        about="offer",
+        hint=gettext_lazy("The visit moves there, or the session is booked. Every rule is asked again."),
+    ),
+    "decline": Act(
+        title=gettext_lazy("The patient does not want the time"),
+        button=gettext_lazy("Give it to the next"),
+        form=forms.ConfirmForm,
+        run=lambda form, by, now: waitlist.decline(form.of, by=by, now=now),
+        done=gettext_lazy("The time goes to the next in order. The patient stays on the waiting list."),
+        about="offer",
+        hint=gettext_lazy("Their visit stays where it is, and they stay on the waiting list."),
+    ),
     "late": Act(
         title=gettext_lazy("The session comes late"),
         button=gettext_lazy("Save the decision"),
@@ -399,6 +450,12 @@ def find(course: Course, about: str, uid: UUID | None) -> Any:
             patient=course.patient_id, protocol=course.version.protocol_id, error_at=None
         ).select_related("patient", "session", "assessed_by"),
     }
+    rows["waiting"] = WaitingListEntry.objects.filter(session__course=course).select_related(
+        "session__step", "session__course__site"
+    )
+    rows["offer"] = Offer.objects.filter(entry__session__course=course).select_related(
+        "reservation", "entry__session__step", "entry__session__course__site"
+    )
     if about == "course":
         return None
     if about == "outcome":
@@ -453,6 +510,7 @@ def act(request: HttpRequest, uid: UUID, name: str, of: UUID | None = None) -> H
             "session": _session_of(subject),
             "visit": subject if isinstance(subject, Appointment) else None,
             "hold": subject if isinstance(subject, Hold) else None,
+            "offer": subject if isinstance(subject, Offer) else None,
             "consent": subject if isinstance(subject, Consent) else None,
             "answer": subject if isinstance(subject, Answer) else None,
             "assessment": subject if isinstance(subject, Assessment) else None,

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 from clinic.models import Role, Site
 from patients.admin import LANGUAGES, typed_date
 from patients.models import Answer, Area, Complication, Guardian, Question
-from scheduling import check_in, holds, intake, visits
+from scheduling import check_in, holds, intake, visits, waitlist
 from scheduling.models import (
     Assessment,
     CancelReason,
@@ -260,6 +260,18 @@ class AddSessionForm(ActForm):
 
 class SkipForm(ActForm):
     reason = Reason(label=gettext_lazy("Why the session is left out"))
+
+
+class WaitForm(ActForm):
+    together = (("from_on", "until_on"),)
+    from_on = DateField(label=gettext_lazy("Could come from"), required=False, help_text=gettext_lazy("blank: any day"))
+    until_on = DateField(label=gettext_lazy("until"), required=False, help_text=gettext_lazy("the last day"))
+    notice_hours = forms.IntegerField(
+        label=gettext_lazy("Hours of notice that the patient needs"),
+        min_value=0,
+        max_value=waitlist.MOST_NOTICE_HOURS,
+        initial=24,
+    )
 
 
 class CorrectForm(ActForm):

@@ -43,6 +43,11 @@ REASONS = {
     "event": gettext_lazy("Something happened that the spacing counts from"),
     "absence_taken_back": gettext_lazy("An absence was taken back"),
     "closure_taken_back": gettext_lazy("A closure was taken back"),
+    "nightly": gettext_lazy("Found in the night: no longer possible where it is"),
+    "hours": gettext_lazy("Working hours have changed"),
+    "skills": gettext_lazy("Somebody or something can do less than before"),
+    "no_longer_there": gettext_lazy("Somebody or something is not there any more"),
+    "other_course": gettext_lazy("Something changed in another course of the patient"),
 }
 
 

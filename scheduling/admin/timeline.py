@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from clinic.models import Role
-from scheduling import holds, reports, roster, versions, visits, wording
+from scheduling import holds, reports, roster, versions, visits, waitlist, wording
 from scheduling.models import (
     Appointment,
     AppointmentState,
@@ -27,6 +27,7 @@ from scheduling.models import (
     LateBand,
     Message,
     Move,
+    Offer,
     Outcome,
     Override,
     Proposal,
@@ -34,6 +35,7 @@ from scheduling.models import (
     Session,
     SessionState,
     StateChange,
+    WaitingListEntry,
 )
 from scheduling.models.resources import Weekday
 from scheduling.planner import facts
@@ -196,6 +198,8 @@ class Card:
     has_begun: bool = False
     is_over: bool = False
     is_next: bool = False
+    waiting: WaitingListEntry | None = None
+    offer: Offer | None = None  # a time that is kept for the patient
 
     @property
     def is_open(self) -> bool:
@@ -313,6 +317,7 @@ def course_page(course: Course, *, now: datetime) -> CoursePage:
             card.verdict, card.judged = VERDICTS.get(judged.verdict), wording.evaluation(judged)
         card.is_next = card.is_open and all(not other.is_open for other in cards[: cards.index(card)])
         card.tone, card.state = _state(card, today)
+    _add_waiting(course, cards, now)
     _number_repeats(cards)
     return CoursePage(
         course=course,
@@ -334,6 +339,16 @@ def to_sign(consents: Iterable[Consent]) -> Consent | None:
     """Return the consent that waits for its signature, if it is the only one: then there is nothing to choose."""
     waiting = [one for one in consents if one.signed_on is None and one.withdrawn_on is None]
     return waiting[0] if len(waiting) == 1 else None
+
+
+def _add_waiting(course: Course, cards: Iterable[Card], now: datetime) -> None:
+    """Say which sessions are on the waiting list, and which of them have an offer."""
+    waiting = WaitingListEntry.objects.standing().filter(session__course=course)
+    entries = {entry.session_id: entry for entry in waiting}
+    offers = {offer.entry_id: offer for offer in waitlist.offers_for([course], now=now)} if entries else {}
+    for card in cards:
+        card.waiting = entries.get(card.session.pk)
+        card.offer = offers.get(card.waiting.pk) if card.waiting else None
 
 
 def _overrides(course: Course, names: Mapping[str, str], now: datetime) -> list[tuple[Override, str, bool]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from django.http import HttpRequest
@@ -24,6 +25,8 @@ from scheduling.models import (
     Course,
     FollowUpTask,
     Message,
+    Move,
+    Offer,
     Outcome,
     Proposal,
     Session,
@@ -33,10 +36,21 @@ from .desk import given_uid, read, sites_of
 from .proposals import reason_in_words as proposal_reason
 from .timeline import day_in_words, missing_in_words
 
-TONES = {"overdue": "bad", "mail": "bad", "dropped": "warn", "due": "busy", "calls": "busy", "proposals": "busy"}
+TONES = {
+    "overdue": "bad",
+    "uncovered": "bad",
+    "offers": "busy",
+    "mail": "bad",
+    "dropped": "warn",
+    "due": "busy",
+    "calls": "busy",
+    "proposals": "busy",
+}
 ICONS = {
     "overdue": "alarm",
     "unclosed": "history",
+    "offers": "phone_forwarded",
+    "uncovered": "event_busy",
     "proposals": "swap_horiz",
     "not_ready": "rule",
     "due": "event_upcoming",
@@ -108,6 +122,12 @@ def _link(row: Any, course: Course | None) -> str:
     anchor = f"#session-{session.position}" if isinstance(session, Session) else ""
     if isinstance(row, Proposal):
         anchor = "#proposal"
+    if isinstance(row, Move):
+        # A joint proposal has a page of its own; one of a course stands on the course's page.
+        proposal = row.proposal
+        return page_of(proposal) if proposal.course is None else f"{page_of(proposal.course)}#proposal"
+    if isinstance(row, Offer):
+        anchor = f"#session-{row.entry.session.position}"
     return (page_of(course) if course else reverse("admin:index")) + anchor
 
 
@@ -121,6 +141,11 @@ def _words(kind: str, row: Any, names: Mapping[str, str]) -> tuple[str, str, str
         case worklists.Warned():
             why = "; ".join(missing_in_words(row.visit, row.gates, names))
             what, action = _visit(row.visit), _("Open")
+        case Offer():
+            what, why, action = row.entry.session.step.name, _offered(row), _("Answer")
+        case Move():
+            what = _visit(row.appointment) if row.appointment else row.session.step.name
+            why, action = _uncovered(row), _("Look")
         case Proposal():
             moved = getattr(row, "visits_moved", 0)
             why = ngettext("%(count)d visit should move", "%(count)d visits should move", moved) % {"count": moved}
@@ -148,6 +173,12 @@ def _treatment(course: Course) -> str:
 def _session(kind: str, session: Session) -> str:
     if kind == "outcomes" and session.performed_on:
         return _("took place on %(date)s") % {"date": day_in_words(session.performed_on)}
+    if (
+        kind == "overdue"
+        and session.lapse_on
+        and session.lapse_on <= localtime.local_date(timezone.now(), session.course.site.zone)
+    ):
+        return _("too late since %(date)s: a clinician must assess again") % {"date": day_in_words(session.lapse_on)}
     if kind == "overdue" and session.overdue_on:
         return _("overdue since %(date)s") % {"date": day_in_words(session.overdue_on)}
     if session.earliest_on is None:
@@ -156,6 +187,35 @@ def _session(kind: str, session: Session) -> str:
         return _("possible from %(date)s") % {"date": day_in_words(session.earliest_on)}
     words = _("best on %(date)s") % {"date": day_in_words(session.target_on)}
     return words + (" · " + _("provisional") if session.window_is_provisional else "")
+
+
+def _offered(offer: Offer) -> str:
+    """Return whom to call, what is kept for them, and until when."""
+    kept, zone = offer.reservation, offer.entry.session.course.site.zone
+    until = localtime.wall(kept.expires_at, zone)
+    is_today = until.date() == localtime.local_date(timezone.now(), zone)
+    phones = sorted(offer.patient.phones.all(), key=lambda phone: not phone.is_preferred)
+    said = {
+        "number": phones[0].number if phones else "",
+        "date": day_in_words(kept.on),
+        "time": f"{kept.at_time:%H:%M}",
+        "until": f"{until:%H:%M}" if is_today else f"{day_in_words(until.date())}, {until:%H:%M}",
+    }
+    if not phones:
+        return _("%(date)s, %(time)s is kept for them until %(until)s; no telephone number is on record") % said
+    return _("call %(number)s: %(date)s, %(time)s is kept for them until %(until)s") % said
+
+
+def _uncovered(move: Move) -> str:
+    """Return why the visit cannot take place where it is, and what to do."""
+    why = [one for one in move.why if one.get("code") in worklists.NOT_COVERED]
+    # Where the site is closed nobody is working, and who does not work there any more is not known there.
+    plainest = next((code for code in worklists.NOT_COVERED if any(one["code"] == code for one in why)), "")
+    reasons = " ".join(dict.fromkeys(str(one["message"]) for one in why if one["code"] == plainest))
+    if move.to_slot is None:
+        return _("%(why)s No other time was found: call the patient.") % {"why": reasons}
+    on = day_in_words(date.fromisoformat(move.to_slot["on"]))
+    return _("%(why)s Proposed: %(date)s, %(time)s.") % {"why": reasons, "date": on, "time": move.to_slot["at"]}
 
 
 def _visit(visit: Appointment) -> str:

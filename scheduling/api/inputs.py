@@ -483,6 +483,12 @@ class FreeTimesInput(Input):
         return {"from": Day(required=False, help_text="today when left out"), **super().get_fields()}
 
 
+class WaitInput(Input):
+    from_on = Day(required=False, default=None, allow_null=True, help_text="the first date that would suit")
+    until_on = Day(required=False, default=None, allow_null=True, help_text="the last date that would suit")
+    notice_hours = Whole(required=False, default=24, help_text="that the patient needs, at most two weeks")
+
+
 class OutcomeInput(Input):
     outcome = serializers.ChoiceField(Outcome.Result.choices)
     complications = codes(required=False, default=list)

@@ -23,12 +23,14 @@ from scheduling.models import (
     Hold,
     Message,
     Move,
+    Offer,
     Outcome,
     Override,
     Proposal,
     Resource,
     Session,
     SessionState,
+    WaitingListEntry,
 )
 from scheduling.planner import facts
 from scheduling.planner.evaluation import Evaluation, evaluate
@@ -182,7 +184,11 @@ def sessions(
             names,
         )
         for session in rows.prefetch_related(
-            "planned_areas", "treated_areas", "outcome__complications", Prefetch("appointments", visits)
+            "planned_areas",
+            "treated_areas",
+            "outcome__complications",
+            Prefetch("appointments", visits),
+            Prefetch("waiting", waiting_with_offers(now), to_attr="waits"),
         ).order_by("position")
     ]
 
@@ -212,6 +218,22 @@ def _session(
         appointment=next((visit for visit in visits if visit.is_live), None),
         former_appointments=[visit for visit in visits if not visit.is_live],
         outcome=getattr(row, "outcome", None),
+        waiting=next((waiting(entry) for entry in row.waits), None),  # type: ignore[attr-defined]  # to_attr of `sessions`
+    )
+
+
+def waiting(entry: WaitingListEntry) -> Shown:
+    """Return an entry of the waiting list, with its offer as `waiting_with_offers` fetches it."""
+    return Shown(entry, offer=next(iter(getattr(entry, "standing_offers", [])), None))
+
+
+def waiting_with_offers(now: datetime) -> QuerySet[WaitingListEntry]:
+    """Return the sessions that wait, each with the offer that stands."""
+    offers = Offer.objects.standing(now).select_related("reservation", "patient", "entry__session__course__site")
+    return (
+        WaitingListEntry.objects.standing()
+        .select_related("session__course__patient", "session__course__site")
+        .prefetch_related(Prefetch("offers", offers, to_attr="standing_offers"))
     )
 
 
@@ -372,6 +394,7 @@ WORK_IS_ABOUT = {
     "due": "target_on",
     "unclosed": "on",
     "not_ready": "on",
+    "uncovered": "on",
     "outcomes": "performed_on",
     "held": "next_visit_on",
     "calls": "due_on",
@@ -393,7 +416,7 @@ def work(listings: Iterable[worklists.Listing]) -> list[dict[str, Any]]:
 
 
 def _work(found: Any, about: str) -> dict[str, Any]:
-    row = found.visit if isinstance(found, worklists.Warned) else found
+    row = _about_what(found)
     named = row.session if isinstance(row, Outcome) else row  # an outcome is reached through its session
     course_of_row = worklists.course_of(row)
     return {
@@ -401,8 +424,18 @@ def _work(found: Any, about: str) -> dict[str, Any]:
         "uid": named.uid,
         "course": course_of_row.uid if course_of_row else None,
         "patient": worklists.patient_of(row),
-        "on": getattr(row, about, None),
+        "on": row.reservation.on if isinstance(row, Offer) else getattr(row, about, None),
     }
+
+
+def _about_what(found: Any) -> Any:
+    """Return the row that a line of the worklist names: of a move and of a warning that is the visit."""
+    match found:
+        case worklists.Warned():
+            return found.visit
+        case Move():
+            return found.appointment
+    return found
 
 
 TYPES = {
@@ -410,9 +443,16 @@ TYPES = {
     Course: "course",
     FollowUpTask: "follow_up_task",
     Message: "message",
+    Offer: "offer",
     Proposal: "proposal",
     Session: "session",
 }
+
+
+def offers_visible_to(user: User) -> QuerySet[Offer]:
+    return Offer.objects.visible_to(user).select_related(
+        "reservation", "patient", "entry__session__course__site", "entry__session__course__patient"
+    )
 
 
 def site(row: Site, now: datetime, **besides: Any) -> Shown:

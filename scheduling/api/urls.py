@@ -20,6 +20,7 @@ from .diary import AppointmentEndpoint, DayEndpoint, SessionEndpoint
 from .people import AccountEndpoint, AnswerEndpoint, PatientEndpoint, SignInView, VocabularyEndpoint
 from .proposals import ProposalEndpoint
 from .schema import DocsView, NothingHereView, SchemaView
+from .waiting import OfferEndpoint, WaitingListEndpoint, WaitingSessionEndpoint
 
 View = Callable[..., HttpResponseBase]
 
@@ -95,6 +96,16 @@ urlpatterns = [
     path("sessions/<uuid:uid>/correct/", to(SessionEndpoint, post="correct"), name="session-correct"),
     path("sessions/<uuid:uid>/skip/", to(SessionEndpoint, post="skip"), name="session-skip"),
     path("sessions/<uuid:uid>/late/", to(SessionEndpoint, post="late"), name="session-late"),
+    path("sessions/<uuid:uid>/wait/", to(WaitingSessionEndpoint, post="wait"), name="session-wait"),
+    path(
+        "sessions/<uuid:uid>/stop-waiting/",
+        to(WaitingSessionEndpoint, post="stop_waiting"),
+        name="session-stop-waiting",
+    ),
+    path("sites/<uuid:uid>/waiting-list/", to(WaitingListEndpoint, get="entries"), name="site-waiting-list"),
+    path("offers/<uuid:uid>/", to(OfferEndpoint, get="retrieve"), name="offer"),
+    path("offers/<uuid:uid>/accept/", to(OfferEndpoint, post="accept"), name="offer-accept"),
+    path("offers/<uuid:uid>/decline/", to(OfferEndpoint, post="decline"), name="offer-decline"),
     path("appointments/<uuid:uid>/", to(AppointmentEndpoint, get="retrieve"), name="appointment"),
     path("appointments/<uuid:uid>/move/", to(AppointmentEndpoint, post="move"), name="appointment-move"),
     path("appointments/<uuid:uid>/cancel/", to(AppointmentEndpoint, post="cancel"), name="appointment-cancel"),

@@ -105,6 +105,7 @@ def test_starting_a_course_shows_it_whole_with_the_gates_that_are_closed(clinic:
         "appointment": None,
         "former_appointments": [],
         "outcome": None,
+        "waiting": None,
     }
     assert gates[0] == gate(
         "assessment_missing", message="A clinician has not assessed the patient for this treatment yet."

@@ -34,6 +34,7 @@ from .proposals import ProposalApplied, ProposalOutput, VisitChanged
 from .protocols import ProtocolOutput, WholeProtocolOutput
 from .versions import VersionPreviewOutput
 from .visits import FreeTimesOutput, MyDayOutput, SiteDayOutput, VisitOutput
+from .waiting import OfferOutput, WaitingOutput
 from .worklist import WorklistOutput
 
 __all__ = [
@@ -52,6 +53,7 @@ __all__ = [
     "HoldLifted",
     "MeOutput",
     "MyDayOutput",
+    "OfferOutput",
     "Output",
     "OverrideRow",
     "PatientOutput",
@@ -70,6 +72,7 @@ __all__ = [
     "VisitChanged",
     "VisitOutput",
     "VisitsFreed",
+    "WaitingOutput",
     "WholeProtocolOutput",
     "WorklistOutput",
     "page_of",

@@ -13,6 +13,7 @@ from .problems import ProblemItem
 from .proposals import ProposalOutput
 from .protocols import ProtocolOutput, StepOutput
 from .visits import GateOutput, VisitOutput, WindowOutput
+from .waiting import WaitingOutput
 
 
 class OutcomeOutput(Output):
@@ -86,6 +87,7 @@ class SessionOutput(Output):
     appointment = VisitOutput(allow_null=True, help_text="the live one")
     former_appointments = VisitOutput(many=True, help_text="performed, missed or cancelled")
     outcome = OutcomeOutput(allow_null=True)
+    waiting = WaitingOutput(allow_null=True, help_text="on the waiting list for an earlier time")
 
 
 class SessionChanged(Output):
