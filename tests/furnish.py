@@ -20,8 +20,8 @@ django.setup()
 from django.db import transaction  # noqa: E402
 
 from clinic.models import Site  # noqa: E402
-from scheduling import booking  # noqa: E402
-from scheduling.models import Course, Message  # noqa: E402
+from scheduling import booking, staffing  # noqa: E402
+from scheduling.models import Appointment, Course, Message  # noqa: E402
 from scheduling.planner import facts  # noqa: E402
 from tests import build  # noqa: E402
 
@@ -68,6 +68,19 @@ def a_clinic(name: str) -> dict[str, Any]:
     }
 
 
+def nobody_on_the_days_of(course: str) -> dict[str, Any]:
+    """Take away, of everybody who leads a course's visits, the hours on the weekdays of those visits."""
+    visits = list(Appointment.objects.live().filter(session__course__uid=course).select_related("lead", "site"))
+    for lead in {visit.lead for visit in visits}:
+        away = {visit.on.weekday() for visit in visits if visit.lead == lead}
+        kept = [
+            staffing.WeeklyHours(row.site, row.weekday, row.from_time, row.until_time, row.valid_from)
+            for row in lead.hours.exclude(weekday__in=away).select_related("site")
+        ]
+        staffing.set_hours(lead, kept, by=None, now=datetime.now(UTC))
+    return {"visits": [visit.on.isoformat() for visit in visits]}
+
+
 def mails_due(name: str, patients: int, domain: str) -> dict[str, Any]:
     """Let three mails to each of so many patients be due now: confirmation, preparation and the first reminder.
 
@@ -110,7 +123,11 @@ def _after_45_minutes(at: str) -> str:
     return f"{datetime.combine(date.min, time.fromisoformat(at)) + timedelta(minutes=45):%H:%M}"
 
 
-FURNISHINGS: dict[str, Callable[..., dict[str, Any]]] = {"a_clinic": a_clinic, "mails_due": mails_due}
+FURNISHINGS: dict[str, Callable[..., dict[str, Any]]] = {
+    "a_clinic": a_clinic,
+    "mails_due": mails_due,
+    "nobody_on_the_days_of": nobody_on_the_days_of,
+}
 
 
 if __name__ == "__main__":

@@ -228,13 +228,13 @@ class Service:
         with redis.Redis.from_url(embedded.broker_url(self.data_dir)) as client:
             yield client
 
-    def ring(self) -> None:
-        """Say “look now” to the workers, as beat does every fifteen seconds."""
+    def ring(self, task: str = "deliver_due") -> None:
+        """Say “look now” to the workers, as beat does every fifteen seconds, or each minute."""
         from clinic import embedded
 
         url = embedded.broker_url(self.data_dir).replace("unix://", "redis+socket://").replace("?db=", "?virtual_host=")
         with Celery(broker=url) as bell:
-            bell.send_task("scheduling.tasks.deliver_due", ignore_result=True)
+            bell.send_task(f"scheduling.tasks.{task}", ignore_result=True)
 
     def let_days_pass(self, days: int, zone: str) -> None:
         """Make everything that is stored so many days older, at the same times of the clocks of that zone.
