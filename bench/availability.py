@@ -28,6 +28,7 @@ from .measure import Figure, Goal, Run, in_turn, statements
 SIZE, DAYS, ASKED_DAYS = 10, 92, (1, 60)
 ROWS = int(os.environ.get("BENCH_ROWS", "100000"))  # occupancies of other years that are added; a million takes minutes
 FEW_ROWS = 1_000
+AT_ONCE = 50_000  # in one statement: there is a limit to how long one may take
 ALL = 1_000_000
 GROWTH = Goal(1.2, name="(G7)")
 Times = set[tuple[date, int, UUID]]
@@ -186,29 +187,23 @@ MAP = """
 """
 
 
+ADDED = """
+    INSERT INTO scheduling_occupancy (appointment_id, phase, role, resource_id, place, during)
+    SELECT %(visit)s, 0, %(role)s, (%(resources)s::bigint[])[1 + n %% %(many)s], 1,
+           tstzrange(at, at + interval '15 minutes')
+    FROM generate_series(%(first)s, %(last)s) n
+    CROSS JOIN LATERAL (SELECT %(before)s::timestamptz - n / %(many)s * interval '30 minutes' AS at) moment
+"""
+
+
 def _add_rows(rows: Rows, number: int, before: date) -> None:
     """Let the same people and rooms have been busy in earlier years: a quarter of an hour, each half hour."""
     visit = models.Appointment.objects.filter(site=rows.site).order_by("pk")[0]
     resources = [one.pk for one in (*rows.people, *rows.rooms)]
+    given = {"visit": visit.pk, "role": ROOM, "resources": resources, "many": len(resources), "before": before}
     with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            INSERT INTO scheduling_occupancy (appointment_id, phase, role, resource_id, place, during)
-            SELECT %(visit)s, 0, %(role)s, (%(resources)s::bigint[])[1 + n %% %(many)s], 1,
-                   tstzrange(at, at + interval '15 minutes')
-            FROM generate_series(1, %(number)s) n
-            CROSS JOIN LATERAL (SELECT %(before)s::timestamptz
-                                       - n / %(many)s * interval '30 minutes' AS at) moment
-            """,
-            {
-                "visit": visit.pk,
-                "role": ROOM,
-                "resources": resources,
-                "many": len(resources),
-                "number": number,
-                "before": before,
-            },
-        )
+        for first in range(1, number + 1, AT_ONCE):
+            cursor.execute(ADDED, {**given, "first": first, "last": min(first + AT_ONCE - 1, number)})
     booking.rebuild_busy_map()
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE scheduling_occupancy")
