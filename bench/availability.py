@@ -200,7 +200,13 @@ def _add_rows(rows: Rows, number: int, before: date) -> None:
     """Let the same people and rooms have been busy in earlier years: a quarter of an hour, each half hour."""
     visit = models.Appointment.objects.filter(site=rows.site).order_by("pk")[0]
     resources = [one.pk for one in (*rows.people, *rows.rooms)]
-    given = {"visit": visit.pk, "role": ROOM, "resources": resources, "many": len(resources), "before": before}
+    given: dict[str, Any] = {
+        "visit": visit.pk,
+        "role": ROOM,
+        "resources": resources,
+        "many": len(resources),
+        "before": before,
+    }
     with connection.cursor() as cursor:
         for first in range(1, number + 1, AT_ONCE):
             cursor.execute(ADDED, {**given, "first": first, "last": min(first + AT_ONCE - 1, number)})
