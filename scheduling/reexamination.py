@@ -86,6 +86,8 @@ def _step(examination: Examination, at_once: int, now: datetime, *, tries: int =
     """Look at the next courses and write down how far that is; return whether there are more."""
     courses = list(_courses(examination).filter(pk__gt=examination.cursor).order_by("pk")[:at_once])
     if not courses:
+        if examination.site_id is not None:
+            _mend_busy_map()
         marks.finish_examination(examination, now=now)
         return False
     return _note(examination, courses[-1].pk, look_at(courses, reason=examination.reason, now=now), tries, now)
@@ -140,7 +142,7 @@ def look_at(courses: Sequence[Course], *, reason: str, now: datetime) -> Seen:
     The same number of statements for one course and for many, but for what each proposal takes.
     """
     stand = roster.courses_facts(courses)
-    seen = Seen(courses=len(courses), mended=_compare_caches(courses, stand, now=now))
+    seen = Seen(courses=len(courses), mended=_mend_windows(courses, stand, now=now))
     found = uncovered(courses, stand, now=now)
     seen.uncovered = len(found)
     if found:
@@ -206,11 +208,16 @@ def _is_decided(now: datetime) -> Exists:
 # --- caches -----------------------------------------------------------------------------------------------------------
 
 
-def _compare_caches(courses: Sequence[Course], stand: Mapping[int, facts.CourseFacts], *, now: datetime) -> int:
-    """Compare what is stored with what it is made of, mend it, and say how many rows were wrong.
+def _mend_busy_map() -> None:
+    """Compare the busy map with the occupancies, once a night, and mend it."""
+    if mended := booking.rebuild_busy_map():
+        log.error(
+            "%d weeks of the busy map were wrong and are mended: something wrote occupancies past the acts", mended
+        )
 
-    Another cache that is kept per course, site or day is compared here as well.
-    """
+
+def _mend_windows(courses: Sequence[Course], stand: Mapping[int, facts.CourseFacts], *, now: datetime) -> int:
+    """Compare stored windows with what they are counted from, mend them, and say how many were wrong."""
     stale = booking.stale_windows(courses, stand)
     mended = 0
     for course in courses:

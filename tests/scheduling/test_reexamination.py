@@ -9,9 +9,10 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from scheduling import closures, holds, marks, reexamination, replanning, roster, staffing, worklists
+from scheduling import booking, closures, holds, marks, reexamination, replanning, roster, staffing, worklists
 from scheduling.models import (
     Appointment,
+    BusyWeek,
     Course,
     Examination,
     ExtraOpening,
@@ -273,6 +274,19 @@ def test_stored_windows_that_are_wrong_are_counted_and_mended(clinic, caplog):
         "4 stored windows were wrong and are mended: an act has forgotten to refresh them"
     ]
     assert seen(a_night(clinic)) == (1, 0, 0, 0)
+
+
+def test_a_busy_map_that_is_wrong_is_mended_in_the_night(clinic, caplog):
+    clinic.booked_course()
+    BusyWeek.objects.filter(pk=BusyWeek.objects.order_by("pk").first().pk).update(minutes=b"")
+    assert len(booking.busy_map_differences()) == 1
+
+    a_night(clinic)
+
+    assert booking.busy_map_differences() == []
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == [
+        "1 weeks of the busy map were wrong and are mended: something wrote occupancies past the acts"
+    ]
 
 
 def test_sessions_that_nobody_may_give_any_more_are_on_the_worklist_though_no_overdue_day_is_named(clinic):
