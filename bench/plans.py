@@ -12,19 +12,25 @@ from scheduling import booking, models, roster
 from scheduling.planner import search
 from scheduling.planner.explain import Unplannable
 
-from . import instances
+from . import instances, suite
 from .as_facts import Facts, day_of, weights_of
 from .as_rows import Rows
 from .instances import Clinic, Course
 from .kernel import Kernel
 from .measure import Figure, Goal, Run, in_turn, statements
 
-SIZES, BOOKED, LENGTHS, COURSES = (2, 10, 20), 0.8, (3, 6), 3
+SIZES, BOOKED, LENGTHS, COURSES = (2, 10, 20, 50), 0.8, (3, 6, 12), 3
+HORIZONS = (91, 182, 365, 730)  # days, of the shortest course and MIDDLE practitioners
+MIDDLE = 20
 ROUNDS = 5
 GOAL = Goal(1.5, name="(G2)")
+ALL_EQUAL = Goal(1.0, is_rate=True, name="(G1)")
+FASTER = Goal(0.01, name="(G3)")
+SOLVER_SECONDS = 5.0  # an answer that takes longer counts as this
 
 
 def figures() -> Iterator[Figure]:
+    yield from _proofs()
     for size in SIZES:
         clinic = instances.make_clinic(1, size, BOOKED)
         kernel, known, rows = Kernel(clinic), Facts(clinic), Rows(clinic, f"bench-{size}")
@@ -32,6 +38,34 @@ def figures() -> Iterator[Figure]:
             cursor.execute("ANALYZE")
         for sessions in LENGTHS:
             yield from _of(clinic, sessions, kernel, known, rows)
+        if size == MIDDLE:
+            yield from _by_horizon(clinic, kernel, known, rows)
+
+
+def _proofs() -> Iterator[Figure]:
+    """Plan the hundred courses; the suite stops the bench at the first objective that is not the kernel's."""
+    found = list(suite.plan_all())
+    name = "courses planned at the kernel's objective, or found impossible as by it"
+    yield Figure(name, len(found), 100, unit="", goal=ALL_EQUAL)
+    some = [one for one in suite.plan_all(SOLVER_SECONDS, booked=(BOOKED,)) if one.solver is not None]
+    proven = sum(one.is_proven for one in some)
+    yield Figure(
+        f"plan in memory, {len(some)} courses at {BOOKED:.0%} booked (reference: CP-SAT, {proven} proven, equal)",
+        1000 * statistics.median(one.ours for one in some),
+        1000 * statistics.median(one.solver or 0 for one in some),
+        goal=FASTER,
+    )
+
+
+def _by_horizon(clinic: Clinic, kernel: Kernel, known: Facts, rows: Rows) -> Iterator[Figure]:
+    course = instances.make_course(clinic, LENGTHS[0], 0)
+    stored = rows.course(course, "bench-horizon")
+    for days in HORIZONS:
+        rows.site.booking_horizon_days = stored.site.booking_horizon_days = days
+        runs = _runs(course, kernel, known, rows, stored)
+        reference, _, with_sql, _ = in_turn(*runs, rounds=ROUNDS)
+        name = f"plan with SQL, {MIDDLE} practitioners, {LENGTHS[0]} sessions, horizon of {days} days"
+        yield Figure(name, 1000 * with_sql, 1000 * reference)
 
 
 def _of(clinic: Clinic, sessions: int, kernel: Kernel, known: Facts, rows: Rows) -> Iterator[Figure]:

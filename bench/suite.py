@@ -10,7 +10,7 @@ import argparse
 import statistics
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from scheduling.planner import search
@@ -40,11 +40,11 @@ class Planned:
     is_proven: bool
 
 
-def plan_all(seconds: float | None = None) -> Iterator[Planned]:
-    """Plan every course; an AssertionError when any two answers differ."""
+def plan_all(seconds: float | None = None, booked: Sequence[float] = BOOKED) -> Iterator[Planned]:
+    """Plan every course of clinics that are so much booked; an AssertionError when any two answers differ."""
     for practitioners in PRACTITIONERS:
-        for booked in BOOKED:
-            clinic = instances.make_clinic(7, practitioners, booked)
+        for share in booked:
+            clinic = instances.make_clinic(7, practitioners, share)
             kernel, known = Kernel(clinic), Facts(clinic)
             for sessions in SESSIONS:
                 yield _planned(clinic, instances.make_course(clinic, sessions, 0), kernel, known, seconds)
@@ -83,11 +83,11 @@ def _planned(clinic: Clinic, course: Course, kernel: Kernel, known: Facts, secon
     )
 
 
-def _timed(run: object) -> tuple[int | None, float]:
+def _timed(run: Callable[[], int | None]) -> tuple[int | None, float]:
     taken, answer = [], None
     for _ in range(ROUNDS):
         begun = time.perf_counter()
-        answer = run()  # type: ignore[operator]
+        answer = run()
         taken.append(time.perf_counter() - begun)
     return answer, statistics.median(taken)
 
