@@ -151,7 +151,11 @@ CELERY_ENABLE_UTC = True
 CELERY_BEAT_SCHEDULE = {
     "deliver-due-messages": {"task": "scheduling.tasks.deliver_due", "schedule": 15.0, "options": {"expires": 15}},
     "sweep": {"task": "scheduling.tasks.sweep", "schedule": 60.0, "options": {"expires": 60}},
-    "look-again": {"task": "scheduling.tasks.look_again", "schedule": 60.0, "options": {"expires": 60}},
+    "work-out-proposals": {
+        "task": "scheduling.tasks.work_out_proposals",
+        "schedule": 5.0,  # somebody is looking at the page that waits for it
+        "options": {"expires": 5},
+    },
     "offer-freed-times": {
         "task": "scheduling.tasks.offer_freed_times",
         "schedule": 15.0,

@@ -48,33 +48,13 @@ def _lock(resource: Resource) -> Resource | None:
     return Resource.objects.select_for_update(of=("self",)).filter(pk=resource.pk).first()
 
 
+@act
 def record(details: AbsenceDetails, *, by: User | None, now: datetime) -> Absence:
-    """Note that a resource will not be there, and propose new times for the visits this touches: a person applies them.
+    """Note that a resource will not be there, and ask for new times for the visits this touches: a person applies them.
 
     Raises RuleBroken with all that is malformed (ends_before_it_begins, time_half_given, ends_before_it_starts,
     resource_unknown, …), AbsenceRecorded, or NotAllowed.
     """
-    absence = _write(details, by=by, now=now)
-    # After it is stored and its lock is gone: courses are locked before resources, never after them.
-    replanning.examine_touched(visits_during(absence), reason="absence", by=by, now=now)
-    return absence
-
-
-def visits_during(absence: Absence) -> QuerySet[Appointment]:
-    """Return the live visits that take the resource's time on the absence's days."""
-    return (
-        Appointment.objects.live()
-        .filter(
-            on__range=(absence.first_on, absence.last_on),
-            occupancies__resource=absence.resource,
-            occupancies__released_at=None,
-        )
-        .distinct()
-    )
-
-
-@act
-def _write(details: AbsenceDetails, *, by: User | None, now: datetime) -> Absence:
     rights.require_somewhere(by, *rights.FRONT_DESK)
     resource = _lock(details.resource)
     absence = Absence(
@@ -95,9 +75,24 @@ def _write(details: AbsenceDetails, *, by: User | None, now: datetime) -> Absenc
     )
     with written_by(by):
         absence.save(force_insert=True)
+    replanning.examine_touched(visits_during(absence), reason="absence", by=by, now=now)
     return absence
 
 
+def visits_during(absence: Absence) -> QuerySet[Appointment]:
+    """Return the live visits that take the resource's time on the absence's days."""
+    return (
+        Appointment.objects.live()
+        .filter(
+            on__range=(absence.first_on, absence.last_on),
+            occupancies__resource=absence.resource,
+            occupancies__released_at=None,
+        )
+        .distinct()
+    )
+
+
+@act
 def take_back(absence: Absence, *, by: User | None, now: datetime) -> Absence:
     """Note that the resource will be there after all: visits that were to move are looked at again.
 
@@ -105,13 +100,6 @@ def take_back(absence: Absence, *, by: User | None, now: datetime) -> Absence:
 
     Raises AbsenceTakenBack.
     """
-    taken_back = _take_back(absence, by=by, now=now)
-    replanning.examine_touched(visits_during(absence), reason="absence_taken_back", by=by, now=now)
-    return taken_back
-
-
-@act
-def _take_back(absence: Absence, *, by: User | None, now: datetime) -> Absence:
     rights.require_somewhere(by, *rights.FRONT_DESK)
     _lock(absence.resource)
     locked = Absence.objects.select_for_update(no_key=True, of=("self",)).get(pk=absence.pk)
@@ -123,4 +111,5 @@ def _take_back(absence: Absence, *, by: User | None, now: datetime) -> Absence:
     with written_by(by):
         locked.save(update_fields=["cancelled_at", "cancelled_by"])
     marks.duty_grew(locked.resource, marks.sites_served(locked.resource), **when(locked), now=now)
+    replanning.examine_touched(visits_during(locked), reason="absence_taken_back", by=by, now=now)
     return locked

@@ -58,29 +58,13 @@ def _lock(site: Site) -> Site | None:
     return locked
 
 
+@act
 def record(details: ClosureDetails, *, by: User | None, now: datetime) -> Closure:
-    """Shut a site, and propose new times for the visits this touches: a person applies them.
+    """Shut a site, and ask for new times for the visits this touches: a person applies them.
 
     Raises RuleBroken with all that is malformed (ends_before_it_begins, time_half_given, ends_before_it_starts,
     site_unknown, …), ClosureRecorded, or NotAllowed.
     """
-    closure = _write(details, by=by, now=now)
-    # After it is stored and its lock is gone: courses are locked before resources, never after them.
-    replanning.examine_touched(visits_during(closure), reason="closure", by=by, now=now)
-    return closure
-
-
-def visits_during(closure: Closure) -> QuerySet[Appointment]:
-    """Return the live visits at the site on the closure's days."""
-    return Appointment.objects.live().filter(site=closure.site, on__range=(closure.first_on, closure.last_on))
-
-
-def _unknown_site() -> Problem:
-    return Problem("site_unknown", _("There is no such site: choose one."), "site")
-
-
-@act
-def _write(details: ClosureDetails, *, by: User | None, now: datetime) -> Closure:
     if details.site is not None:
         rights.require(by, details.site, Role.MANAGER)
     site = _lock(details.site)
@@ -102,9 +86,20 @@ def _write(details: ClosureDetails, *, by: User | None, now: datetime) -> Closur
     )
     with written_by(by):
         closure.save(force_insert=True)
+    replanning.examine_touched(visits_during(closure), reason="closure", by=by, now=now)
     return closure
 
 
+def visits_during(closure: Closure) -> QuerySet[Appointment]:
+    """Return the live visits at the site on the closure's days."""
+    return Appointment.objects.live().filter(site=closure.site, on__range=(closure.first_on, closure.last_on))
+
+
+def _unknown_site() -> Problem:
+    return Problem("site_unknown", _("There is no such site: choose one."), "site")
+
+
+@act
 def take_back(closure: Closure, *, by: User | None, now: datetime) -> Closure:
     """Open the site after all, and look again at visits that were to move. Raises ClosureTakenBack.
 
@@ -112,13 +107,6 @@ def take_back(closure: Closure, *, by: User | None, now: datetime) -> Closure:
 
     Storing holidays again does not bring one back.
     """
-    taken_back = _take_back(closure, by=by, now=now)
-    replanning.examine_touched(visits_during(closure), reason="closure_taken_back", by=by, now=now)
-    return taken_back
-
-
-@act
-def _take_back(closure: Closure, *, by: User | None, now: datetime) -> Closure:
     rights.require(by, closure.site, Role.MANAGER)
     _lock(closure.site)
     locked = Closure.objects.select_for_update(no_key=True, of=("self",)).get(pk=closure.pk)
@@ -130,9 +118,11 @@ def _take_back(closure: Closure, *, by: User | None, now: datetime) -> Closure:
     with written_by(by):
         locked.save(update_fields=["cancelled_at", "cancelled_by"])
     marks.duty_grew(None, [locked.site], **when(locked), now=now)
+    replanning.examine_touched(visits_during(locked), reason="closure_taken_back", by=by, now=now)
     return locked
 
 
+@act
 def store_holidays(site: Site, years: Iterable[int], *, by: User | None, now: datetime) -> list[Closure]:
     """Shut a site on the public holidays of its country and subdivision, and return the closures that are new.
 
@@ -142,14 +132,6 @@ def store_holidays(site: Site, years: Iterable[int], *, by: User | None, now: da
     `holidays` (https://pypi.org/project/holidays), stored ones do not. Raises RuleBroken: country_unknown,
     subdivision_unknown, year_out_of_range.
     """
-    stored = _store_holidays(site, years, by=by, now=now)
-    touched = Appointment.objects.live().filter(site=site, on__in=[closure.first_on for closure in stored])
-    replanning.examine_touched(touched, reason="closure", by=by, now=now)
-    return stored
-
-
-@act
-def _store_holidays(site: Site, years: Iterable[int], *, by: User | None, now: datetime) -> list[Closure]:
     rights.require(by, site, Role.MANAGER)
     locked = _lock(site)
     if locked is None:
@@ -160,7 +142,7 @@ def _store_holidays(site: Site, years: Iterable[int], *, by: User | None, now: d
     )
     longest = longest_text(Closure, "name")
     with written_by(by):
-        return Closure.objects.bulk_create(
+        new = Closure.objects.bulk_create(
             Closure(
                 site=locked,
                 name=name[:longest],
@@ -173,6 +155,9 @@ def _store_holidays(site: Site, years: Iterable[int], *, by: User | None, now: d
             for on, name in sorted(named.items())
             if on not in stored
         )
+    touched = Appointment.objects.live().filter(site=site, on__in=[closure.first_on for closure in new])
+    replanning.examine_touched(touched, reason="closure", by=by, now=now)
+    return new
 
 
 def _public_holidays(site: Site, years: list[int]) -> dict[date, str]:

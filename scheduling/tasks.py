@@ -20,6 +20,7 @@ KEYS_KEPT = timedelta(days=7)  # a repeated request comes within seconds; the dr
 MARKS_KEPT = timedelta(days=30)  # what jobs have done with them
 EXAMINES_FOR_SECONDS = 50.0
 DELIVERS_FOR_SECONDS = 50.0  # well within the task's time limits; the next tick goes on
+WORKS_OUT_FOR_SECONDS = 300.0  # the same; a single proposal takes a minute, and what has no time is explained
 
 
 @shared_task(name="scheduling.tasks.deliver_due")
@@ -47,10 +48,13 @@ def sweep() -> None:
         log.error("%d messages are due and not sent: see `manage.py outbox status`", overdue)
 
 
-@shared_task(name="scheduling.tasks.look_again")
-def look_again() -> None:
-    """Look at courses that others were changing when something happened. Searching may take a while: not in `sweep`."""
-    replanning.look_again(timezone.now())
+@shared_task(name="scheduling.tasks.work_out_proposals")
+def work_out_proposals() -> None:
+    """Work out what is to be proposed for whole sites, one after the other. A request already in work is left alone."""
+    until = time.monotonic() + WORKS_OUT_FOR_SECONDS
+    while time.monotonic() < until:
+        if replanning.work_out_next(timezone.now()) is None:
+            return
 
 
 @shared_task(name="scheduling.tasks.offer_freed_times")

@@ -84,6 +84,7 @@ SENTENCES = {
     "off_duty": gettext_lazy("%(subject)s is not working then."),
     "resource_busy": gettext_lazy("%(subject)s is already taken then."),
     "patient_busy": gettext_lazy("The patient has another visit at that time."),
+    "nothing_to_replan": gettext_lazy("The course has no visit to come. Plan and book it instead."),
     # why there is no plan
     "outside_window": gettext_lazy("No date that can be booked lies in its window."),
     "gate_closed": gettext_lazy("A clinical condition is not met on these dates."),

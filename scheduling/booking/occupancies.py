@@ -35,6 +35,14 @@ def release(standing: QuerySet[Occupancy], *, now: datetime) -> None:
     _refresh(_released(standing, now=now))
 
 
+def lock_weeks(taken: Sequence[Occupancy], instead_of: QuerySet[Occupancy]) -> None:
+    """Lock at once, in the one order, what several calls of `occupy` in this transaction will touch."""
+    wanted = sorted(_weeks_of(taken) | _weeks_of(instead_of.filter(released_at=None)))
+    if wanted:
+        with connection.cursor() as cursor:
+            cursor.execute(LOCK, _asked(wanted))
+
+
 def _released(standing: QuerySet[Occupancy], *, now: datetime) -> set[Week]:
     """Release places, and return the weeks that they lie in."""
     rows = list(standing.filter(released_at=None))
@@ -86,19 +94,21 @@ def _refresh(touched: Collection[Week]) -> None:
         return
     wanted = sorted(touched)
     starts = [roster.week_starts_at(week) for _, _, week in wanted]
-    asked: dict[str, Any] = {
-        "resources": [resource for resource, _, _ in wanted],
-        "places": [place for _, place, _ in wanted],
-        "weeks": [week for _, _, week in wanted],
-        "begins": starts,
-        "ends": [start + A_WEEK for start in starts],
-    }
+    asked = _asked(wanted) | {"begins": starts, "ends": [start + A_WEEK for start in starts]}
     with connection.cursor() as cursor:
         cursor.execute(LOCK, asked)
         cursor.execute(STANDING, asked)
         standing = {number: roster.spans_of(spans) for number, spans in cursor.fetchall()}
         minutes = [roster.packed(week, standing.get(number, ())) for number, (_, _, week) in enumerate(wanted, start=1)]
         cursor.execute(WRITE, asked | {"minutes": minutes})
+
+
+def _asked(wanted: Sequence[Week]) -> dict[str, Any]:
+    return {
+        "resources": [resource for resource, _, _ in wanted],
+        "places": [place for _, place, _ in wanted],
+        "weeks": [week for _, _, week in wanted],
+    }
 
 
 # --- what an operator asks for ----------------------------------------------------------------------------------------

@@ -73,6 +73,18 @@ def place(course: Course, slots: Sequence[facts.Slot], *, by: User | None, now: 
     return appointments
 
 
+def lock_times(appointments: Sequence[Appointment], slots: Sequence[facts.Slot]) -> None:
+    """Lock the busy map where several appointments are and will be, before any of them is moved by `replace_time`."""
+    standing = Occupancy.objects.filter(appointment__in=appointments)
+    pks = _resource_pks(slots)
+    taken = [
+        one
+        for appointment, slot in zip(appointments, slots, strict=True)
+        for one in _places(slot, appointment.site, pks, appointment=appointment)
+    ]
+    occupancies.lock_weeks(taken, standing)
+
+
 def replace_time(
     appointment: Appointment, slot: facts.Slot, *, reason: str, by: User | None, now: datetime
 ) -> Appointment:

@@ -1799,11 +1799,14 @@ class Migration(migrations.Migration):
                     "state",
                     models.CharField(
                         choices=[
+                            ("making", "being worked out"),
                             ("open", "open"),
                             ("applied", "applied"),
                             ("partly", "partly applied"),
                             ("discarded", "discarded"),
                             ("stale", "overtaken"),
+                            ("needless", "nothing to move"),
+                            ("failed", "not worked out"),
                         ],
                         default="open",
                         max_length=10,
@@ -1816,6 +1819,11 @@ class Migration(migrations.Migration):
                     "progress",
                     models.PositiveSmallIntegerField(default=100, help_text="per cent", verbose_name="progress"),
                 ),
+                ("stage", models.SlugField(blank=True, verbose_name="stage")),
+                ("tries", models.PositiveSmallIntegerField(default=0, verbose_name="tries")),
+                ("worker", models.UUIDField(editable=False, null=True)),
+                ("lease_until", models.DateTimeField(editable=False, null=True)),
+                ("stop_asked_at", models.DateTimeField(blank=True, null=True)),
                 ("made_at", models.DateTimeField(verbose_name="made")),
                 ("decided_at", models.DateTimeField(blank=True, null=True, verbose_name="decided")),
                 (
@@ -1847,10 +1855,24 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "overtaken_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="overtakes",
+                        to="scheduling.proposal",
+                    ),
+                ),
+                (
                     "site",
                     models.ForeignKey(
                         on_delete=django.db.models.deletion.PROTECT, related_name="proposals", to="clinic.site"
                     ),
+                ),
+                (
+                    "touched",
+                    models.ManyToManyField(blank=True, related_name="touched_by", to="scheduling.course"),
                 ),
             ],
             options={
@@ -1866,8 +1888,11 @@ class Migration(migrations.Migration):
                     ),
                     models.CheckConstraint(
                         condition=models.Q(
-                            models.Q(("decided_at", None), ("state", "open")),
-                            models.Q(models.Q(("state", "open"), _negated=True), ("decided_at__isnull", False)),
+                            models.Q(("decided_at", None), ("state__in", ["making", "open", "failed"])),
+                            models.Q(
+                                models.Q(("state__in", ["making", "open", "failed"]), _negated=True),
+                                ("decided_at__isnull", False),
+                            ),
                             _connector="OR",
                         ),
                         name="proposal_decided_says_when",

@@ -181,20 +181,21 @@ def best_times(
     return _times(session, chain, between, limit, cheapest_first=True)
 
 
-def repair(course: CourseFacts, roster: Roster, weights: Weights, *, today: date) -> Repair:
+def repair(course: CourseFacts, roster: Roster, weights: Weights, *, today: date, whole: bool = False) -> Repair:
     """Return the cheapest way on after something happened, or raise Unplannable.
 
     An appointment that is still possible (people, places and patient are free and able) and inside its window under
     the plan's own dates stays where it is. The others, and sessions without an appointment, are planned at least cost,
     where leaving a booked time costs `move` and more at short notice. Only when the course cannot go on otherwise may
-    an appointment that could stay be moved. Visits before today, or begun, are pinned: they await their outcome.
+    an appointment that could stay be moved; or, with `whole`, where that is cheaper. Visits before today, or begun,
+    are pinned: they await their outcome.
     The roster's days must hold every appointment of the course.
     """
     fixed = with_begun_pinned(course, roster, today)
-    stay = still_possible(fixed, roster, today)
+    stay = {} if whole else still_possible(fixed, roster, today)
     chain = Chain(fixed, roster, weights, today=today, stay=stay)
     slots = chain.outcome()
-    if isinstance(slots, Stuck):
+    if isinstance(slots, Stuck) and stay:
         chain = Chain(fixed, roster, weights, today=today, stay={})
         slots = chain.outcome()
     if isinstance(slots, Stuck):

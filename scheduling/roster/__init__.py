@@ -4,12 +4,13 @@ The only bridge between the ORM and the planner: units and zones change here. Ho
 when read; busy time comes from standing occupancies, at a cost that grows with the span asked for, not with history.
 """
 
+from .busy import patients_busy
 from .courses import course_facts, courses_facts, history, live_appointments, slot_of, wishes_of
 from .days import today
 from .duty import is_on
-from .locks import CLOCKS_MAY_DIFFER_BY, ClockWentBack, lock, lock_resources
+from .locks import CLOCKS_MAY_DIFFER_BY, ClockWentBack, lock, lock_courses, lock_resources
 from .protocols import protocol_facts, subjects
-from .times import load, load_site, load_to_check
+from .times import load, load_site, load_to_check, load_together
 from .waiting import busy_of_patients, freed_in
 from .weeks import packed, spans_of, week_of, week_starts_at, weeks_between
 
@@ -26,9 +27,12 @@ __all__ = [
     "load",
     "load_site",
     "load_to_check",
+    "load_together",
     "lock",
+    "lock_courses",
     "lock_resources",
     "packed",
+    "patients_busy",
     "protocol_facts",
     "slot_of",
     "spans_of",

@@ -49,6 +49,14 @@ OF_PATIENT = f"""
     WHERE patient_id = %(patient)s::bigint AND state IN {LIVE_STATES} AND during && tstzrange(%(since)s, %(until)s)
       AND session_id <> ALL (ARRAY(SELECT id FROM scheduling_session WHERE course_id = ANY (%(without)s::bigint[])))
 """  # noqa: S608
+OF_PATIENTS = f"""
+    SELECT patient_id, string_agg(range_send(during), ''::bytea)
+    FROM scheduling_appointment
+    WHERE patient_id = ANY (%(patients)s::bigint[]) AND state IN {LIVE_STATES}
+      AND during && tstzrange(%(since)s, %(until)s)
+      AND session_id <> ALL (ARRAY(SELECT id FROM scheduling_session WHERE course_id = ANY (%(without)s::bigint[])))
+    GROUP BY patient_id
+"""  # noqa: S608
 # The weeks of a place in a row: one long answer for all takes PostgreSQL longer, and so do many short ones.
 IN_MAP = f"""
     SELECT 'map', resource_id, place, string_agg(int4send(week), ''::bytea), string_agg(minutes, ''::bytea)
@@ -172,6 +180,19 @@ def busy_of_slots(
             places[uid, on][place] = taken
     busy = {key: tuple(taken.get(place, 0) for place in range(1, max(taken) + 1)) for key, taken in places.items()}
     return busy, _of_patient(of_patient, every)
+
+
+def patients_busy(courses: Collection[Course], days: Mapping[date, facts.Day]) -> dict[UUID, dict[date, int]]:
+    """Return, by course, the ticks taken per date by its patient's live visits outside all of these courses."""
+    every = list(days.values())
+    asked: dict[str, Any] = {
+        "patients": [course.patient_id for course in courses],
+        "without": [course.pk for course in courses],
+        "since": every[0].starts_at,
+        "until": _end_of(every),
+    }
+    busy = {patient: _of_patient(ranges, every) for patient, ranges in ask(OF_PATIENTS, asked)}
+    return {course.uid: busy.get(course.patient_id, {}) for course in courses}
 
 
 def _of_patient(ranges: bytes, days: Sequence[facts.Day]) -> dict[date, int]:

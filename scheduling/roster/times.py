@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from typing import Any
 from uuid import UUID
@@ -30,7 +30,7 @@ def load(
     """
     return load_site(
         course.site,
-        _needed(course),
+        _needed([course]),
         first_on,
         last_on,
         now=now,
@@ -54,7 +54,7 @@ def load_to_check(
     """
     return load_site(
         course.site,
-        _needed(course),
+        _needed([course]),
         first_on,
         last_on,
         now=now,
@@ -62,6 +62,23 @@ def load_to_check(
         without={course, *moving},
         check=slots,
     )
+
+
+def load_together(
+    courses: Collection[Course],
+    site: Site,
+    first_on: date,
+    last_on: date,
+    *,
+    now: datetime,
+    check: Sequence[facts.Slot] | None = None,
+) -> facts.Roster:
+    """Return what `load` does for several courses of a site at once, without the live appointments of any of them.
+
+    With slots to `check`, what `load_to_check` does. No patient is busy in it: that differs from course to course
+    (`patients_busy`).
+    """
+    return load_site(site, _needed(courses), first_on, last_on, now=now, without=courses, check=check)
 
 
 def load_site(
@@ -100,14 +117,11 @@ def load_site(
     )
 
 
-def _needed(course: Course) -> set[str]:
-    """Return the capabilities that the course's protocol asks for."""
-    return {
-        need.capability
-        for step in protocol_facts(course.version).steps
-        for phase in step.phases
-        for need in phase.needs
-    }
+def _needed(courses: Iterable[Course]) -> set[str]:
+    """Return every capability that the courses' protocols ask for."""
+    protocols = {course.version_id: protocol_facts(course.version) for course in courses}
+    phases = [phase for protocol in protocols.values() for step in protocol.steps for phase in step.phases]
+    return {need.capability for phase in phases for need in phase.needs}
 
 
 # All that says who is there and when, in one answer: closures of the site, and its resources, each with what it can do.

@@ -13,7 +13,7 @@ from django.db import connection, transaction
 
 from clinic.errors import Refusal, RuleBroken
 from clinic.models import Role, User
-from scheduling import absences, staffing
+from scheduling import absences, replanning, staffing
 from scheduling.absences import AbsenceDetails
 from scheduling.models import Absence, Appointment, Move, Proposal, Resource
 from tests import build
@@ -170,6 +170,7 @@ def test_visits_of_who_is_away_get_a_proposal_and_stay_until_it_is_applied(clini
     ill = AbsenceDetails(visit.lead, visit.on, visit.on, kind=Absence.Kind.ILLNESS)
 
     absence = absences.record(ill, by=clinic.receptionist, now=clinic.now)
+    replanning.work_out_next(clinic.now)
 
     (move,) = Move.objects.filter(proposal__reason="absence")
     assert list(absences.visits_during(absence)) == [visit]
@@ -183,9 +184,11 @@ def test_visits_of_who_is_away_get_a_proposal_and_stay_until_it_is_applied(clini
 def test_taking_an_absence_back_withdraws_the_proposals(clinic):
     visit = build.visits_of(clinic.booked_course())[1]
     absence = absences.record(AbsenceDetails(visit.lead, visit.on, visit.on), by=clinic.receptionist, now=clinic.now)
-    (proposal,) = Proposal.objects.open()
+    proposal = replanning.work_out_next(clinic.now)
+    assert list(Proposal.objects.open()) == [proposal]
 
     absences.take_back(absence, by=clinic.receptionist, now=clinic.now)
+    replanning.work_out_next(clinic.now)
 
     proposal.refresh_from_db()
     assert (proposal.state, Proposal.objects.open().count()) == ("stale", 0)

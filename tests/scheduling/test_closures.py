@@ -13,7 +13,7 @@ from django.db import connection, transaction
 
 from clinic.errors import Refusal, RuleBroken
 from clinic.models import Site, User
-from scheduling import booking, closures, roster, staffing
+from scheduling import booking, closures, replanning, roster, staffing
 from scheduling.closures import ClosureDetails
 from scheduling.models import Closure, Proposal, Resource
 from scheduling.planner import facts
@@ -290,6 +290,7 @@ def test_visits_on_a_new_holiday_get_a_proposal(clinic):
     assert visit.on == date(2027, 3, 26)
 
     closures.store_holidays(clinic.site, [2027], by=clinic.manager, now=clinic.now)
+    replanning.work_out_next(clinic.now)
 
     (proposal,) = Proposal.objects.open()
     move = proposal.moves.all()[0]
@@ -299,9 +300,11 @@ def test_visits_on_a_new_holiday_get_a_proposal(clinic):
 def test_opening_after_all_withdraws_the_proposals(clinic):
     visit = build.visits_of(clinic.booked_course())[1]
     closure = closures.record(ClosureDetails(clinic.site, "Storm", visit.on, visit.on), by=None, now=clinic.now)
-    (proposal,) = Proposal.objects.open()
+    proposal = replanning.work_out_next(clinic.now)
+    assert list(Proposal.objects.open()) == [proposal]
 
     closures.take_back(closure, by=clinic.manager, now=clinic.now)
+    replanning.work_out_next(clinic.now)
 
     proposal.refresh_from_db()
     assert (proposal.state, Proposal.objects.open().count()) == ("stale", 0)

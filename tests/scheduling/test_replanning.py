@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
 
-from scheduling import booking, closures, holds, intake, replanning, roster, visits
-from scheduling.models import Absence, Appointment, CancelReason, Course, Message, Move, Proposal
+from scheduling import booking, holds, intake, replanning, roster, visits
+from scheduling.models import Absence, Appointment, CancelReason, Message, Move, Proposal
 from scheduling.models.appointments import AskedBy
 from tests import build
 
@@ -145,70 +140,6 @@ def test_visits_with_nowhere_to_go_are_named_with_the_reason(clinic):
         (third.session, None),
     ]
     assert {problem["code"] for move in proposal.moves.all() for problem in move.why} >= {"before_minimum", "off_duty"}
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_course_that_others_are_changing_is_looked_at_later_and_keeps_no_other_waiting(caplog):
-    """Its patient's row is locked by somebody, from another connection, for longer than we wait."""
-    clinic = build.Clinic()
-    theirs, ours = (clinic.booked_course(build.patient(email="")) for _number in (1, 2))
-    on = build.visits_of(theirs)[1].on
-    shut = closures.ClosureDetails(clinic.site, "Flooded", on, on)
-    with somebody_changing(theirs), waiting_briefly():
-        closures.record(shut, by=clinic.manager, now=clinic.now)
-        clinic.wait(minutes=1)
-        assert replanning.look_again(clinic.now) == 0
-
-    left, made = Proposal.objects.open().order_by("course_id")
-    assert (left.course, list(left.moves.all()), left.reason) == (theirs, [], "closure")
-    assert (made.course, made.moves.first().from_slot["on"]) == (ours, on.isoformat())
-    assert [record.getMessage() for record in caplog.records] == [
-        f"course {theirs.uid} could not be examined: busy"
-    ] * 2
-
-    assert replanning.look_again(clinic.now) == 1
-    assert replanning.look_again(clinic.now) == 0
-    found = Proposal.objects.open().get(course=theirs)
-    assert (found.moves.first().from_slot["on"], found.reason) == (on.isoformat(), "closure")
-    left.refresh_from_db()
-    assert (left.state, found.made_by) == ("stale", clinic.manager)
-
-
-@contextmanager
-def somebody_changing(course: Course) -> Iterator[None]:
-    is_locked, is_over = threading.Event(), threading.Event()
-
-    def change() -> None:
-        try:
-            with transaction.atomic():
-                roster.lock(course, now=course.started_at + timedelta(days=365))
-                is_locked.set()
-                is_over.wait(60)
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        changing = pool.submit(change)
-        assert is_locked.wait(10)
-        try:
-            yield
-        finally:
-            is_over.set()
-        changing.result()
-
-
-@contextmanager
-def waiting_briefly() -> Iterator[None]:
-    """Wait for a lock no longer than a moment, instead of the ten seconds of every connection."""
-    with connection.cursor() as cursor:
-        cursor.execute("SHOW lock_timeout")
-        (usual,) = cursor.fetchone() or ("",)
-        cursor.execute("SET lock_timeout TO '50ms'")
-    try:
-        yield
-    finally:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT set_config('lock_timeout', %s, false)", [usual])
 
 
 def test_two_visits_swap_their_places_in_one_transaction(clinic):

@@ -278,7 +278,7 @@ def message_by_the_worker(scene: Scene) -> str:
     before = len(scene.sink.taken)
     tasks.deliver_due()
     tasks.sweep()
-    tasks.look_again()
+    tasks.work_out_proposals()
     about = Message.objects.filter(visits__appointment=scene.visit, kind__in=["preparation", "reminder"])
     became = {(message.state, message.state_reason) for message in about}
     kinds = {message.kind for message in about}

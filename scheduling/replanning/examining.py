@@ -1,0 +1,120 @@
+"""Look at one course after something happened to it, and propose the least change."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+
+from clinic import rights
+from clinic.acts import act
+from clinic.errors import Conflict, Problem
+from clinic.models import User
+from scheduling import booking, roster, wording
+from scheduling.models import Course, CourseState, Proposal
+from scheduling.planner import explain, facts, search
+from scheduling.planner.rules import violations
+
+from .rows import Found, booked_in, in_words, propose
+from .rows import withdraw as withdraw_proposals
+
+
+class NothingToReplan(Conflict):
+    """The course has no visit that might be put elsewhere, or is on hold."""
+
+    code = "nothing_to_replan"
+
+
+def examine(
+    course: Course,
+    as_it_stands: facts.CourseFacts | None = None,
+    *,
+    reason: str,
+    by: User | None,
+    now: datetime,
+    plan_unbooked: bool = False,
+) -> Proposal | None:
+    """Look at the rest of a course after something happened; return a proposal if booked visits should move.
+
+    Part of an act that holds the course's lock, and hands on the facts of the course as it leaves it, if it has them.
+    An older open proposal for the course is overtaken by this look. A course on hold, or over, is left alone: lifting
+    the hold looks again. With `plan_unbooked` the proposal also gives times to sessions that have none, as after a hold
+    whose visits were freed.
+    """
+    withdraw(course, by=by, now=now)
+    course.refresh_from_db(fields=["state"])
+    as_it_stands = as_it_stands or roster.course_facts(course)
+    unbooked = plan_unbooked and any(booking.is_to_plan(session) for session in as_it_stands.sessions)
+    if course.state != CourseState.OPEN or as_it_stands.holds or not (booked_in(as_it_stands) or unbooked):
+        return None
+    on = roster.today(course.site, now)
+    if _may_stay(course, as_it_stands, on=on, now=now):
+        return None
+    return _propose(course, as_it_stands, reason=reason, on=on, by=by, now=now, plan_unbooked=unbooked)
+
+
+@act
+def replan_course(course: Course, *, by: User | None, now: datetime) -> Proposal | None:
+    """Look for the best way on for a course when every visit to come may move, at its cost; None when all may stay.
+
+    Raises NothingToReplan, NotPossibleNow when the course is over, or NotAllowed.
+    """
+    rights.require(by, course.site, *rights.FRONT_DESK)
+    course = roster.lock(course, now=now)
+    booking.refuse_unless_open(course)
+    withdraw(course, by=by, now=now)
+    as_it_stands = roster.course_facts(course)
+    if as_it_stands.holds:
+        raise NothingToReplan(Problem("course_on_hold", wording.sentence("course_on_hold"), str(course.uid)))
+    if not booked_in(as_it_stands):
+        raise NothingToReplan(
+            Problem("nothing_to_replan", wording.sentence("nothing_to_replan"), str(course.uid)),
+        )
+    on = roster.today(course.site, now)
+    return _propose(course, as_it_stands, reason="asked", on=on, by=by, now=now, whole=True)
+
+
+def withdraw(course: Course, *, by: User | None, now: datetime) -> None:
+    """Let a course's open proposal be overtaken: what it proposes is not asked any more. The caller holds the lock."""
+    withdraw_proposals(course, by=by, now=now)
+
+
+def _propose(
+    course: Course,
+    as_it_stands: facts.CourseFacts,
+    *,
+    reason: str,
+    on: date,
+    by: User | None,
+    now: datetime,
+    plan_unbooked: bool = False,
+    whole: bool = False,
+) -> Proposal | None:
+    booked_on = [slot.on for slot in booked_in(as_it_stands)]
+    horizon_on = on + timedelta(days=course.site.booking_horizon_days)
+    times = roster.load(course, min([on, *booked_on]), max([horizon_on, *booked_on]), now=now)
+    broken = violations(booked_in(as_it_stands), as_it_stands, times, on)
+    why, found = in_words(broken, times), Found()
+    try:
+        repair = search.repair(as_it_stands, times, booking.WEIGHTS, today=on, whole=whole)
+    except explain.Unplannable as stuck:
+        if not broken:
+            return None
+        found.add_stuck(why, wording.no_plan(stuck, course.site))
+    else:
+        if not repair.moves or (not plan_unbooked and all(move.old is None for move in repair.moves)):
+            return None
+        found.add(repair.moves, repair.plan, why)
+        found.cost = found.bound = repair.plan.cost.total
+    return propose(course, found, reason=reason, by=by, now=now)
+
+
+def _may_stay(course: Course, as_it_stands: facts.CourseFacts, *, on: date, now: datetime) -> bool:
+    """Whether every visit to come breaks no rule where it is, and no session waits that could push one out.
+
+    The common case, and cheap: a look at the days of the visits instead of a search through a year.
+    """
+    if any(booking.is_to_plan(session) for session in as_it_stands.sessions):
+        return False
+    booked = booked_in(as_it_stands)
+    times = roster.load(course, min(slot.on for slot in booked), max(slot.on for slot in booked), now=now)
+    to_come = {slot.session for slot in booked if times.days[slot.on].instant(slot.tick) >= now}
+    return not any(violation.session in to_come for violation in violations(booked, as_it_stands, times, on))
