@@ -137,6 +137,8 @@ def worklist(sites: Sequence[Site], *, now: datetime, whole: str = "") -> list[L
     for listing in listings:
         if listing.kind == "held":
             _say_which_are_settled(listing.rows)
+    # What waits for many patients at once comes before all else.
+    listings.sort(key=lambda listing: not any(isinstance(row, Proposal) and not row.course_id for row in listing.rows))
     return [listing for listing in listings if listing.count]
 
 
@@ -201,13 +203,19 @@ def _visits(sites: Sequence[Site]) -> QuerySet[Appointment]:
 
 
 def proposals(sites: Sequence[Site]) -> QuerySet[Proposal]:
-    """Proposals that nobody has applied or discarded, with their moves."""
+    """Proposals that nobody has applied or discarded, with what is left of them; first those for several patients."""
+    left = Q(moves__applied_at=None)
     return (
-        Proposal.objects.open()
+        Proposal.objects.undecided()
         .filter(site__in=sites)
         .select_related("site", "course__patient", "course__version__protocol")
-        .annotate(visits_moved=Count("moves"))
-        .order_by("-made_at", "-pk")
+        .annotate(
+            visits_moved=Count("moves", filter=left),
+            visits_stuck=Count("moves", filter=left & Q(moves__to_slot__isnull=True)),
+            patients=Count("moves__session__course__patient", filter=left, distinct=True),
+            is_together=Q(course=None),
+        )
+        .order_by("-is_together", "-made_at", "-pk")
     )
 
 

@@ -14,13 +14,13 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from clinic.admin import ClinicAdmin, page_of, person, put_into
+from clinic.admin import ClinicAdmin, carried_out, page_of, person, put_into
 from clinic.errors import Refusal
 from patients.admin import name_and_birth_date
 from patients.models import Patient
 from patients.models.people import searchable
-from scheduling import booking, intake, roster
-from scheduling.models import Course, Hold, SessionState
+from scheduling import booking, intake, replanning, roster
+from scheduling.models import Course, Hold, Proposal, SessionState
 from scheduling.models.courses import CourseState
 
 from . import acts, plans, times, versions
@@ -59,6 +59,7 @@ class CourseAdmin(ClinicAdmin):
         return [
             path("<uuid:uid>/plan/", view(plans.plan), name="scheduling_course_plan"),
             path("<uuid:uid>/times/<uuid:session_uid>/", view(times.choose), name="scheduling_course_times"),
+            path("<uuid:uid>/replan/", view(replan), name="scheduling_course_replan"),
             path("<uuid:uid>/version/", view(versions.move), name="scheduling_course_version"),
             path("<uuid:uid>/do/<slug:name>/", view(acts.act), name="scheduling_course_act"),
             path("<uuid:uid>/do/<slug:name>/<uuid:of>/", view(acts.act), name="scheduling_course_act_on"),
@@ -198,3 +199,20 @@ def course_view(request: HttpRequest, object_id: str) -> HttpResponse:
             "history": [(change, change_in_words(change)) for change in page.changes],
         },
     )
+
+
+@needs("scheduling.course", "change")
+def replan(request: HttpRequest, uid: UUID) -> HttpResponse:
+    """Plan the whole course anew: a proposal in which every visit to come may move, where that is better."""
+    course = course_or_404(request, uid)
+    if request.method != "POST":
+        raise Http404
+    found: list[Proposal | None] = []
+
+    def look() -> None:
+        found.append(replanning.replan_course(course, by=person(request), now=timezone.now()))
+
+    if carried_out(request, look):
+        words = _("Look at the proposed moves.") if found[0] else _("Nothing better is possible: all visits may stay.")
+        messages.success(request, words)
+    return HttpResponseRedirect(page_of(course))

@@ -199,8 +199,10 @@ class LostTimeAdmin(ClinicAdmin):
         response = super().change_view(request, object_id, form_url, extra_context)
         if isinstance(response, TemplateResponse) and response.context_data is not None:
             row: Absence | Closure = response.context_data["original"]
+            touched = with_proposals(self.visits_touched(row))
             response.context_data |= {
-                "touched": with_proposals(self.visits_touched(row)),
+                "touched": touched,
+                "together": worked_out_with(touched),
                 "is_taken_back": row.cancelled_at is not None,
                 "may_take_back": has_role(request, self.right.change),
                 "take_back_name": f"admin:{self.take_back_name}",
@@ -305,8 +307,8 @@ def touched_in_words(done: str, count: int) -> str:
     if not count:
         return f"{done} " + _("It touches no visit.")
     words = ngettext(
-        "It touches %(count)d visit: look at the proposed move below.",
-        "It touches %(count)d visits: look at the proposed moves below.",
+        "It touches %(count)d visit: a new time for it is being worked out.",
+        "It touches %(count)d visits: new times for them are being worked out.",
         count,
     )
     return f"{done} {words % {'count': count}}"
@@ -322,10 +324,18 @@ def visits_touched(during: QuerySet[Appointment], row: Absence | Closure) -> lis
 
 
 def with_proposals(visits: list[Appointment]) -> list[tuple[Appointment, Proposal | None]]:
-    """Return each visit with the open proposal that would move it, if there is one."""
-    courses = {visit.session.course_id for visit in visits}
-    proposals = {proposal.course_id: proposal for proposal in Proposal.objects.open().filter(course__in=courses)}
-    return [(visit, proposals.get(visit.session.course_id)) for visit in visits]
+    """Return each visit with the proposal that would move it, or will when it is worked out, if there is one."""
+    courses = {visit.session.course for visit in visits}
+    found: dict[int | None, Proposal] = {}
+    for proposal in Proposal.objects.concerning(courses).prefetch_related("touched"):
+        found |= {course.pk: proposal for course in proposal.touched.all()}
+    found |= {proposal.course_id: proposal for proposal in Proposal.objects.open().filter(course__in=courses)}
+    return [(visit, found.get(visit.session.course_id)) for visit in visits]
+
+
+def worked_out_with(touched: list[tuple[Appointment, Proposal | None]]) -> list[Proposal]:
+    """Return the proposals that are for several patients."""
+    return list(dict.fromkeys(one for _visit, one in touched if one is not None and one.course_id is None))
 
 
 def _minute(visit: Appointment) -> int:

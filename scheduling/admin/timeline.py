@@ -13,7 +13,7 @@ from django.db.models import Prefetch
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from clinic.models import Role
 from scheduling import holds, reports, roster, versions, visits, waitlist, wording
@@ -257,6 +257,7 @@ class CoursePage:
     consents: list[Consent]
     overrides: list[tuple[Override, str, bool]]  # each with its rule in words, and whether it is valid
     proposal: Proposal | None
+    together: Proposal | None  # one for several patients, that concerns this course too
     messages: list[Message]
     changes: list[StateChange]
     names: Mapping[str, str]
@@ -328,6 +329,7 @@ def course_page(course: Course, *, now: datetime) -> CoursePage:
         consents=list(course.consents.select_related("text", "sought_by", "session", "given_by_guardian")),
         overrides=_overrides(course, names, now),
         proposal=open_proposal(course),
+        together=Proposal.objects.concerning([course]).first(),
         messages=list(course.messages.defer("content").order_by("due_at", "id")[:60]),
         changes=list(course.changes.select_related("by", "session__step").order_by("-at", "-id")[:80]),
         names=names,
@@ -670,10 +672,33 @@ def moves_in_words(moves: Iterable[Move]) -> list[dict[str, Any]]:
             "move": move,
             "old": when_in_words(move.from_slot, names),
             "new": when_in_words(move.to_slot, names),
+            "difference": difference_in_words(move.from_slot, move.to_slot, names),
             "why": [problem["message"] for problem in move.why if "message" in problem],
         }
         for move in rows
     ]
+
+
+def difference_in_words(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None, names: Mapping[UUID, str]) -> str:
+    """Return what a move changes: the day, the time of day, the practitioner."""
+    if not old or not new:
+        return ""
+    words = []
+    days = (date.fromisoformat(str(new["on"])) - date.fromisoformat(str(old["on"]))).days
+    if days:
+        said = {"count": abs(days)}
+        words.append(
+            ngettext("%(count)d day later", "%(count)d days later", days) % said
+            if days > 0
+            else ngettext("%(count)d day earlier", "%(count)d days earlier", -days) % said
+        )
+    elif old["at"] != new["at"]:
+        words.append(_("the same day, later") if old["at"] < new["at"] else _("the same day, earlier"))
+    else:
+        words.append(_("the same time"))
+    if old["lead"] != new["lead"]:
+        words.append(_("with %(name)s") % {"name": names.get(UUID(str(new["lead"])), "–")})
+    return " · ".join(words)
 
 
 def wishes_in_words(course: Course) -> dict[str, str]:

@@ -31,6 +31,7 @@ from scheduling.models import (
     Proposal,
     Session,
 )
+from scheduling.models.proposals import ProposalState
 
 from .desk import given_uid, read, sites_of
 from .proposals import reason_in_words as proposal_reason
@@ -147,9 +148,7 @@ def _words(kind: str, row: Any, names: Mapping[str, str]) -> tuple[str, str, str
             what = _visit(row.appointment) if row.appointment else row.session.step.name
             why, action = _uncovered(row), _("Look")
         case Proposal():
-            moved = getattr(row, "visits_moved", 0)
-            why = ngettext("%(count)d visit should move", "%(count)d visits should move", moved) % {"count": moved}
-            what, action = proposal_reason(row), _("Look")
+            what, why, action = proposal_reason(row), _proposal(row), _("Look")
         case Outcome():
             why = _("recorded on %(date)s") % {"date": date_format(row.recorded_at, "j M Y")}
             what, action = row.session.step.name, _("Review")
@@ -164,6 +163,21 @@ def _words(kind: str, row: Any, names: Mapping[str, str]) -> tuple[str, str, str
         case _:
             raise TypeError(type(row).__name__)
     return what, why, action
+
+
+def _proposal(proposal: Any) -> str:
+    if proposal.state == ProposalState.MAKING:
+        return _("new times are being worked out: %(percent)d %%") % {"percent": proposal.progress}
+    if proposal.state == ProposalState.FAILED:
+        return _("new times could not be worked out")
+    count, stuck = proposal.visits_moved, proposal.visits_stuck
+    words = ngettext("%(count)d visit should move", "%(count)d visits should move", count) % {"count": count}
+    if proposal.course_id is None:
+        patients = proposal.patients
+        words += " · " + ngettext("%(count)d patient", "%(count)d patients", patients) % {"count": patients}
+    if stuck:
+        words += " · " + ngettext("%(count)d without a time", "%(count)d without a time", stuck) % {"count": stuck}
+    return words
 
 
 def _treatment(course: Course) -> str:

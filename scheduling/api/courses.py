@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from clinic.api import NotFound
 from patients.models import Area, Guardian, Patient
-from scheduling import booking, holds, intake, reports, roster, sessions, versions, visits
+from scheduling import booking, holds, intake, replanning, reports, roster, sessions, versions, visits
 from scheduling.models import (
     Assessment,
     Consent,
@@ -91,6 +91,7 @@ class CourseEndpoint(Endpoint):
         "plan": "plan",
         "book": "book",
         "wishes": "plan",
+        "replan": "plan",
         "assessments": "assess",
         "consents": "record_consent",
         "events": "record_event",
@@ -182,6 +183,22 @@ class CourseEndpoint(Endpoint):
             return outputs.BookedOutput({"appointments": rows}).data
 
         return self.do(answer, status=201, key_needed=True, shows=_shows(course))
+
+    @extend_schema(
+        summary="Plan the whole course anew: a proposal in which every visit to come may move, where that is better",
+        tags=["courses"],
+        request=None,
+        responses=outputs.Replanned,
+    )
+    def replan(self, request: Request, **_uid: Any) -> Response:
+        inputs.Nothing.checked(request.data)
+        course: Course = self.get_object()
+
+        def answer() -> Any:
+            replanning.replan_course(course, by=self.user, now=timezone.now())
+            return outputs.Replanned({"proposal": shown.open_proposal(course)}).data
+
+        return self.do(answer, shows=_shows(course))
 
     @extend_schema(
         summary="Replace what the patient would like",

@@ -28,19 +28,21 @@ class ProposalEndpoint(Endpoint):
         "retrieve": "see_patients",
         "apply": "apply_proposal",
         "discard": "apply_proposal",
+        "stop": "apply_proposal",
+        "again": "apply_proposal",
     }
 
     def get_queryset(self) -> QuerySet[Proposal]:
         return shown.proposals_visible_to(self.user)
 
     @extend_schema(
-        summary="Open proposals, newest first",
+        summary="Proposals that wait for a decision, or are still being worked out, newest first",
         tags=["proposals"],
         parameters=[inputs.UidPageInput],
         responses=outputs.page_of(outputs.ProposalOutput),
     )
     def list(self, request: Request) -> Response:
-        rows = self.get_queryset().filter(pk__in=Proposal.objects.open())
+        rows = self.get_queryset().filter(pk__in=Proposal.objects.undecided())
         roles = roles_of(request)
         if not roles.everywhere:
             may = [site for site, held in roles.at_sites.items() if held & set(RIGHTS["see_patients"])]
@@ -75,15 +77,51 @@ class ProposalEndpoint(Endpoint):
         return self.do(answer)
 
     @extend_schema(
-        summary="Leave everything where it is", tags=["proposals"], request=None, responses=outputs.ProposalOutput
+        summary="Leave everything where it is; a search for new times ends",
+        tags=["proposals"],
+        request=None,
+        responses=outputs.ProposalOutput,
     )
     def discard(self, request: Request, **_uid: Any) -> Response:
         inputs.Nothing.checked(request.data)
         proposal: Proposal = self.get_object()
 
         def answer() -> Any:
-            self.was_read("view", "scheduling.proposal", shown.patients_in(proposal), proposal.uid)
-            replanning.discard(proposal, by=self.user, now=timezone.now())
-            return outputs.ProposalOutput(self.get_queryset().get(pk=proposal.pk)).data
+            return self._decided(replanning.discard(proposal, by=self.user, now=timezone.now()))
 
         return self.do(answer)
+
+    @extend_schema(
+        summary="End the search for new times with the best found so far",
+        tags=["proposals"],
+        request=None,
+        responses=outputs.ProposalOutput,
+    )
+    def stop(self, request: Request, **_uid: Any) -> Response:
+        inputs.Nothing.checked(request.data)
+        proposal: Proposal = self.get_object()
+
+        def answer() -> Any:
+            return self._decided(replanning.stop(proposal, by=self.user, now=timezone.now()))
+
+        return self.do(answer)
+
+    @extend_schema(
+        summary="Work out new times for what is left of a proposal for several patients; the answer is the new one",
+        tags=["proposals"],
+        request=None,
+        responses=outputs.ProposalOutput,
+    )
+    def again(self, request: Request, **_uid: Any) -> Response:
+        inputs.Nothing.checked(request.data)
+        proposal: Proposal = self.get_object()
+
+        def answer() -> Any:
+            return self._decided(replanning.work_out_again(proposal, by=self.user, now=timezone.now()))
+
+        return self.do(answer)
+
+    def _decided(self, proposal: Proposal) -> Any:
+        fresh: Proposal = self.get_queryset().get(pk=proposal.pk)
+        self.was_read("view", "scheduling.proposal", shown.patients_in(fresh), fresh.uid)
+        return outputs.ProposalOutput(fresh).data

@@ -86,7 +86,8 @@ def appointments_visible_to(user: User) -> QuerySet[Appointment]:
 
 def proposals_visible_to(user: User) -> QuerySet[Proposal]:
     moves = Move.objects.select_related("session__course__patient", "appointment").order_by("id")
-    return Proposal.objects.visible_to(user).select_related("site", "course").prefetch_related(Prefetch("moves", moves))
+    rows = Proposal.objects.visible_to(user).select_related("site", "course", "overtaken_by")
+    return rows.prefetch_related(Prefetch("moves", moves))
 
 
 def sites_of(user: User) -> QuerySet[Site]:
@@ -101,7 +102,8 @@ def patients_in(proposal: Proposal) -> set[UUID]:
 def open_proposal(course: Course) -> Proposal | None:
     """Return the course's open proposal, with its moves."""
     moves = Move.objects.select_related("session", "appointment").order_by("id")
-    return course.proposals.open().select_related("site", "course").prefetch_related(Prefetch("moves", moves)).first()
+    rows = course.proposals.open().select_related("site", "course", "overtaken_by")
+    return rows.prefetch_related(Prefetch("moves", moves)).first()
 
 
 # --- gates and windows ----------------------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ from .people import (
 )
 from .plans import BookedOutput, PlanOutput
 from .problems import ProblemOutput
-from .proposals import ProposalApplied, ProposalOutput, VisitChanged
+from .proposals import ProposalApplied, ProposalOutput, Replanned, VisitChanged
 from .protocols import ProtocolOutput, WholeProtocolOutput
 from .versions import VersionPreviewOutput
 from .visits import FreeTimesOutput, MyDayOutput, SiteDayOutput, VisitOutput
@@ -63,6 +63,7 @@ __all__ = [
     "ProposalOutput",
     "ProtocolOutput",
     "QuestionOutput",
+    "Replanned",
     "SessionChanged",
     "SessionOutput",
     "SignInOutput",

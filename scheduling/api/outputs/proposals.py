@@ -42,6 +42,14 @@ class ProposalOutput(Output):
     reason = words()
     state = serializers.ChoiceField(ProposalState.choices)
     cost = serializers.IntegerField()
+    bound = serializers.IntegerField(allow_null=True, help_text="no answer costs less; null: not known yet")
+    gap_percent = serializers.FloatField(
+        allow_null=True, help_text="by how much the best possible may be better, at the most"
+    )
+    progress = serializers.IntegerField(help_text="per cent, while it is being worked out (`making`)")
+    stage = words(help_text="what is being done while it is worked out")
+    stop_asked_at = maybe_moment(help_text="since when it is asked to end with the best found so far")
+    overtaken_by = uid_of(source="overtaken_by.uid", default=None, allow_null=True)
     made_at = moment()
     decided_at = maybe_moment()
     moves = MoveOutput(many=True)
@@ -50,6 +58,12 @@ class ProposalOutput(Output):
 class ProposalApplied(Output):
     proposal = ProposalOutput()
     appointments = VisitOutput(many=True)
+
+
+class Replanned(Output):
+    """What was found for a whole course."""
+
+    proposal = ProposalOutput(allow_null=True, help_text="null: nothing is better, all visits may stay")
 
 
 class VisitChanged(Output):
