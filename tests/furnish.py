@@ -20,8 +20,8 @@ django.setup()
 from django.db import transaction  # noqa: E402
 
 from clinic.models import Site  # noqa: E402
-from scheduling import booking, staffing  # noqa: E402
-from scheduling.models import Appointment, Course, Message  # noqa: E402
+from scheduling import absences, booking, staffing  # noqa: E402
+from scheduling.models import Appointment, Course, Message, Resource  # noqa: E402
 from scheduling.planner import facts  # noqa: E402
 from tests import build  # noqa: E402
 
@@ -101,6 +101,29 @@ def mails_due(name: str, patients: int, domain: str) -> dict[str, Any]:
     return {"due": due}
 
 
+def booked_with_one(name: str, patients: int) -> dict[str, Any]:
+    """Book a course for each patient, all led by the same person; tell who that is, and when the second visits are."""
+    clinic = OpenEveryDay(name)
+    lead = Resource.objects.get(name=f"sclerotherapy 1 of {name}")
+    with transaction.atomic():
+        courses = [clinic.booked_course(build.patient(), lead=lead) for _ in range(patients)]
+    return {
+        "site": str(clinic.site.uid),
+        "lead": str(lead.uid),
+        "on": build.visits_of(courses[0])[1].on.isoformat(),
+        "courses": [course.pk for course in courses],
+    }
+
+
+def is_ill(lead: str, on: str) -> dict[str, Any]:
+    """Note that somebody is ill on a day."""
+    details = absences.AbsenceDetails(
+        Resource.objects.get(uid=lead), date.fromisoformat(on), date.fromisoformat(on), kind="illness"
+    )
+    absences.record(details, by=None, now=datetime.now(UTC))
+    return {}
+
+
 def _planned(course: Course, clinic: OpenEveryDay, *, in_days: int) -> list[dict[str, Any]]:
     """Return the slots of a course whose first session is early in the morning, so many days ahead."""
     too_early = frozenset(clinic.today + timedelta(days=number) for number in range(in_days))
@@ -127,6 +150,8 @@ FURNISHINGS: dict[str, Callable[..., dict[str, Any]]] = {
     "a_clinic": a_clinic,
     "mails_due": mails_due,
     "nobody_on_the_days_of": nobody_on_the_days_of,
+    "booked_with_one": booked_with_one,
+    "is_ill": is_ill,
 }
 
 
