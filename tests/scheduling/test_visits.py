@@ -42,7 +42,7 @@ def test_an_act_reads_the_course_once_and_hands_on_what_it_knows(clinic):
         """How often the course's facts were read: only they look at overrides in these acts."""
         with CaptureQueriesContext(connection) as queries:
             act()
-        return sum('FROM "scheduling_override"' in query["sql"] for query in queries)
+        return sum("FROM scheduling_override" in query["sql"] for query in queries)
 
     def visit(number: int) -> Appointment:
         return build.visits_of(course)[number]
