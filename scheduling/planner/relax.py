@@ -106,7 +106,7 @@ def ways_out(refusal: Unplannable, further: Callable[[], Roster] | None = None) 
     for number in (1, 2):
         found: list[tuple[int, int, Relaxation]] = []
         for chosen in combinations(ways, number):
-            if _are_at_odds(chosen):
+            if _are_at_odds(chosen, chain):
                 continue
             if searches == MOST_SEARCHES:
                 break
@@ -140,10 +140,11 @@ def _best(found: list[tuple[int, int, Relaxation]]) -> tuple[Relaxation, ...]:
     return tuple(relaxation for *_, relaxation in sorted(found, key=lambda one: one[:2])[:MOST_SHOWN])
 
 
-def _are_at_odds(chosen: Iterable[Way]) -> bool:
-    """Whether two ways say of one session that it comes too early and too late."""
+def _are_at_odds(chosen: Iterable[Way], chain: Chain) -> bool:
+    """Whether two ways say of one session that it comes too early and too late, where that is of one reference."""
     of_dates = [way.what.session for way in chosen if way.what.code in ("before_minimum", "after_lapse")]
-    return len(of_dates) > len(set(of_dates))
+    counted = {layer.session.id: len(layer.session.step.spacings) for layer in chain.layers}
+    return any(of_dates.count(uid) > 1 and counted[uid] == 1 for uid in set(of_dates) if uid is not None)
 
 
 def _relaxed(chosen: Iterable[Way], start: Asked, chain: Chain) -> Relaxation | None:

@@ -13,7 +13,7 @@ from scheduling.planner.amounts import Amount
 from scheduling.planner.chains import Chain, Stuck
 from scheduling.planner.cost import Weights
 from scheduling.planner.explain import Unplannable
-from scheduling.planner.facts import Ask, Gate, GivenUp, SessionTerms, Terms, TreatmentFacts, Wishes
+from scheduling.planner.facts import Ask, Gate, GivenUp, Reference, SessionTerms, Terms, TreatmentFacts, Wishes
 from scheduling.planner.relax import MOST_SEARCHES, MOST_SHOWN, ways_out
 from scheduling.planner.search import cheapest_plan, repair
 from tests.planner.build import (
@@ -139,6 +139,26 @@ def test_days_too_late_or_too_early_are_counted():
     assert found(DONE, NEXT, on_roster=shut) == [
         ((GivenUp("after_lapse", NEXT_ID, days=1),), [day(9)]),
         ((GivenUp("before_minimum", NEXT_ID, days=1, override="prescriber"),), [day(4)]),
+    ]
+
+
+def test_a_session_may_have_to_come_too_early_after_one_and_too_late_after_another():
+    """It is due from day 20 by the first and before day 5 by an event; the clinic is open on day 10."""
+    shut = roster(14, closed={day(n): "shut" for n in range(14) if n != 10})
+    torn = step(
+        "next",
+        spacing(minimum="20 days", target="21 days"),
+        spacing(Reference.EVENT, "varicose_treatment", lapse="5 days"),
+    )
+
+    assert found(DONE, open_session(1, torn), on_roster=shut, events={"varicose_treatment": day(0)}) == [
+        (
+            (
+                GivenUp("before_minimum", NEXT_ID, days=10, override="prescriber"),
+                GivenUp("after_lapse", NEXT_ID, days=6),
+            ),
+            [day(10)],
+        )
     ]
 
 
