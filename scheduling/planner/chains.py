@@ -51,7 +51,7 @@ from .shapes import with_taken
 from .starts import ENDLESS, Starts
 from .windows import GONE, counted, depends_on, references, window_of
 
-LAST_BOUND = 1 << 40
+LAST_BOUND = ENDLESS >> 1  # more than any plan costs, see `cost.MOST`
 
 Dates = tuple[int, ...]  # ordinals; of a state, after the count of the year where there is one
 Path = tuple[int, Dates, tuple[int, ...], tuple[int, ...]]  # cost, dates, ticks, leads: compared in this order

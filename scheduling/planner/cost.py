@@ -29,10 +29,12 @@ from .shapes import free_of
 from .timetable import Words, as_int, as_words, shifted, starts
 from .windows import window_of
 
+MOST = 10**12  # of a weight: what a hundred sessions over ten years cost is still counted exactly in 64 bits
+
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """What each thing costs; whole numbers, not negative. The unit is nothing but the ratio between them."""
+    """What each thing costs; whole numbers from 0 to MOST. The unit is nothing but the ratio between them."""
 
     spacing_early_per_day: int = 4
     spacing_late_per_day: int = 4
@@ -54,6 +56,8 @@ class Weights:
         for weight in fields(self):
             if getattr(self, weight.name) < 0:
                 raise ValueError(f"a weight is not negative: {weight.name}")
+            if getattr(self, weight.name) > MOST:
+                raise ValueError(f"a weight is {MOST} at most: {weight.name}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,7 +120,8 @@ def _others(chain: Chain, best: Plan) -> Iterator[tuple[str, Chain]]:
 
 def _wishes_first(weights: Weights) -> Weights:
     """Return weights by which the wishes come before everything else, and are weighed among each other as before."""
-    return replace(weights, **{name: getattr(weights, name) * WISHES_FIRST for name in WISHES})
+    factor = min(WISHES_FIRST, cost.MOST // max(1, *(getattr(weights, name) for name in WISHES)))
+    return replace(weights, **{name: getattr(weights, name) * factor for name in WISHES})
 
 
 def difference(best: Plan, other: Plan, chain: Chain) -> Difference:

@@ -15,7 +15,7 @@ from uuid import UUID
 import pytest
 
 from scheduling.planner.asks import contradictions
-from scheduling.planner.cost import Weights
+from scheduling.planner.cost import MOST, Weights
 from scheduling.planner.explain import Unplannable
 from scheduling.planner.facts import Ask, SessionTerms, Terms, Wishes
 from scheduling.planner.relax import MOST_SEARCHES, ways_out
@@ -116,6 +116,18 @@ def test_a_phase_of_no_minutes():
 def test_a_negative_weight_is_no_weight(name):
     with pytest.raises(ValueError, match=f"a weight is not negative: {name}"):
         Weights(**{name: -1})
+
+
+def test_a_weight_has_a_most_and_counts_exactly_up_to_it():
+    """Anna alone works on the first day, and Ben, who led before, from the sixth to the ninth: two changes."""
+    off = [(ANNA, day(n)) for n in range(1, 28)] + [(BEN, day(n)) for n in range(28) if n not in range(5, 9)]
+    weekly = step("next", spacing(minimum="5 days", target="7 days", lapse="12 days"))
+    whole = course(open_session(0, step("first")), open_session(1, weekly), lead=BEN)
+
+    with pytest.raises(ValueError, match=f"a weight is {MOST} at most: change"):
+        Weights(change=MOST + 1)
+    plan = cheapest_plan(whole, roster(off=off), Weights(change=MOST, hole=0), today=TODAY)
+    assert ([one.slot.on for one in plan.sessions], plan.cost.total) == ([day(0), day(7)], 2 * MOST)
 
 
 def test_a_pinned_session_outside_its_window_is_named():
