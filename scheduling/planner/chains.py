@@ -77,7 +77,8 @@ class Layer:
     held: Held  # what was asked of it
     starts: Starts  # its times, by what was asked
     may_be_early: bool  # an override of the minimum stands for some date
-    change: int  # what another lead than before costs here
+    counts_change: bool  # another lead than before would be a change
+    change: int  # what that costs
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +263,7 @@ class Chain:
                 held=held,
                 starts=self.starts_by(held),
                 may_be_early=any(o.rule == "before_minimum" for o in self.course.overrides),
+                counts_change=counts,
                 change=self.weights.change if counts else 0,
             )
 
@@ -487,7 +489,7 @@ class Chain:
         """Return the cheapest path to each lead on this date, best first, less the leads that need not be kept."""
         layer = self.layers[number]
         same = self._by_lead_before(entries)
-        is_change = layer.change > 0 and None not in same
+        is_change = layer.counts_change and None not in same
         spent, *rest = min(same.values())
         anyone: Path = (spent + layer.change * is_change, *rest)  # type: ignore[assignment]
         found: list[Path] = []

@@ -357,6 +357,17 @@ def test_alternatives_differ_in_kind():
     ]
 
 
+def test_the_same_practitioner_leads_throughout_even_where_a_change_costs_nothing():
+    """Anna, who is lower by id, has the first target and Ben the second; one of them alone comes late once."""
+    off = [(ANNA, day(7)), (BEN, day(0))]
+
+    plans = alternatives(course(*THREE[:2]), roster(off=off), replace(W, change=0), today=TODAY)
+
+    by_kind = {a.kind: [(s.slot.on, s.slot.lead) for s in a.plan.sessions] for a in plans}
+    assert by_kind["closest_to_target"] == [(day(0), ANNA), (day(7), BEN)]
+    assert by_kind["same_practitioner"] == [(day(1), ANNA), (day(8), ANNA)]
+
+
 def test_wishes_may_come_before_everything_else():
     """A Wednesday with Ben at ten costs more days than it saves wishes; between missed wishes the weights decide."""
     wishes = Wishes(weekdays=frozenset({2}), from_minute=TEN, practitioner=BEN)
