@@ -66,6 +66,7 @@ class Layer:
     session: SessionFacts
     fixed: Slot | None  # pinned: this time and no other
     stay: Slot | None  # booked and still possible: this time whenever the window allows it
+    shared: int  # the date on which it is booked with an assessment before it; 0: none, each has a date of its own
     anchors: list[tuple[Spacing, date | int]] | None  # spacings from a date or a layer; None: ask `window_of`
     is_certain: bool  # no reference is to come
     counted_from: Dates  # layers whose dates decide the window
@@ -238,12 +239,17 @@ class Chain:
         for number, needed in enumerate(needs):
             for earlier in needed:
                 until[earlier] = number
+        only_before: Slot | None = None
         for number, session in enumerate(self.sessions):
             before = self.sessions[number - 1] if number else None
+            fixed = session.booked if session.pinned else None
+            only = fixed or stay.get(session.id)
+            is_shared = (
+                only and only_before and before and only.on == only_before.on and follows(only.on, before, only.on)
+            )
             found = references(session, self.course)
             known = [(spacing, _known(reference, ids)) for spacing, reference in found]
             anchors = [(spacing, anchor) for spacing, anchor in known if anchor is not None]
-            fixed = session.booked if session.pinned else None
             held = self._held.get(session.id, ())
             first, last = dates_within(held, *self._between(session, is_fixed=fixed is not None))
             gated = frozenset() if fixed else self._closed_dates(session)
@@ -251,7 +257,8 @@ class Chain:
             yield Layer(
                 session=session,
                 fixed=fixed,
-                stay=None if fixed else stay.get(session.id),
+                stay=None if fixed else only,
+                shared=only.on.toordinal() if only and is_shared else 0,
                 anchors=anchors if len(anchors) == len(found) else None,
                 is_certain=all(isinstance(r, date) or r.performed_on is not None for _, r in found),
                 counted_from=tuple(needs[number]),
@@ -266,6 +273,7 @@ class Chain:
                 counts_change=counts,
                 change=self.weights.change if counts else 0,
             )
+            only_before = only
 
     def _between(self, session: SessionFacts, *, is_fixed: bool) -> tuple[int, int]:
         """Return the first and last date in order with sessions that are performed, pinned or outside the chain.
@@ -351,13 +359,14 @@ class Chain:
 
         It is found without looking at any window, so that the commonest impossibility (nobody able) is told at once.
         """
-        before = date.max.toordinal()
+        before, shared = date.max.toordinal(), 0  # of the layer after
         for number in reversed(range(len(self.layers))):
             layer = self.layers[number]
             if layer.fixed is not None:
-                before = min(before, layer.last)
+                before, shared = min(before, layer.last), layer.shared
                 continue
-            last = min(layer.last, before - 1)
+            last = min(layer.last, before - (before != shared))
+            shared = layer.shared
             dates = (on for on in range(last, layer.first - 1, -1) if on not in layer.closed)
             before = next((on for on in dates if self.least_on(number, on) < ENDLESS), 0)
             if not before:
@@ -553,7 +562,7 @@ class Chain:
             if layer.may_be_early:
                 lawful = window.floor_on.toordinal() if window.floor_on else 0
             self._reach[key] = Reach(
-                first=max(layer.first, lawful, state[-1] + 1 if state else 0),
+                first=max(layer.first, lawful, state[-1] + (state[-1] != layer.shared) if state else 0),
                 last=min(layer.last, window.lapse_on.toordinal() - 1 if window.lapse_on else layer.last),
                 earliest=earliest,
                 slope=cost.timing(window, self.today, self.weights),

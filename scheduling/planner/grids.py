@@ -85,7 +85,7 @@ def _is_plain(chain: Chain, number: int) -> bool:
 def _grid(chain: Chain, number: int, layer: Layer, rows: Ordinals) -> Grid | None:
     """Return a table without what comes later; None when it would have no column."""
     earliest, anchor, lapse, tolerance, early, late = _timings(chain, number, layer, rows)
-    after = rows + 1 if number else np.zeros_like(rows)
+    after = rows + (rows != layer.shared) if number else np.zeros_like(rows)
     firsts = np.maximum(np.maximum(earliest, layer.first), after)
     lasts = np.minimum(lapse - 1, layer.last)
     only = layer.fixed or layer.stay

@@ -54,11 +54,12 @@ def cheapest_plan(course: CourseFacts, roster: Roster, weights: Weights, *, toda
     """Return the plan of least cost for every session left, or raise Unplannable with the reasons per session.
 
     Planned are the open sessions whose step is planned with the course; pinned ones keep their appointment and are part
-    of the plan. Exact: no other plan that breaks no rule, and gives all that is asked, costs less. Ties go to the
-    earlier dates, then the earlier starts, then the lower practitioner ids; the other resources are the lowest ids that
-    leave a way. Dates on which a gate is closed that opens or closes with the date (cooling-off, expiry) are not used;
-    a gate that is closed on every date is reported with each session. The horizon is the roster's days. An ask that
-    contradicts itself (`asks.contradictions`) has no plan.
+    of the plan. Exact: no other plan that breaks no rule, gives all that is asked and has a date of its own for each
+    session costs less. (An assessment and the session after it may share a date, but only where both are booked.) Ties
+    go to the earlier dates, then the earlier starts, then the lower practitioner ids; the other resources are the
+    lowest ids that leave a way. Dates on which a gate is closed that opens or closes with the date (cooling-off,
+    expiry) are not used; a gate that is closed on every date is reported with each session. The horizon is the roster's
+    days. An ask that contradicts itself (`asks.contradictions`) has no plan.
     """
     return _plan(Chain(course, roster, weights, today=today, ask=ask))
 

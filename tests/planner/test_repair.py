@@ -6,7 +6,7 @@ import pytest
 
 from scheduling.planner.cost import Weights
 from scheduling.planner.explain import Unplannable
-from scheduling.planner.facts import Move
+from scheduling.planner.facts import Move, Reference, StepKind
 from scheduling.planner.rules import violations
 from scheduling.planner.search import repair
 from tests.planner.build import (
@@ -58,6 +58,17 @@ def test_nothing_moves_when_every_visit_is_inside_its_window():
     assert moves == []
     assert [s.slot.on for s in result.plan.sessions] == [day(7), day(16)]
     assert result.plan.cost.moves == 0
+
+
+@pytest.mark.parametrize("between", [Reference.PREVIOUS, Reference.STEP])
+def test_an_assessment_and_a_treatment_booked_for_one_date_stay_there(between):
+    look = open_session(-1, step("assessment", kind=StepKind.ASSESSMENT))
+    weekly = step("next", spacing(between, "assessment", minimum="5 days", target="7 days", lapse="12 days"))
+
+    moves, result = repaired(booked(look, day(2)), booked(FIRST, day(2), TEN), open_session(1, weekly))
+
+    assert moves == [(1, None, day(9))]
+    assert [s.slot.on for s in result.plan.sessions] == [day(2), day(2), day(9)]
 
 
 def test_only_the_visit_that_falls_out_of_its_window_moves():

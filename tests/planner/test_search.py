@@ -171,6 +171,13 @@ def test_a_pinned_session_stays_and_the_others_are_planned_around_it():
     assert [s.pinned for s in plan.sessions] == [False, True, False]
 
 
+def test_an_assessment_and_a_treatment_booked_for_one_date_stay_there():
+    look = open_session(-1, step("assessment", kind=StepKind.ASSESSMENT))
+    pinned = [replace(booked(look, day(2)), pinned=True), replace(booked(THREE[0], day(2), TEN), pinned=True)]
+
+    assert times(planned(*pinned, THREE[1])) == [(day(2), NINE, ANNA), (day(2), TEN, ANNA), (day(9), NINE, ANNA)]
+
+
 def test_a_pinned_session_that_no_window_allows_is_unplannable():
     pinned = replace(booked(THREE[1], day(20)), pinned=True)
 
