@@ -557,7 +557,7 @@ class Plan:
 
     sessions: tuple[PlannedSession, ...]
     cost: CostParts
-    proven: bool = True  # no plan that breaks no rule costs less
+    proven: bool = True  # no plan of its kind, with a date of its own for each session, costs less
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,7 +124,6 @@ class Starts:
         self._on_duty: TimeTable = packed(roster.on_duty) if like is None else like._on_duty  # noqa: SLF001
         self._busy: Taken = _taken(roster) if like is None else like._busy  # noqa: SLF001
         self._shapes: dict[str, Shape] = {} if like is None else like._shapes  # noqa: SLF001
-        self._common: dict[tuple[str, int], Words] = {}
         self._blocks: dict[tuple[str, int], Block] = {}
         self._missed: dict[str, NDArray[np.int64]] = {}
         self._wished: dict[tuple[date, int], int] = {}
