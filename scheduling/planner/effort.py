@@ -9,7 +9,7 @@ from itertools import pairwise
 from uuid import UUID
 
 from .amounts import Amount
-from .facts import CourseFacts, PatientFacts, Protocol, SessionFacts, SessionState, Spacing, Step
+from .facts import CourseFacts, PatientFacts, Protocol, SessionFacts, Spacing, Step
 from .windows import depends_on, references
 
 # At most so many states of one layer, over so many days. One date remembered besides the last is always below it; two
@@ -38,11 +38,12 @@ def effort(steps: Sequence[Step], days: int = DAYS) -> Effort:
 
     A state holds the last date and each earlier one that a later spacing is counted from (`chains`). There are at most
     as many as dates, times for each date between two that are remembered the widths of the windows between them: from
-    minimum to lapse of the spacing from the session before, or all days where one of the two is blank. Steps that are
-    not planned with the course have a date of their own and cost nothing. Whatever the areas of later sessions, a
-    spacing for areas is taken to count from the treatment before.
+    minimum to lapse of the spacing from the session before, or all days where one of the two is blank. A session that
+    is not planned with the course is taken to be neither booked nor performed: what counts from it counts from those
+    planned sessions from which its own date is projected. Whatever the areas of later sessions, a spacing for areas is
+    taken to count from the treatment before.
     """
-    sessions = tuple(_session(number, step) for number, step in enumerate(steps))
+    sessions = tuple(SessionFacts(UUID(int=number + 1), number, step) for number, step in enumerate(steps))
     protocol = Protocol("", 1, tuple(steps))
     course = CourseFacts(UUID(int=0), protocol, PatientFacts(UUID(int=0)), sessions, date.min)
     layers = [session for session in sessions if session.step.planned_with_course]
@@ -60,15 +61,9 @@ def effort(steps: Sequence[Step], days: int = DAYS) -> Effort:
         for earlier, later in pairwise(kept):
             states *= min(days, sum(widths[earlier + 1 : later + 1]))
         if (states, len(kept)) > (most.states, most.dates):
-            step, spacing = _because(layers, course, kept[0], until[kept[0]]) if len(kept) > 1 else ("", 0)
+            step, spacing = _because(layers[until[kept[0]]], layers[kept[0]], course) if len(kept) > 1 else ("", 0)
             most = Effort(states, len(kept), step, spacing)
     return most
-
-
-def _session(number: int, step: Step) -> SessionFacts:
-    state = SessionState.OPEN if step.planned_with_course else SessionState.PERFORMED
-    on = None if step.planned_with_course else date.min
-    return SessionFacts(UUID(int=number + 1), number, step, state, performed_on=on)
 
 
 def _width(session: SessionFacts, course: CourseFacts) -> int:
@@ -77,6 +72,7 @@ def _width(session: SessionFacts, course: CourseFacts) -> int:
         _days(spacing.lapse, 31) - _days(spacing.minimum or spacing.floor, 28)
         for spacing, reference in references(session, course)
         if isinstance(reference, SessionFacts) and reference.position == session.position - 1
+        if reference.step.planned_with_course
         if spacing.lapse is not None and not spacing.effective_from and not spacing.effective_to
     ]
     return max(1, min([DAYS, *widths]))
@@ -86,11 +82,14 @@ def _days(amount: Amount | None, month: int) -> int:
     return 0 if amount is None else amount.months * month + amount.days
 
 
-def _because(layers: Sequence[SessionFacts], course: CourseFacts, earliest: int, last: int) -> tuple[str, int]:
-    """Return the step and the spacing that is counted from the earliest date when all others are past."""
-    session = layers[last]
+def _because(session: SessionFacts, earliest: SessionFacts, course: CourseFacts) -> tuple[str, int]:
+    """Return the step and the spacing of a session that is counted from an early date when all others are past."""
+    planned = frozenset(one.id for one in course.sessions if one.step.planned_with_course)
     for spacing, reference in references(session, course):
-        if isinstance(reference, SessionFacts) and reference.id == layers[earliest].id:
+        if not isinstance(reference, SessionFacts):
+            continue
+        counted_from = {reference.id} if reference.id in planned else depends_on(reference, course, planned)
+        if earliest.id in counted_from:
             return session.step.key, _index(spacing, session.step)
     return session.step.key, 0
 

@@ -68,6 +68,18 @@ def test_sessions_that_are_not_planned_with_the_course_have_their_dates():
     assert effort(steps) == Effort(DAYS, 1, "", 0)
 
 
+def test_what_is_counted_from_a_session_that_a_person_books_is_counted_from_those_before_it():
+    """Until each review is booked its date is projected, from the treatment before it."""
+    review = [step(key, since(of), planned_with_course=False) for key, of in (("look", "first"), ("check", "second"))]
+    last = step("last", previous(), since("look"), since("check"))
+    steps = [step("first"), review[0], step("second", previous()), review[1], last, last]
+    sessions = [open_session(number, one) for number, one in enumerate(steps)]
+    chain = Chain(course(*sessions), roster(), Weights(), today=day(0))
+
+    assert max(len(layer.kept) for layer in chain.layers) == 3
+    assert effort(steps) == Effort(DAYS**3, 3, "last", 1)
+
+
 @pytest.mark.parametrize("number", [0, 1])
 def test_a_course_of_no_or_one_session_remembers_next_to_nothing(number):
     assert effort([step("only")] * number).states == DAYS * number
