@@ -160,8 +160,8 @@ class CourseEndpoint(Endpoint):
     def plan(self, request: Request, **_uid: Any) -> Response:
         course: Course = self.get_object()
         ask = _ask(inputs.AskInput.checked(request.data))
+        self.was_read("view", "scheduling.course", [course.patient.uid], course.uid)  # a refusal tells of it too
         alternatives = booking.propose_course(course, now=timezone.now(), ask=ask, explained=True)
-        self.was_read("view", "scheduling.course", [course.patient.uid], course.uid)
         return Response(outputs.PlanOutput(shown.plan(course, alternatives)).data)
 
     @extend_schema(

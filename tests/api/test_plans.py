@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from clinic.models import AccessEvent
 from scheduling import absences, booking, visits
 from scheduling.models import Course
 from tests import build
@@ -48,7 +49,7 @@ def test_every_plan_gives_what_is_asked_and_says_how_it_differs(clinic: ApiClini
 
 def test_a_date_that_would_cost_more_elsewhere_says_what(clinic: ApiClinic):
     """The lead is away around the best date of the second session: all begin two days later, which is cheaper."""
-    lead = clinic.staff["injector"][0]
+    lead = min(clinic.staff["injector"], key=lambda one: one.uid)  # of equal plans the lower id leads
     course = clinic.cleared_course(lead=lead)
     away = absences.AbsenceDetails(lead, date(2027, 2, 1), date(2027, 2, 8))
     absences.record(away, by=clinic.manager, now=clinic.now)
@@ -242,3 +243,19 @@ def test_a_session_that_has_its_time_cannot_be_asked_for(clinic: ApiClinic):
         ("already_booked", "sessions.0.session"),
         ("session_not_open", "sessions.1.session"),
     ]
+
+
+def test_a_refusal_that_tells_of_the_course_is_a_read_of_the_patient(clinic: ApiClinic):
+    """There is no plan before nine, and the way out names the visits: dates, times and people."""
+    course = clinic.cleared_course()
+
+    answer = plan(clinic, course, {"every": {"until_time": "05:00"}})
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "no_plan")
+    assert AccessEvent.objects.values_list("user", "action", "subject", "subject_uid", "patient_uids").get() == (
+        clinic.receptionist.pk,
+        "view",
+        "scheduling.course",
+        course.uid,
+        [str(course.patient.uid)],
+    )
