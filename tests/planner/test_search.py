@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scheduling.planner.amounts import Amount
+from scheduling.planner.chains import Chain, Stuck
 from scheduling.planner.cost import Weights, price, total
 from scheduling.planner.explain import Unplannable
 from scheduling.planner.facts import (
@@ -24,7 +25,7 @@ from scheduling.planner.facts import (
 )
 from scheduling.planner.rules import violations
 from scheduling.planner.search import alternatives, best_times, cheapest_plan, free_times
-from tests.planner.brute import cheapest, slots_of
+from tests.planner.brute import cheapest, plans, slots_of
 from tests.planner.build import (
     ANNA,
     BEN,
@@ -322,6 +323,51 @@ def test_no_plan_is_cheaper_and_ties_are_broken_as_documented(instance):
     assert wrong_with(slots, c, r, TODAY) == []
     assert violations(slots, c, r, TODAY) == []
     assert plan.cost == total(price(slots, c, r, weights, today=TODAY))
+
+
+@settings(max_examples=30, deadline=None)
+@given(instances())
+def test_no_plan_that_keeps_its_lead_is_cheaper(instance):
+    c, r, weights = instance
+
+    def key(plan):
+        spent = total(price(plan, c, r, weights, today=TODAY)).total
+        return spent, [s.on for s in plan], [s.tick for s in plan], [s.lead for s in plan]
+
+    kept = [plan for plan in plans(c, r, TODAY) if len({s.lead for s in plan} | ({c.lead} - {None})) == 1]
+    slots = Chain(c, r, weights, today=TODAY, keep_lead=True).outcome()
+
+    assert (None if isinstance(slots, Stuck) else key(slots)) == min(map(key, kept), default=None)
+
+
+@settings(max_examples=40, deadline=None)
+@given(instances(), st.integers(1, 9))
+def test_weeks_later_the_same_is_planned(instance, weeks):
+    """Wherever the chunks of dates begin for which time is worked out at once."""
+    c, r, weights = instance
+    later = timedelta(weeks=weeks)
+    busy_later = replace(
+        r,
+        days={on + later: replace(d, on=on + later, starts_at=d.starts_at + later) for on, d in r.days.items()},
+        on_duty={(who, on + later): duty for (who, on), duty in r.on_duty.items()},
+        busy={(who, on + later): taken for (who, on), taken in r.busy.items()},
+        patient_busy={on + later: busy for on, busy in r.patient_busy.items()},
+    )
+    wishes = replace(c.wishes, avoid_dates=frozenset(on + later for on in c.wishes.avoid_dates))
+    course_later = replace(c, wishes=wishes, events={name: on + later for name, on in c.events.items()})
+
+    now = Chain(c, r, weights, today=TODAY).outcome()
+    then = Chain(course_later, busy_later, weights, today=TODAY + later).outcome()
+
+    if isinstance(now, Stuck):
+        assert isinstance(then, Stuck)
+        assert (then.session.id, then.first, then.last) == (
+            now.session.id,
+            now.first + later.days,
+            now.last + later.days,
+        )
+    else:
+        assert then == [replace(slot, on=slot.on + later) for slot in now]
 
 
 @settings(max_examples=40, deadline=None)
