@@ -87,7 +87,7 @@ def _of(clinic: Clinic, sessions: int, kernel: Kernel, known: Facts, rows: Rows)
     name = f"{size} practitioners, {sessions} sessions"
     yield Figure(f"plan in memory, {name}", in_memory, reference)
     yield Figure(f"plan with SQL, {name}", stored_too, reference, goal=GOAL, statements=str(with_sql))
-    yield Figure(f"propose (up to 3 plans) with SQL, {name}", proposed, reference, statements=str(proposing))
+    yield Figure(f"propose (up to 6 plans) with SQL, {name}", proposed, reference, statements=str(proposing))
 
 
 def _runs(course: Course, kernel: Kernel, known: Facts, rows: Rows, stored: models.Course) -> list[Run[None]]:
