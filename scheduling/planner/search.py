@@ -163,24 +163,16 @@ def free_times(
     stay; each with its lowest other resources. The session's own appointment counts as free. Strict wishes forbid. A
     gate that is closed whatever the date is does not hide times: each carries its gates.
     """
-    return _times(
-        session, Chain(_around(session, course), roster, weights, today=today, only=session.id), between, limit
-    )
-
-
-def best_times(
-    session: SessionFacts,
-    course: CourseFacts,
-    roster: Roster,
-    weights: Weights,
-    *,
-    today: date,
-    between: Between,
-    limit: int,
-) -> list[PlannedSession]:
-    """Return the `limit` cheapest of `free_times`, then by time: what to offer first when a session moves."""
     chain = Chain(_around(session, course), roster, weights, today=today, only=session.id)
-    return _times(session, chain, between, limit, cheapest_first=True)
+    found: list[tuple[date, int, UUID, ResourceFacts]] = []
+    for on, _price in chain.open_dates(*between) if chain.sessions else ():
+        for lead in chain.starts.leads(session.step, on):
+            found += [(on, tick, lead.id, lead) for _price, tick in chain.starts.by_cost(session.step, on, lead)]
+        if len(found) >= limit:
+            break
+    found.sort(key=lambda one: one[:3])
+    slots = [chain.starts.slot(session, on, lead, tick) for on, tick, _uid, lead in found[:limit]]
+    return [planned for slot in slots for planned in plan_of([slot], chain).sessions]
 
 
 def repair(course: CourseFacts, roster: Roster, weights: Weights, *, today: date, whole: bool = False) -> Repair:
@@ -229,22 +221,6 @@ def _around(session: SessionFacts, course: CourseFacts) -> CourseFacts:
     """Return the course with this session free to move."""
     alone = replace(session, pinned=False)
     return replace(course, sessions=tuple(alone if s.id == session.id else s for s in course.sessions))
-
-
-def _times(
-    session: SessionFacts, chain: Chain, between: Between, limit: int, *, cheapest_first: bool = False
-) -> list[PlannedSession]:
-    found: list[tuple[tuple[int, date, int, UUID], ResourceFacts]] = []
-    for on, date_price in chain.open_dates(*between) if chain.sessions else ():
-        for lead in chain.starts.leads(session.step, on):
-            price = date_price + chain.lead_price(lead)
-            for time_price, tick in chain.starts.by_cost(session.step, on, lead):
-                found.append(((price + time_price if cheapest_first else 0, on, tick, lead.id), lead))
-        if not cheapest_first and len(found) >= limit:
-            break
-    found.sort(key=lambda one: one[0])
-    slots = [chain.starts.slot(session, on, lead, tick) for (_, on, tick, _), lead in found[:limit]]
-    return [planned for slot in slots for planned in plan_of([slot], chain).sessions]
 
 
 def _plan(chain: Chain) -> Plan:
