@@ -195,7 +195,7 @@ class Chain:
             if path is not None:
                 return self._slots(path)
             bound = min(bound + step, LAST_BOUND) if self._cut and bound < LAST_BOUND else ENDLESS
-            step *= 2
+            step += step // 2
         self._grids = None
         self._to_go(0, ())  # without tables, to note how far paths come
         return self._stuck()
