@@ -247,7 +247,7 @@ def test_a_problem_says_what_to_do():
             "gates: []\ntexts: {aftercare: {en: {subject: 'For ${nam}', body: Rest.}}}\n",
             (
                 "“${nam}” cannot be filled in here. There are: ${when}, ${date}, ${time}, ${zone}, ${count},"
-                " ${from_date}, ${sender}."
+                " ${kept_until}, ${from_date}, ${sender}."
             ),
         ),
     ],
