@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from scheduling import planner, wording
+from scheduling.planner import relax
 from scheduling.planner.explain import ASKED_IN_ORDER
 from scheduling.planner.facts import LateAction, Severity
 from scheduling.planner.gates import BEFORE_LAST_SESSION, GATES
@@ -64,17 +65,13 @@ def test_gates_answer_with_the_codes_that_they_have_entered_and_no_others():
 
 
 def test_every_reason_and_way_out_has_a_sentence():
-    ways_out = codes_of("explain", "_outside") | {
-        "without_weekdays",
-        "without_times",
-        "without_practitioner",
-        "without_avoided_dates",
-        "without_language",
-        "without_wishes",
-    }
+    of_terms = {code for code, _ in relax.OF_TERMS}
+    ways_out = {"horizon"} | of_terms | {code for code, _ in (*relax.OF_WISHES, *relax.OF_DATES)}
+    ways_out |= codes_of("relax", "GivenUp")
 
     assert set(ASKED_IN_ORDER) | {"spacing", "beyond_horizon"} <= wording.NO_PLAN.keys()
-    assert ways_out == set(wording.RELAXATIONS)
+    assert ways_out == set(wording.GIVEN_UP)
+    assert of_terms == set(wording.GIVEN_UP_FOR_ONE)
 
 
 @pytest.mark.parametrize("code", sorted(wording.SENTENCES))
