@@ -24,6 +24,7 @@ from .timetable import starts as starts_of
 
 Cheapest = tuple[int, int]  # cost of the time of day and of holes; tick
 ENDLESS = 1 << 60
+MINUTES_OF_A_DAY = 1440
 
 
 class Crew:
@@ -127,6 +128,7 @@ class Starts:
         self._blocks: dict[tuple[str, int], Block] = {}
         self._missed: dict[str, NDArray[np.int64]] = {}
         self._wished: dict[tuple[date, int], int] = {}
+        self._usual: dict[date, bool] = {}
 
     def shape(self, step: Step) -> Shape:
         if step.key not in self._shapes:
@@ -328,8 +330,7 @@ class Starts:
     def _common_starts(self, step: Step, chunk: int) -> Words:
         """Return the starts on which all but the lead agrees: site, grid, patient, strict wishes, other roles."""
         shape = self.shape(step)
-        dates = [date.fromordinal(chunk * CHUNK + at) for at in range(CHUNK)]
-        common = self._each(dates, lambda on: self.open_starts(step, on))
+        common = self._each(chunk, lambda on: self.open_starts(step, on))
         for role, crew in shape.crews.items():
             if role != step.lead_role:
                 common &= np.bitwise_or.reduce(crew.starts(chunk), axis=1, initial=0)
@@ -340,8 +341,7 @@ class Starts:
         classes, shape = {0: possible}, self.shape(step)
         leads = shape.leads
         if self.weights.time_of_day:
-            dates = [date.fromordinal(chunk * CHUNK + at) for at in range(CHUNK)]
-            wished = self._each(dates, lambda on: self.wished(on, shape.minutes))
+            wished = self._each(chunk, lambda on: self.wished(on, shape.minutes))
             classes = _split(classes, ~wished[:, None, :], self.weights.time_of_day)
         if self.weights.hole and leads.stretches:
             begins, ends = cost.awkward_words(leads.free(chunk)[0], self.roster.shortest_useful_minutes)
@@ -353,16 +353,30 @@ class Starts:
             classes = _split(classes, shifted(ends, -last), self.weights.hole)
         return classes
 
-    def _each(self, dates: list[date], minutes: Callable[[date], int]) -> Words:
-        """Return minutes of each date: [date, word]. Most dates are alike."""
-        rows: dict[int, Words] = {}
-        found = np.empty((len(dates), WORDS), np.uint64)
+    def _each(self, chunk: int, minutes: Callable[[date], int]) -> Words:
+        """Return minutes of each date of a chunk: [date, word]. Nearly all dates are alike."""
+        dates = [date.fromordinal(chunk * CHUNK + at) for at in range(CHUNK)]
+        usual = next((on for on in dates if self._is_usual(on)), None)
+        found = np.empty((CHUNK, WORDS), np.uint64)
+        if usual is not None:
+            found[:] = as_words(minutes(usual))
         for at, on in enumerate(dates):
-            mask = minutes(on)
-            if mask not in rows:
-                rows[mask] = as_words(mask)
-            found[at] = rows[mask]
+            if not self._is_usual(on):
+                found[at] = as_words(minutes(on))
         return found
+
+    def _is_usual(self, on: date) -> bool:
+        """Whether nothing sets a date apart from others but who is on duty and what is taken."""
+        if on not in self._usual:
+            day, roster = self.roster.days.get(on), self.roster
+            self._usual[on] = (
+                day is not None
+                and not (day.closed or day.changes or self.wishes.strict or self.asked)
+                and day.length_minutes == MINUTES_OF_A_DAY
+                and on not in roster.patient_busy
+                and (roster.not_before is None or roster.not_before <= day.starts_at)
+            )
+        return self._usual[on]
 
     def _leads_missed(self, step: Step) -> NDArray[np.int64]:
         """Return what wishes say to each lead."""

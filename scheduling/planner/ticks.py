@@ -44,20 +44,14 @@ def each(minutes: int) -> Iterator[int]:
 
 def grid_of(day: Day, every: int) -> int:
     """Return the starts that a site offers: wall-clock minutes that are a multiple of `every`."""
-    if not day.changes:
-        return _plain_grid(day.length_minutes, every)
-    return sum(1 << tick for tick in range(day.length_minutes) if day.wall_minute(tick) % every == 0)
+    return _grid_where_clocks_change(day, every) if day.changes else _plain_grid(day.length_minutes, every)
 
 
 def within_wall_hours(day: Day, minutes: int, first: int, until: int) -> int:
     """Return the starts of a visit of `minutes` that lies inside [first, until] by the clocks on the wall."""
     if not day.changes:
         return span(first, min(until, day.length_minutes) - minutes + 1)
-    return sum(
-        1 << tick
-        for tick in range(day.length_minutes - minutes + 1)
-        if day.wall_minute(tick) >= first and day.wall_minute(tick + max(minutes, 1) - 1) + 1 <= until
-    )
+    return _within_where_clocks_change(day, minutes, first, until)
 
 
 def at_wall_minute(day: Day, minute: int) -> int:
@@ -65,6 +59,20 @@ def at_wall_minute(day: Day, minute: int) -> int:
     if not day.changes:
         return span(minute, min(minute + 1, day.length_minutes))
     return sum(1 << tick for tick in range(day.length_minutes) if day.wall_minute(tick) == minute)
+
+
+@lru_cache(maxsize=1024)
+def _grid_where_clocks_change(day: Day, every: int) -> int:
+    return sum(1 << tick for tick in range(day.length_minutes) if day.wall_minute(tick) % every == 0)
+
+
+@lru_cache(maxsize=1024)
+def _within_where_clocks_change(day: Day, minutes: int, first: int, until: int) -> int:
+    return sum(
+        1 << tick
+        for tick in range(day.length_minutes - minutes + 1)
+        if day.wall_minute(tick) >= first and day.wall_minute(tick + max(minutes, 1) - 1) + 1 <= until
+    )
 
 
 @lru_cache(maxsize=64)
