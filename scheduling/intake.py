@@ -317,6 +317,8 @@ def withdraw_consent(consent: Consent, *, on: date, cancel_visits: bool, by: Use
         raise RuleBroken(Problem("withdrawn_out_of_range", _("Check the date of the withdrawal."), "on"))
     if not Consent.objects.filter(pk=consent.pk, withdrawn_on=None).update(withdrawn_on=on):
         raise ConsentNotOpen(Problem("consent_not_open", _("This consent is withdrawn already."), "consent"))
+    if cancel_visits:
+        booking.lock_times_of([course])
     if course.state == CourseState.OPEN:
         reason = _("The patient has withdrawn the consent.")
         _hold(course, holds.CONSENT_WITHDRAWN, reason, Role.CLINICIAN, by=by, now=now)

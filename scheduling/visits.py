@@ -113,7 +113,7 @@ def book(session: Session, slot: facts.Slot, *, by: User | None, now: datetime) 
     rights.require(by, session.course.site, *rights.FRONT_DESK)
     course = roster.lock(session.course, booking.resources_of([slot]), now=now)
     _refuse_if_over(course)
-    booking.release_expired_reservations(now=now, resources=booking.resources_of([slot]))
+    booking.make_room([slot], course.site, now=now)
     as_it_stands = roster.course_facts(course)
     if slot.session != session.uid:
         raise booking.NotBookable(Problem("session_unknown", wording.sentence("session_unknown"), str(slot.session)))
@@ -140,7 +140,7 @@ def move(
     appointment = fresh(appointment)
     if not appointment.is_live:
         raise booking.NotPossibleNow(_not_live(appointment))
-    booking.release_expired_reservations(now=now, resources=booking.resources_of([slot]))
+    booking.make_room([slot], course.site, now=now, leaving=[appointment])
     as_it_stands = roster.course_facts(course)
     if slot.session != appointment.session.uid:
         raise booking.NotBookable(Problem("session_unknown", wording.sentence("session_unknown"), str(slot.session)))
@@ -382,8 +382,9 @@ def end_courses_of(patient: Patient, *, reason: str, by: User | None, now: datet
     A primitive of `dossier.record_death`, which holds the patient's lock and has asked for the right.
     """
     ended = []
-    for course in Course.objects.open().filter(patient=patient).order_by("pk"):
-        locked = roster.lock(course, now=now)
+    courses = roster.lock_courses(Course.objects.open().filter(patient=patient), now=now)
+    booking.lock_times_of(courses)
+    for locked in courses:
         _cancel_all(locked, asked_by=AskedBy.CLINIC, by=by, now=now)
         ended.append(_close(locked, reason=reason, by=by, now=now))
     to_do = FollowUpTask.objects.filter(session__course__patient=patient, done_at=None, cancelled_at=None)
@@ -435,6 +436,7 @@ def _cancel(
 
 def _cancel_all(course: Course, *, asked_by: AskedBy, by: User | None, now: datetime) -> list[Appointment]:
     """Cancel the visits of a course that ends, and return them: whether anybody is told is for the act to say."""
+    booking.lock_times_of([course])
     found = list(Appointment.objects.live().filter(session__course=course).select_related("session__course"))
     for appointment in found:
         _cancel(appointment, reason=CancelReason.COURSE_ENDED, asked_by=asked_by, by=by, now=now)

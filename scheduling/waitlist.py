@@ -175,8 +175,9 @@ def accept(offer: Offer, *, by: User | None, now: datetime) -> Appointment:
     """
     offer, slot = _locked(offer, by=by, now=now)
     session = offer.entry.session
-    _end(offer, OfferEnd.ACCEPTED, by=by, now=now)
     visit = Appointment.objects.live().filter(session=session).select_related("session__course", "site").first()
+    booking.make_room([slot], session.course.site, now=now, leaving=[] if visit is None else [visit])
+    _end(offer, OfferEnd.ACCEPTED, by=by, now=now)
     if visit is None:
         visit = visits.book(session, slot, by=by, now=now)
     else:
@@ -391,7 +392,7 @@ def _offer(freed: FreedTime, entry: WaitingListEntry, slot: facts.Slot, *, now: 
     session = entry.session
     course = roster.lock(session.course, booking.resources_of([slot]), now=now)
     booking.refuse_unless_open(course)
-    booking.release_expired_reservations(now=now, resources=booking.resources_of([slot]))
+    booking.make_room([slot], course.site, now=now)
     if not WaitingListEntry.objects.standing().filter(pk=entry.pk).exists():
         raise DoesNotWait(Problem("does_not_wait", _("This session does not wait any more."), str(session.uid)))
     as_it_stands = roster.course_facts(course)

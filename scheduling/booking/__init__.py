@@ -8,7 +8,7 @@ database all the same.
 from .courses import NotStartable, close_course, follow_version, set_wishes, start_course, write_event
 from .occupancies import differences as busy_map_differences
 from .occupancies import rebuild as rebuild_busy_map
-from .places import lock_times, place, release_expired_reservations, replace_time, reserve, slot_reserved
+from .places import lock_times_of, make_room, place, release_expired_reservations, replace_time, reserve, slot_reserved
 from .plans import (
     WEIGHTS,
     AskContradicts,
@@ -80,7 +80,8 @@ __all__ = [
     "is_to_plan",
     "judge",
     "let_go",
-    "lock_times",
+    "lock_times_of",
+    "make_room",
     "names_in",
     "note",
     "open_session",

@@ -35,9 +35,9 @@ def release(standing: QuerySet[Occupancy], *, now: datetime) -> None:
     _refresh(_released(standing, now=now))
 
 
-def lock_weeks(taken: Sequence[Occupancy], instead_of: QuerySet[Occupancy]) -> None:
-    """Lock at once, in the one order, what several calls of `occupy` in this transaction will touch."""
-    wanted = sorted(_weeks_of(taken) | _weeks_of(instead_of.filter(released_at=None)))
+def lock_weeks(taken: Sequence[Occupancy], given_back: QuerySet[Occupancy]) -> None:
+    """Lock at once, in the one order, what several calls of `occupy` and `release` in this transaction will touch."""
+    wanted = sorted(_weeks_of(taken) | _weeks_of(given_back.filter(released_at=None)))
     if wanted:
         with connection.cursor() as cursor:
             cursor.execute(LOCK, _asked(wanted))

@@ -6,13 +6,13 @@ Primitives: the acts call these inside their own transaction, under their own lo
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from clinic import localtime
 from clinic.models import Site, User
@@ -73,16 +73,38 @@ def place(course: Course, slots: Sequence[facts.Slot], *, by: User | None, now: 
     return appointments
 
 
-def lock_times(appointments: Sequence[Appointment], slots: Sequence[facts.Slot]) -> None:
-    """Lock the busy map where several appointments are and will be, before any of them is moved by `replace_time`."""
-    standing = Occupancy.objects.filter(appointment__in=appointments)
+def make_room(slots: Sequence[facts.Slot], site: Site, *, now: datetime, leaving: Sequence[Appointment] = ()) -> None:
+    """Release what is reserved no longer on the resources of slots, which the act has locked and is about to take.
+
+    An act that gives up reservations, or several visits (`leaving` their places), writes the busy map more than once.
+    So it locks here all the weeks that it will touch, in their one order: who waits for a week holds none after it.
+    """
+    sessions = [slot.session for slot in slots]
+    standing = Reservation.objects.filter(released_at=None)
+    expired = Q(expires_at__lte=now, pk__in=_reserved_on(resources_of(slots)))
+    reserved = list(standing.filter(expired | Q(session__uid__in=sessions)).values_list("pk", "expires_at"))
+    if not reserved and len(leaving) < 2:
+        return  # whatever writes the map now does so once
+    over = [pk for pk, expires_at in reserved if expires_at <= now]
+    going = standing.filter(pk__in=[pk for pk, _expires_at in reserved]).order_by("pk")
+    pks_going = list(going.select_for_update(of=("self",)).values_list("pk", flat=True))
     pks = _resource_pks(slots)
-    taken = [
-        one
-        for appointment, slot in zip(appointments, slots, strict=True)
-        for one in _places(slot, appointment.site, pks, appointment=appointment)
-    ]
-    occupancies.lock_weeks(taken, standing)
+    occupancies.lock_weeks(
+        [taken for slot in slots for taken in _places(slot, site, pks)],
+        Occupancy.objects.filter(Q(reservation__in=pks_going) | Q(appointment__in=leaving)),
+    )
+    _release(set(over) & set(pks_going), now=now)
+
+
+def lock_times_of(courses: Collection[Course]) -> None:
+    """Lock the busy map wherever courses have a visit or a reservation, before several of them are given up.
+
+    See `make_room`. The act holds the courses' locks.
+    """
+    reserved = Reservation.objects.filter(session__course__in=courses, released_at=None).order_by("pk")
+    pks = list(reserved.select_for_update(of=("self",)).values_list("pk", flat=True))
+    visits = list(Appointment.objects.live().filter(session__course__in=courses).values_list("pk", flat=True))
+    occupancies.lock_weeks([], Occupancy.objects.filter(Q(reservation__in=pks) | Q(appointment__in=visits)))
 
 
 def replace_time(
@@ -202,20 +224,22 @@ def _places(slot: facts.Slot, site: Site, pks: Mapping[uuid.UUID, int], **taken_
     ]
 
 
-def release_expired_reservations(*, now: datetime, resources: Iterable[uuid.UUID] | None = None) -> int:
-    """Release reservations whose time is over (all, or those on the given resources), and say how many.
+def release_expired_reservations(*, now: datetime) -> int:
+    """Release reservations whose time is over, and say how many.
 
     One that somebody is just accepting is left to them.
     """
     expired = Reservation.objects.filter(released_at=None, expires_at__lte=now)
-    if resources is not None:
-        expired = expired.filter(pk__in=_reserved_on(set(resources)))
     with transaction.atomic(savepoint=False):
         pks = list(expired.select_for_update(skip_locked=True).values_list("pk", flat=True))
-        if pks:
-            Reservation.objects.filter(pk__in=pks).update(released_at=now)
-            occupancies.release(Occupancy.objects.filter(reservation__in=pks), now=now)
+        _release(pks, now=now)
     return len(pks)
+
+
+def _release(reservations: Collection[int], *, now: datetime) -> None:
+    if reservations:
+        Reservation.objects.filter(pk__in=reservations).update(released_at=now)
+        occupancies.release(Occupancy.objects.filter(reservation__in=reservations), now=now)
 
 
 def _reserved_on(resources: Collection[uuid.UUID]) -> QuerySet[Occupancy, Any]:

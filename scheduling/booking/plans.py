@@ -20,7 +20,7 @@ from scheduling.planner import asks, explain, facts, relax, search
 from scheduling.planner.cost import Weights
 from scheduling.planner.rules import violations
 
-from .places import place, release_expired_reservations
+from .places import make_room, place
 from .slots import resources_of
 from .states import refuse_unless_open
 from .windows import refresh_windows
@@ -82,7 +82,7 @@ def book_course(course: Course, slots: Sequence[facts.Slot], *, by: User | None,
     rights.require(by, course.site, *rights.FRONT_DESK)
     course = roster.lock(course, resources_of(slots), now=now)
     refuse_unless_open(course)
-    release_expired_reservations(now=now, resources=resources_of(slots))
+    make_room(slots, course.site, now=now)
     on = roster.today(course.site, now)
     as_it_stands = roster.course_facts(course)
     left = {session.id for session in as_it_stands.sessions if is_to_plan(session)}

@@ -57,7 +57,8 @@ def apply(
         raise ProposalOvertaken(
             Problem("nothing_to_apply", _("None of the chosen sessions has a new time in this proposal."))
         )
-    booking.release_expired_reservations(now=now, resources=those.resources)
+    leaving = [move.appointment for moves in those.moves.values() for move in moves if move.appointment is not None]
+    booking.make_room(list(those.slots.values()), proposal.site, now=now, leaving=leaving)
     bench = Bench(those, now=now)
     _refuse_what_is_not_right_any_more(those, bench, proposal)
     moved = _move_all(those, bench, proposal, by=by, now=now)
@@ -112,13 +113,6 @@ def _refuse_what_is_not_right_any_more(those: Chosen, bench: Bench, proposal: Pr
 
 def _move_all(those: Chosen, bench: Bench, proposal: Proposal, *, by: User | None, now: datetime) -> list[Appointment]:
     moved: list[Appointment] = []
-    pairs = [
-        (move.appointment, those.slots[move.session.uid])
-        for moves in those.moves.values()
-        for move in moves
-        if move.appointment is not None
-    ]
-    booking.lock_times([appointment for appointment, _slot in pairs], [slot for _appointment, slot in pairs])
     with connection.cursor() as cursor:
         cursor.execute(f"SET CONSTRAINTS {', '.join(MAY_WAIT_UNTIL_APPLIED)} DEFERRED")
     for course, moves in those.moves.items():

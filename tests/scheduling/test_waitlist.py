@@ -25,6 +25,7 @@ from scheduling import (
     visits,
     waitlist,
 )
+from scheduling.booking import occupancies
 from scheduling.models import (
     Appointment,
     CancelReason,
@@ -311,6 +312,35 @@ def test_an_offer_dies_when_the_session_goes_on_in_another_way(clinic, three):
     offer.refresh_from_db()
     assert offer.ended_as == "withdrawn"
     assert [who for who, *_rest in standing(clinic)] == ["Ben Second"]
+
+
+@pytest.mark.parametrize("how", ["move", "accept", "hold", "end", "death"])
+def test_what_writes_the_busy_map_several_times_locks_all_its_weeks_at_once_and_first(clinic, three, how):
+    """Or two of them would wait for each other: the offer and the visit may be on anything, in any week."""
+    cancel(clinic, first_of(three[0]))
+    waitlist.offer_freed_times(clinic.now)
+    offer, course, by = the_offer(clinic), three[2], clinic.receptionist
+    cleo = first_of(course)
+    other = visits.free_times(cleo.session, first_on=cleo.on, last_on=cleo.on, now=clinic.now, limit=500)[-1].slot
+    locked: list[set[tuple[int, int, int]]] = []
+
+    def note(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if sql == occupancies.LOCK:
+            locked.append(set(zip(params["resources"], params["places"], params["weeks"], strict=True)))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(note):
+        {
+            "move": lambda: visits.move(cleo, other, by=by, now=clinic.now),
+            "accept": lambda: waitlist.accept(offer, by=by, now=clinic.now),
+            "hold": lambda: holds.place(course, code="other", reason="ask", visits="free", by=by, now=clinic.now),
+            "end": lambda: visits.end_course(course, reason="moved away", by=by, now=clinic.now),
+            "death": lambda: dossier.record_death(course.patient, clinic.today, by=by, now=clinic.now),
+        }[how]()
+
+    assert len(locked) > 2
+    assert set().union(*locked[1:]) <= locked[0]
+    assert booking.busy_map_differences() == []
 
 
 @pytest.mark.parametrize("how", ["hold", "end", "death", "take_off", "perform"])
