@@ -25,7 +25,7 @@ from clinic.errors import Refusal
 from clinic.models import Site
 
 from . import booking, marks, replanning, roster
-from .models import Appointment, Course, Examination, Move, Occupancy
+from .models import Appointment, Course, Examination, Move, Occupancy, Proposal
 from .models.proposals import ProposalState
 from .planner import facts
 from .planner.rules import violations
@@ -197,12 +197,16 @@ def _booked(course: facts.CourseFacts) -> list[facts.Slot]:
     ]
 
 
-def _is_decided(now: datetime) -> Exists:
-    """Whether a person has the same visit before them in a joint proposal, or has just decided to leave it there."""
+def _is_decided(now: datetime) -> Q:
+    """Whether a person has the same visit before them in a joint proposal, or has just decided to leave it there.
+
+    So has one whose course could not be worked out: asked for by itself, it would end the worker of all others again.
+    """
     joint = Q(proposal__state=ProposalState.OPEN, proposal__course=None)
     discarded = Q(proposal__state=ProposalState.DISCARDED, proposal__decided_at__gt=now - DECIDED_FOR)
     same = Move.objects.filter(appointment=OuterRef("pk"), appointment_revision=OuterRef("revision"))
-    return Exists(same.filter(joint | discarded))
+    failed = Proposal.objects.filter(state=ProposalState.FAILED, touched=OuterRef("session__course"))
+    return Exists(same.filter(joint | discarded)) | Exists(failed)
 
 
 # --- caches -----------------------------------------------------------------------------------------------------------

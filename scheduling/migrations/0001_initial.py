@@ -1879,6 +1879,13 @@ class Migration(migrations.Migration):
                 "verbose_name": "proposal",
                 "verbose_name_plural": "proposals",
                 "ordering": ["-made_at"],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("state__in", ["making", "open", "failed"])),
+                        fields=["site"],
+                        name="undecided_proposal_by_site",
+                    )
+                ],
                 "constraints": [
                     models.UniqueConstraint(
                         condition=models.Q(("state", "open")), fields=("course",), name="course_has_one_open_proposal"

@@ -107,6 +107,11 @@ class Proposal(models.Model):
         verbose_name = _("proposal")
         verbose_name_plural = _("proposals")
         ordering = ["-made_at"]
+        indexes = [
+            models.Index(
+                fields=["site"], condition=Q(state__in=["making", "open", "failed"]), name="undecided_proposal_by_site"
+            ),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["course"], condition=Q(state="open"), name="course_has_one_open_proposal"),
             models.CheckConstraint(condition=Q(progress__lte=100), name="proposal_progress_is_a_percentage"),

@@ -37,7 +37,9 @@ from .rows import Found, Rows, Why, booked_in, in_words, no_longer_open, rows_of
 log = logging.getLogger("scheduling.replanning")
 
 SECONDS = 60.0  # for the search; what is read before it and explained after it comes on top
+EXPLAINS_FOR_SECONDS = 120.0  # what is left then is named with what pushed it: a closure may leave thousands
 LEASE = timedelta(seconds=30)
+READ_WITHIN = timedelta(minutes=3)  # the first lease: nothing is heard of a job while it reads a large site
 BETWEEN_BEATS = 0.5  # seconds: how often at most progress is written, and a wish to stop is heard
 MOST_TRIES = 3  # a request that ends its worker each time is left to people
 TAKEN_BY_ITSELF = frozenset({"resource_busy", "patient_busy"})  # of a visit that is not left out of the diary
@@ -114,10 +116,12 @@ def work_out_next(now: datetime, *, seconds: float = SECONDS) -> Proposal | None
     job = _take_up(now)
     if job is None:
         return None
+    began_at = time.monotonic()
     reins = Reins(job, seconds)
     question = _Question.of(job, now)
     found = _found(question, reins, seconds)
-    if reins.is_lost or not _put_down(job, question, found, now=now):
+    ended_at = now + timedelta(seconds=time.monotonic() - began_at)
+    if reins.is_lost or not _put_down(job, question, found, now=ended_at):
         log.warning("proposal %s was taken away while it was worked out", job.uid)
     job.refresh_from_db()
     return job
@@ -145,7 +149,7 @@ def _take_up(now: datetime) -> Proposal | None:
     job.touched.add(*_left_of(_open_beside(job)))
     Proposal.objects.filter(pk=job.pk).update(
         worker=uuid4(),
-        lease_until=Now() + LEASE,
+        lease_until=Now() + READ_WITHIN,
         tries=F("tries") + 1,
         progress=0,
         stage="reading",
@@ -157,7 +161,8 @@ def _take_up(now: datetime) -> Proposal | None:
 
 
 def _open_beside(job: Proposal) -> list[Proposal]:
-    rows = Proposal.objects.together().filter(site=job.site_id, state__in=(ProposalState.OPEN, ProposalState.FAILED))
+    """Return the proposals that the job takes the place of; what has ended its workers waits for people."""
+    rows = Proposal.objects.together().filter(site=job.site_id, state=ProposalState.OPEN)
     return list(rows.exclude(pk=job.pk).order_by("pk"))
 
 
@@ -186,6 +191,7 @@ class Reins:
         self._rows = Proposal.objects.filter(pk=job.pk, worker=job.worker, state=ProposalState.MAKING)
         self._seconds = seconds
         self._is_stopped, self._spoken_at = False, float("-inf")
+        self._explains_until: float | None = None
 
     def go_on(self, progress: Progress) -> bool:
         """Write progress down, and say whether to go on; heard at most every half second."""
@@ -193,9 +199,11 @@ class Reins:
         return self._beat({"progress": done, "stage": progress.stage, "cost": progress.cost, "bound": progress.bound})
 
     def explaining(self) -> bool:
-        """Keep the lease while what has no time is explained; a wish to stop is a wish to be done soon anyway."""
+        """Keep the lease while what has no time is explained, and say whether there is time for another."""
+        if self._explains_until is None:
+            self._explains_until = time.monotonic() + EXPLAINS_FOR_SECONDS
         self._beat({"progress": 99, "stage": "explaining"})
-        return not self.is_lost
+        return not self.is_lost and time.monotonic() < self._explains_until
 
     def _beat(self, said: Mapping[str, Any]) -> bool:
         if not self.is_lost and time.monotonic() >= self._spoken_at + BETWEEN_BEATS:
@@ -215,6 +223,7 @@ class _Question:
     stand: Sequence[facts.CourseFacts]  # of those that may be planned
     held: Sequence[facts.CourseFacts]  # on hold: left alone, lifting the hold looks again
     rows: Rows  # read before the facts: a visit that changes between the two is seen to have changed
+    proposed: Collection[int]  # the proposals there were for these courses before anything of them was read
     times: facts.Roster
     patients_busy: Mapping[UUID, Mapping[date, int]]
 
@@ -223,6 +232,7 @@ class _Question:
         courses = list(
             Course.objects.open().for_facts().filter(touched_by=job, site=job.site_id).order_by("patient_id", "pk")
         )
+        proposed = frozenset(Proposal.objects.filter(course__in=courses).values_list("pk", flat=True))
         site, rows = job.site, rows_of(courses)
         by_pk = roster.courses_facts(courses) if courses else {}
         with_visits = [course for course in courses if booked_in(by_pk[course.pk])]
@@ -239,6 +249,7 @@ class _Question:
             stand=[by_pk[course.pk] for course in planned],
             held=[by_pk[course.pk] for course in with_visits if course not in planned],
             rows=rows,
+            proposed=proposed,
             times=times,
             patients_busy=roster.patients_busy(planned, times.days),
         )
@@ -273,8 +284,11 @@ def _found(question: _Question, reins: Reins, seconds: float) -> Found:
                 booking.with_booked(stand[repaired.course], [move.new for move in repaired.moves])
             )
     for repaired in answer.courses:
-        if repaired.plan is None and reins.explaining():
-            _settle(stand[repaired.course], question, ends_at, found)
+        if repaired.plan is None and not reins.is_lost:
+            if reins.explaining():
+                _settle(stand[repaired.course], question, ends_at, found)
+            else:
+                found.add_stuck(_pushed(stand[repaired.course], question), ())
     found.cost, found.bound = answer.cost, min(answer.bound, answer.cost)
     return found
 
@@ -332,7 +346,11 @@ def _without_anybody(held: facts.CourseFacts, question: _Question) -> Why:
 
 @act
 def _put_down(job: Proposal, question: _Question, found: Found, *, now: datetime) -> bool:
-    """Write what was found, and let it take the place of what was open; False when the job is not ours any more."""
+    """Write what was found, and let it take the place of what was open; False when the job is not ours any more.
+
+    An act that has looked at one of the courses meanwhile knows more than we do: what it proposes stays, ours is left.
+    """
+    roster.lock_courses(question.courses, now=now)
     locked = (
         Proposal.objects.select_for_update(of=("self",))
         .filter(pk=job.pk, worker=job.worker, state=ProposalState.MAKING)
@@ -340,9 +358,12 @@ def _put_down(job: Proposal, question: _Question, found: Found, *, now: datetime
     )
     if locked is None:
         return False
-    withdraw(*question.courses, by=None, now=now)
-    write_moves(locked, found, question.rows, question.site)
-    moved = {session.course_id for uid, (session, _visit) in question.rows.items() if uid in _sessions_of(found)}
+    newer = Proposal.objects.filter(course__in=question.courses).exclude(pk__in=question.proposed)
+    looked_at = set(newer.values_list("course", flat=True))
+    rows = {uid: row for uid, row in question.rows.items() if row[0].course_id not in looked_at}
+    withdraw(*(course for course in question.courses if course.pk not in looked_at), by=None, now=now)
+    write_moves(locked, found, rows, question.site)
+    moved = {session.course_id for uid, (session, _visit) in rows.items() if uid in _sessions_of(found)}
     done = {
         "progress": 100,
         "stage": "",

@@ -232,6 +232,54 @@ def test_a_request_that_ends_its_worker_three_times_is_left_to_people(clinic, co
     assert (found, found.state, asked.state, asked.overtaken_by) == (again, "open", "stale", again)
 
 
+def test_a_request_that_was_left_to_people_does_not_come_back_with_the_next_one(clinic, courses):
+    """Whatever has ended its workers would end those of everything else at the site."""
+    second = build.visits_of(courses[0])[1]
+    is_ill(clinic, second.lead, second.on)
+    (bad,) = Proposal.objects.all()
+    Proposal.objects.update(state="failed", tries=replanning.MOST_TRIES)
+    other = clinic.booked_course(build.patient(), lead=clinic.staff["injector"][1])
+    is_ill(clinic, clinic.staff["injector"][1], build.visits_of(other)[1].on)
+
+    found = work_out(clinic)
+
+    bad.refresh_from_db()
+    assert (bad.state, list(found.touched.all()), found.state) == ("failed", [other], "open")
+
+
+def test_what_an_act_has_proposed_meanwhile_is_not_overtaken_by_what_was_read_before(clinic, courses):
+    second = build.visits_of(courses[0])[1]
+    is_ill(clinic, second.lead, second.on)
+    (asked,) = Proposal.objects.all()
+    job = together._take_up(clinic.now)
+    assert job == asked
+    question = together._Question.of(job, clinic.now)
+    found = together._found(question, together.Reins(job, 2), 2)
+    newer = replanning.replan_course(courses[0], by=clinic.receptionist, now=clinic.now)
+    assert newer is not None
+
+    assert together._put_down(job, question, found, now=clinic.now)
+
+    newer.refresh_from_db()
+    assert newer.state == "open"
+    assert {move.session.course for move in job.moves.all()} == set(courses[1:])
+
+
+def test_what_has_nowhere_to_go_is_named_though_there_is_no_time_left_to_explain_it(clinic, courses, monkeypatch):
+    monkeypatch.setattr(together, "EXPLAINS_FOR_SECONDS", 0.0)
+    last = date(2028, 12, 31)
+    closures.record(
+        closures.ClosureDetails(clinic.site, "Flood", date(2027, 1, 20), last), by=clinic.manager, now=clinic.now
+    )
+
+    moves = list(work_out(clinic).moves.all())
+
+    assert [(move.session.course, move.to_slot) for move in moves] == [
+        (course, None) for course in courses for _visit in (2, 3)
+    ]
+    assert all("site_closed" in [problem["code"] for problem in move.why] for move in moves)
+
+
 def test_who_is_asked_to_stop_gives_the_best_so_far(clinic, courses):
     second = build.visits_of(courses[0])[1]
     is_ill(clinic, second.lead, second.on)
