@@ -11,6 +11,7 @@ from datetime import date, datetime, time, timedelta
 
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models.functions import Now
 
 from clinic import localtime
 from clinic.models import Site
@@ -140,21 +141,25 @@ def begin_nights(nights: Collection[tuple[Site, date]], *, now: datetime) -> Non
 
 
 @transaction.atomic
-def claim_examination(now: datetime) -> Examination | None:
-    """Take the oldest unfinished examination that nobody is at, or None; a dead worker's is free after a while."""
+def claim_examination() -> Examination | None:
+    """Take the oldest unfinished examination that nobody is at, or None; a dead worker's is free after a while.
+
+    By the database's clock. The end of the lease is also its token: who has lost it writes nothing more.
+    """
     found = (
-        Examination.objects.filter(Q(lease_until=None) | Q(lease_until__lte=now), finished_at=None)
+        Examination.objects.filter(Q(lease_until=None) | Q(lease_until__lte=Now()), finished_at=None)
         .select_for_update(skip_locked=True, of=("self",))
         .select_related("site", "resource")
         .order_by("tries", "asked_at", "pk")
         .first()
     )
     if found is not None:
-        found.lease_until, found.tries = now + CLAIMED_FOR, found.tries + 1
-        Examination.objects.filter(pk=found.pk).update(lease_until=found.lease_until, tries=found.tries)
+        Examination.objects.filter(pk=found.pk).update(lease_until=Now() + CLAIMED_FOR, tries=F("tries") + 1)
+        found.refresh_from_db(fields=["lease_until", "tries"])
     return found
 
 
+@transaction.atomic
 def note_progress(
     examination: Examination,
     *,
@@ -164,24 +169,29 @@ def note_progress(
     uncovered: int,
     mended: int,
     failed: int,
-    now: datetime,
 ) -> bool:
-    """Write down how far an examination has come, and say whether it is still ours: nobody has asked for it anew."""
-    return bool(
-        _ours(examination).update(
-            cursor=cursor,
-            lease_until=now + CLAIMED_FOR,
-            tries=tries,
-            courses=F("courses") + courses,
-            uncovered=F("uncovered") + uncovered,
-            mended=F("mended") + mended,
-            failed=F("failed") + failed,
-        )
+    """Write down how far an examination has come, and say whether it is still ours.
+
+    It is not when somebody has asked for it anew, or has taken it over because we were not heard of for too long.
+    """
+    is_ours = _ours(examination).update(
+        cursor=cursor,
+        lease_until=Now() + CLAIMED_FOR,
+        tries=tries,
+        courses=F("courses") + courses,
+        uncovered=F("uncovered") + uncovered,
+        mended=F("mended") + mended,
+        failed=F("failed") + failed,
     )
+    if is_ours:
+        examination.refresh_from_db(fields=["cursor", "lease_until"])
+    return bool(is_ours)
 
 
 def finish_examination(examination: Examination, *, now: datetime) -> None:
-    _ours(examination).update(finished_at=now, lease_until=None)
+    """Note that every course has been looked at, unless it has been asked for anew; true whoever has the lease now."""
+    unfinished = Examination.objects.filter(pk=examination.pk, asked_at=examination.asked_at, finished_at=None)
+    unfinished.update(finished_at=now, lease_until=None)
 
 
 def let_go(examination: Examination) -> None:
@@ -190,7 +200,9 @@ def let_go(examination: Examination) -> None:
 
 
 def _ours(examination: Examination) -> QuerySet[Examination]:
-    return Examination.objects.filter(pk=examination.pk, asked_at=examination.asked_at, finished_at=None)
+    return Examination.objects.filter(
+        pk=examination.pk, asked_at=examination.asked_at, lease_until=examination.lease_until, finished_at=None
+    )
 
 
 def forget_examinations_before(moment: datetime) -> int:

@@ -69,7 +69,7 @@ def go_on(now: datetime) -> bool:
 
     Any number may run at once. A step is a batch of courses; where an earlier one has died, one course.
     """
-    examination = marks.claim_examination(now)
+    examination = marks.claim_examination()
     if examination is None:
         return False
     try:
@@ -90,7 +90,7 @@ def _step(examination: Examination, at_once: int, now: datetime, *, tries: int =
             _mend_busy_map()
         marks.finish_examination(examination, now=now)
         return False
-    return _note(examination, courses[-1].pk, look_at(courses, reason=examination.reason, now=now), tries, now)
+    return _note(examination, courses[-1].pk, look_at(courses, reason=examination.reason, now=now), tries)
 
 
 def _carefully(examination: Examination, now: datetime) -> None:
@@ -98,16 +98,15 @@ def _carefully(examination: Examination, now: datetime) -> None:
     following = _courses(examination).filter(pk__gt=examination.cursor).order_by("pk")
     if examination.tries >= GIVEN_UP_AT_TRY and (bad := following.first()) is not None:
         log.error("course %s could not be looked at in %s tries: look at it by hand", bad.uid, examination.tries - 1)
-        if not _note(examination, bad.pk, Seen(failed=1), CAREFUL_FROM_TRY - 1, now):
+        if not _note(examination, bad.pk, Seen(failed=1), CAREFUL_FROM_TRY - 1):
             return
     for _number in range(AT_ONCE):
         if not _step(examination, 1, now, tries=CAREFUL_FROM_TRY - 1):
             return
-    _note(examination, examination.cursor, Seen(), 0, now)
+    _note(examination, examination.cursor, Seen(), 0)
 
 
-def _note(examination: Examination, cursor: int, seen: Seen, tries: int, now: datetime) -> bool:
-    examination.cursor = cursor
+def _note(examination: Examination, cursor: int, seen: Seen, tries: int) -> bool:
     return marks.note_progress(
         examination,
         cursor=cursor,
@@ -116,7 +115,6 @@ def _note(examination: Examination, cursor: int, seen: Seen, tries: int, now: da
         uncovered=seen.uncovered,
         mended=seen.mended,
         failed=seen.failed,
-        now=now,
     )
 
 

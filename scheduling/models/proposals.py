@@ -58,7 +58,8 @@ class ProposalQuerySet(models.QuerySet["Proposal"]):
     def undecided(self) -> Self:
         """Those that are open, are still being worked out, or could not be."""
         return self.filter(
-            Q(pk__in=Proposal.objects.open()) | Q(state__in=(ProposalState.MAKING, ProposalState.FAILED))
+            Q(pk__in=Proposal.objects.open()) | Q(state__in=(ProposalState.MAKING, ProposalState.FAILED)),
+            state__in=UNDECIDED,  # for the index
         )
 
     def together(self) -> Self:
@@ -69,7 +70,8 @@ class ProposalQuerySet(models.QuerySet["Proposal"]):
         """Proposals for several courses, that still have, or will have, something to say about some of these."""
         left = Move.objects.filter(stands(), proposal=OuterRef("pk"), session__course__in=courses)
         waits = Q(state__in=(ProposalState.MAKING, ProposalState.FAILED), touched__in=courses)
-        return self.together().filter(waits | Q(Exists(left), state=ProposalState.OPEN)).distinct()
+        rows = self.together().filter(waits | Q(Exists(left), state=ProposalState.OPEN), state__in=UNDECIDED)
+        return rows.distinct()
 
     def visible_to(self, user: User) -> Self:
         """Proposals at the sites where the user works; everything else does not exist for them."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
 from scheduling import booking, closures, holds, marks, reexamination, replanning, roster, staffing, worklists
@@ -154,13 +155,11 @@ def test_what_is_asked_for_again_begins_again(clinic):
     for number in range(3):
         clinic.booked_course(build.patient(f"Ana Patient{number}"))
     staffing.set_hours(injector, weekly(injector, but=0), by=clinic.manager, now=clinic.now)
-    under_way = marks.claim_examination(clinic.now)
+    under_way = marks.claim_examination()
     assert under_way is not None
 
     staffing.set_hours(injector, weekly(injector, but=1), by=clinic.manager, now=clinic.wait(minutes=1).now)
-    is_ours = marks.note_progress(
-        under_way, cursor=10**9, tries=0, courses=9, uncovered=0, mended=0, failed=0, now=clinic.now
-    )
+    is_ours = marks.note_progress(under_way, cursor=10**9, tries=0, courses=9, uncovered=0, mended=0, failed=0)
     marks.finish_examination(under_way, now=clinic.now)
 
     assert not is_ours
@@ -317,16 +316,52 @@ def test_it_goes_on_where_a_worker_has_died(clinic, three_at_a_time):
     clinic.now = datetime.combine(clinic.today + timedelta(days=1), NIGHT, UTC)
     reexamination.begin_nights(clinic.now)
     assert reexamination.go_on(clinic.now)
-    dead = marks.claim_examination(clinic.now)
+    dead = marks.claim_examination()
     assert dead is not None
     assert seen(dead) == (3, 0, 0, 0)
 
     assert not reexamination.go_on(clinic.now)
-    clinic.wait(minutes=2)
+    Examination.objects.update(lease_until=Now())
     examine(clinic)
 
     (night,) = Examination.objects.filter(site=clinic.site)
     assert (seen(night), night.finished_at) == ((4, 0, 0, 0), clinic.now)
+
+
+def test_who_was_not_heard_of_for_too_long_does_not_write_over_who_has_gone_on(clinic, three_at_a_time):
+    for number in range(4):
+        clinic.course(build.patient(f"Ana Patient{number}"))
+    clinic.now = datetime.combine(clinic.today + timedelta(days=1), NIGHT, UTC)
+    reexamination.begin_nights(clinic.now)
+    slow = marks.claim_examination()
+    assert slow is not None
+    Examination.objects.update(lease_until=Now())
+    other = marks.claim_examination()
+    assert other is not None
+
+    found = {"tries": 0, "courses": 3, "uncovered": 0, "mended": 0, "failed": 0}
+    assert marks.note_progress(other, cursor=300, **found)
+    assert not marks.note_progress(slow, cursor=100, **found)
+    marks.let_go(slow)
+
+    night = Examination.objects.get()
+    assert (night.cursor, night.courses, night.lease_until) == (300, 3, other.lease_until)
+    assert marks.claim_examination() is None
+    marks.let_go(other)
+    assert marks.claim_examination() == night
+
+
+def test_a_course_that_could_not_be_worked_out_is_not_asked_for_again_in_the_night(clinic):
+    second = build.visits_of(clinic.booked_course())[1]
+    closures.record(
+        closures.ClosureDetails(clinic.site, "Flooded", second.on, second.on), by=clinic.manager, now=clinic.now
+    )
+    Proposal.objects.update(state="failed", tries=replanning.MOST_TRIES)
+
+    night = a_night(clinic)
+
+    assert seen(night) == (1, 1, 0, 0)
+    assert [proposal.state for proposal in Proposal.objects.all()] == ["failed"]
 
 
 def test_a_course_that_cannot_be_looked_at_is_passed_over_and_stops_no_other(clinic, three_at_a_time, caplog):
