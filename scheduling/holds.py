@@ -100,7 +100,8 @@ def place_found(
     hold = Hold.objects.create(
         course=course, code=code, reason=reason, lifted_by_role=lifted_by_role, placed_at=now, placed_by=by
     )
-    booking.lock_times_of([course])
+    if visits == Visits.FREE:
+        booking.lock_times_of([course])
     booking.let_go(course.sessions.filter(state=SessionState.OPEN), now=now)
     if visits == Visits.FREE:
         _free(course, code, by=by, now=now)
