@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Collection
 from datetime import UTC, date
@@ -43,11 +44,14 @@ def busy_of_patients(patients: Collection[int], times: facts.Roster) -> dict[int
     first, last = times.days[min(times.days)], times.days[max(times.days)]
     span = DateTimeTZRange(first.starts_at, last.instant(last.length_minutes))
     visits = Appointment.objects.live().filter(patient__in=patients, during__overlap=span)
+    days = [times.days[on] for on in sorted(times.days)]
+    begins = [day.starts_at for day in days]
     busy: dict[int, dict[date, int]] = defaultdict(lambda: defaultdict(int))
     for patient, during in visits.order_by().values_list("patient", "during"):
-        for on, day in times.days.items():
+        # A visit lies in one day, seldom in two, of the hundreds that there may be.
+        for day in days[max(bisect_right(begins, during.lower) - 1, 0) : bisect_left(begins, during.upper)]:
             if taken := _ticks_of(day, during):
-                busy[patient][on] |= taken
+                busy[patient][day.on] |= taken
     return {patient: dict(by_date) for patient, by_date in busy.items()}
 
 

@@ -20,6 +20,7 @@ from scheduling import (
     marks,
     outbox,
     replanning,
+    roster,
     sessions,
     staffing,
     visits,
@@ -494,6 +495,25 @@ def test_who_matches_is_found_in_as_many_statements_for_one_as_for_four(clinic):
 
 
 # --- marks ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_patient_is_busy_on_both_days_of_a_visit_over_midnight_and_on_no_other(clinic):
+    course = clinic.booked_course()
+    first, second, third = build.visits_of(course)
+    midnight = localtime.day_shape(second.on + timedelta(days=1), clinic.zone).starts_at
+    over = (midnight - timedelta(minutes=20), midnight + timedelta(minutes=10))
+    Appointment.objects.filter(pk=second.pk).update(during=over)
+    times = roster.load_site(clinic.site, set(), first.on, third.on, now=clinic.now)
+
+    busy = roster.busy_of_patients({course.patient_id}, times)
+
+    minutes = {on: taken.bit_count() for on, taken in busy[course.patient_id].items()}
+    assert minutes == {
+        first.on: first.minutes,
+        second.on: 20,
+        second.on + timedelta(days=1): 10,
+        third.on: third.minutes,
+    }
 
 
 def test_a_freed_time_whose_worker_died_is_taken_up_again(clinic, three):
