@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 from uuid import UUID
 
+from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from clinic import localtime
@@ -125,7 +126,7 @@ def _courses(examination: Examination) -> QuerySet[Course]:
         return courses.filter(site=examination.site_id)
     taken = Occupancy.objects.standing().filter(
         resource=examination.resource_id,
-        during__endswith__gt=examination.asked_at,
+        during__overlap=DateTimeTZRange(examination.asked_at, None),
         appointment__session__course=OuterRef("pk"),
     )
     return courses.filter(Exists(taken))
