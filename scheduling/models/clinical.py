@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from datetime import date
 from typing import TYPE_CHECKING, Self
 
 from django.conf import settings
@@ -244,9 +243,6 @@ class OverrideQuerySet(models.QuerySet["Override"]):
         if user.is_superuser:
             return self
         return self.filter(course__site__in=user.roles.values("site"))
-
-    def valid_on(self, on: date) -> Self:
-        return self.filter(expires_on__gte=on, revoked_at=None)
 
 
 @tracked()
