@@ -18,7 +18,7 @@ run: $(READY)
 # Each process of the tests has a database of its own; a file stays in one, since its tests may share a running service.
 test: $(READY) browser
 	@$(MAKE) --no-print-directory check
-	$(PYTHON) -m pytest -n $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )) --maxprocesses 4 --dist loadfile
+	$(PYTHON) -m pytest -n $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: $(READY)
 	$(VENV)/bin/ruff format --check .
