@@ -6,7 +6,8 @@ the earlier dates that later spacings are counted from, the last lead, and where
 treatments only, how many the year of the last date has.
 
 1. Backwards, `_to_go`: the least that the rest can cost from a state if changes of lead were free. It looks at dates
-   from the cheapest outwards and stops when the date alone costs more than the best rest found.
+   from the cheapest outwards and stops when the date alone costs more than the best rest found. Where no more than the
+   last date counts, arrays say it for all dates at once, and for each lead with changes paid (`grids`).
 2. Forwards, `_cheapest_within` a bound: layer by layer the cheapest path to each state is kept, less the leads of a
    date that would cost no less than changing to them later, less the paths whose cost so far and least cost to go
    exceed the bound. It begins at the least cost of all and is raised while nothing is found and it has cut something.
@@ -19,7 +20,7 @@ resources are the lowest ids that leave a way (`Starts.uses`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from operator import le
@@ -407,7 +408,7 @@ class Chain:
                     arrivals.setdefault(self._next(number, state, on), []).append((timed, paths))
             states = {}
             for state, entries in arrivals.items():
-                if paths := self._arrive(number, state[-1], entries, bound - self._to_go(number + 1, state)):
+                if paths := self._arrive(number, state, entries, bound):
                     states[state] = paths
         return min((paths[0] for paths in states.values()), default=None)
 
@@ -494,16 +495,17 @@ class Chain:
             if self._is_open(layer, on, reach.earliest) and self._has_room(number, state, on):
                 yield on, timed(on)
 
-    def _arrive(self, number: int, on: int, entries: list[tuple[int, list[Path]]], bound: int) -> list[Path]:
+    def _arrive(self, number: int, state: Dates, entries: list[tuple[int, list[Path]]], bound: int) -> list[Path]:
         """Return the cheapest path to each lead on this date, best first, less the leads that need not be kept."""
-        layer = self.layers[number]
+        layer, on, slack = self.layers[number], state[-1], bound - self._to_go(number + 1, state)
+        grid = self._grids[number] if self._grids is not None else None
         same = self._by_lead_before(entries)
         is_change = layer.counts_change and None not in same
         spent, *rest = min(same.values())
         anyone: Path = (spent + layer.change * is_change, *rest)  # type: ignore[assignment]
         found: list[Path] = []
         for price, rank in self._nodes_on(number, on):
-            if spent + price > bound:
+            if spent + price > slack:
                 self._cut = True
                 break
             if rank in same:
@@ -512,7 +514,7 @@ class Chain:
                 continue
             else:
                 before = anyone
-            if before[0] + price > bound:
+            if before[0] + price > (slack if grid is None else bound - grid.least_after(on, rank)):
                 self._cut = True
                 continue
             tick = self._tick(number, on, rank)
@@ -600,9 +602,43 @@ class Chain:
         """Return `least_on` for each date of [first, last], or less where one resource could fill two roles."""
         if self._has_times_of_its_own(number):
             return np.array([self.least_on(number, on) for on in range(first, last + 1)], np.int64)
-        missed = [self._date_missed(on) for on in range(first, last + 1)]
-        least = self.layers[number].starts.least_between(self.sessions[number].step, first, last)
-        return np.minimum(least + np.array(missed, np.int64), ENDLESS)
+        missed = cost.dates_missed(first, last, self.course.wishes, self.weights)
+        least = self.layers[number].starts.least_between(self.sessions[number].step, first, last) + missed
+        return np.minimum(least, ENDLESS, out=least)
+
+    def prices_between(self, number: int, first: int, last: int, ranks: Sequence[int]) -> NDArray[np.int64]:
+        """Return what each date of [first, last] costs besides its timing with each lead, or less, as `least_between`.
+
+        Shape [date, lead]; ENDLESS where the lead has no start.
+        """
+        places = {rank: place for place, rank in enumerate(ranks)}
+        found = np.full((last + 1 - first, len(ranks)), ENDLESS)
+        if self._has_times_of_its_own(number):
+            for on in range(first, last + 1):
+                for price, rank in self._nodes_on(number, on):
+                    found[on - first, places[rank]] = price
+            return found
+        step, starts = self.sessions[number].step, self.layers[number].starts
+        those = [places[self._ranks[lead.id]] for lead in starts.shape(step).leads.members]
+        missed = cost.dates_missed(first, last, self.course.wishes, self.weights)
+        found[:, those] = np.minimum(starts.prices_between(step, first, last) + missed[:, None], ENDLESS)
+        return found
+
+    def possible_leads(self) -> list[int]:
+        """Return the ranks of all who could lead some session of the chain."""
+        found: set[int] = set()
+        for layer in self.layers:
+            found.update(self._ranks[lead.id] for lead in layer.starts.shape(layer.session.step).leads.members)
+            found.update(self._ranks[only.lead] for only in (layer.fixed, layer.stay) if only is not None)
+        return sorted(found)
+
+    def first_changes(self, ranks: Sequence[int]) -> NDArray[np.int64]:
+        """Return what each lead costs the first session of the chain as a change of lead."""
+        layer = self.layers[0]
+        if self._led_by is None or not layer.counts_change:
+            return np.zeros(len(ranks), np.int64)
+        change = ENDLESS if self.keep_lead else layer.change
+        return np.array([0 if rank == self._led_by else change for rank in ranks], np.int64)
 
     def _nodes_on(self, number: int, on: int) -> list[Node]:
         """Return what each lead costs on a date besides timing and change, the cheapest first."""

@@ -108,6 +108,16 @@ def date_wishes_missed(on: date, wishes: Wishes, weights: Weights) -> int:
     return missed + (weights.avoided_date if on in wishes.avoid_dates else 0)
 
 
+def dates_missed(first: int, last: int, wishes: Wishes, weights: Weights) -> NDArray[np.int64]:
+    """Return `date_wishes_missed` of each date from one ordinal to another, both inclusive."""
+    weekdays = [weights.weekday if wishes.weekdays and n not in wishes.weekdays else 0 for n in range(7)]
+    missed = np.array(weekdays, np.int64)[(np.arange(first, last + 1) - 1) % 7]
+    for on in wishes.avoid_dates:
+        if first <= on.toordinal() <= last:
+            missed[on.toordinal() - first] += weights.avoided_date
+    return missed
+
+
 def lead_wishes_missed(lead: ResourceFacts, wishes: Wishes, weights: Weights) -> int:
     missed = weights.practitioner if wishes.practitioner not in (None, lead.id) else 0
     return missed + (weights.language if wishes.language and wishes.language not in lead.languages else 0)

@@ -1,11 +1,14 @@
 """What the dates of one session cost after each date of the session before it, as arrays.
 
 The commonest chain, in which a session's window depends on the date of the one before it and on nothing earlier, needs
-no search of states: the least that the rest can cost comes from one table for each session, last to first.
+no search of states: the least that the rest can cost comes from one table for each session, last to first. Where a
+table is small enough it knows who leads, changes of lead count in it, and what it says can be had (unless one resource
+could fill two roles); a larger one leaves them out, and says less than that.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,30 +23,43 @@ if TYPE_CHECKING:
     from .chains import Chain, Layer
 
 MOST_DAYS = 1100  # three years: ten million bytes for each session
+MOST_CELLS = 400_000  # dates before, dates after and leads of a session, in a table that knows who leads
 
 Ordinals = NDArray[np.int64]
 
 
 @dataclass(slots=True)
 class Grid:
-    """One session: rows are dates of the session before it (one row for the first session), columns its own dates."""
+    """One session: rows are dates of the session before it (one row for the first session), columns its own dates.
+
+    Of each row there is a band of columns, as wide as the widest window.
+    """
 
     before: int  # the date of the first row
     first: int  # the date of the first column
-    timed: Ordinals  # [row, column]: what the date costs by timing; ENDLESS where it is not lawful
-    rest: Ordinals  # [column]: what the date costs besides, whoever leads, with the least that all later sessions cost
-    to_go: Ordinals  # [row]: the least of both
+    days: int  # columns
+    since: NDArray[np.intp]  # [row]: its first column
+    timed: Ordinals  # [row, place in the band]: what the date costs by timing; ENDLESS where it is not lawful
+    ranks: dict[int, int]  # where each lead stands in `after`; empty: a table without leads
+    after: Ordinals  # [column, lead]: the least that all later sessions cost
+    rest: Ordinals  # [column, and a band of none]: the same with what the date costs besides, by the best lead
+    by_lead: Ordinals  # [row, lead]: the least of timing and rest when this lead goes on
+    to_go: Ordinals  # [row]: when any does
 
     def onwards(self, before: int, slack: int) -> tuple[list[tuple[int, int]], bool]:
         """Return the dates after a date that lead to the end for no more than `slack`, with their timing, and whether
         there are dearer ones.
         """
-        row = self.timed[before - self.before]
-        whole = row + self.rest
+        row = before - self.before
+        timed, since = self.timed[row], int(self.since[row])
+        whole = timed + self.rest[since : since + len(timed)]
         at = np.flatnonzero(whole <= slack)
-        return list(zip((at + self.first).tolist(), row[at].tolist(), strict=True)), bool(
-            np.count_nonzero(whole < ENDLESS) > len(at)
-        )
+        found = list(zip((at + (since + self.first)).tolist(), timed[at].tolist(), strict=True))
+        return found, bool(np.count_nonzero(whole < ENDLESS) > len(at))
+
+    def least_after(self, on: int, rank: int) -> int:
+        """Return the least that all later sessions cost when this one has a date and a lead."""
+        return int(self.after[on - self.first, self.ranks.get(rank, 0)])
 
 
 def grids_of(chain: Chain) -> list[Grid] | None:
@@ -61,13 +77,12 @@ def grids_of(chain: Chain) -> list[Grid] | None:
         if grid is None:
             return None
         grids.append(grid)
-        rows = grid.first + np.arange(grid.timed.shape[1])
-    later = np.zeros(len(grids[-1].rest) if grids else 0, np.int64)
+        rows = grid.first + np.arange(grid.days)
+    leads = chain.possible_leads()
+    if max((grid.timed.size for grid in grids), default=0) * len(leads) > MOST_CELLS:
+        leads = []
     for number in reversed(range(len(grids))):
-        grid = grids[number]
-        least = chain.least_between(number, grid.first, grid.first + len(grid.rest) - 1)
-        grid.rest = np.minimum(least + later, ENDLESS)
-        grid.to_go = later = np.minimum((grid.timed + grid.rest).min(axis=1), ENDLESS)
+        _look_back(chain, number, grids, leads)
     return grids
 
 
@@ -88,27 +103,69 @@ def _grid(chain: Chain, number: int, layer: Layer, rows: Ordinals) -> Grid | Non
     after = rows + (rows != layer.shared) if number else np.zeros_like(rows)
     firsts = np.maximum(np.maximum(earliest, layer.first), after)
     lasts = np.minimum(lapse - 1, layer.last)
-    only = layer.fixed or layer.stay
-    first, last = int(firsts.min()), int(lasts.max())
     if layer.fixed is not None:
-        first = last = layer.fixed.on.toordinal()
-    if first > last:
+        at = layer.fixed.on.toordinal()
+        firsts, lasts = np.where(firsts <= at, at, at + 1), np.where(lasts >= at, at, at - 1)
+    widths = lasts - firsts + 1
+    width = int(widths.max())
+    if width < 1:
         return None
-    on = np.arange(first, last + 1)
-    lawful = (firsts[:, None] <= on) & (on <= lasts[:, None])
+    first, last = int(firsts[widths > 0].min()), int(lasts[widths > 0].max())
+    on = firsts[:, None] + np.arange(width)
+    lawful = on <= lasts[:, None]
     if layer.closed:
-        lawful &= [ordinal not in layer.closed for ordinal in range(first, last + 1)]
-    if only is not None:
-        column = only.on.toordinal() - first
-        others = np.arange(len(on)) != column
-        is_kept = lawful[:, column] if 0 <= column < len(on) else np.zeros(len(rows), bool)
-        lawful[np.ix_(is_kept, others)] = False
+        is_closed = np.array([ordinal in layer.closed for ordinal in range(first, last + 1)])
+        lawful &= ~is_closed[np.clip(on - first, 0, last - first)]
+    if layer.stay is not None:
+        is_there = on == layer.stay.on.toordinal()
+        is_kept = (lawful & is_there).any(axis=1)
+        lawful &= is_there | ~is_kept[:, None]
     timed = cost.timed(anchor, tolerance, early, late, on)
     elapsed = chain.weights.elapsed_per_day
     if elapsed:
         timed = timed + elapsed * (on - rows[:, None])
     none = np.zeros(0, np.int64)
-    return Grid(int(rows[0]), first, np.where(lawful, timed, ENDLESS), np.zeros(len(on), np.int64), none)
+    since = np.clip(firsts - first, 0, last - first + 1)
+    return Grid(
+        before=int(rows[0]),
+        first=first,
+        days=last - first + 1,
+        since=since,
+        timed=np.where(lawful, timed, ENDLESS),
+        ranks={},
+        after=none,
+        rest=none,
+        by_lead=none,
+        to_go=none,
+    )
+
+
+def _look_back(chain: Chain, number: int, grids: Sequence[Grid], leads: Sequence[int]) -> None:
+    """Fill in what comes later than a session, when that is filled in of those after it."""
+    grid, following = grids[number], grids[number + 1] if number + 1 < len(grids) else None
+    last, width = grid.first + grid.days - 1, grid.timed.shape[1]
+    if leads:
+        prices = chain.prices_between(number, grid.first, last, leads)
+    else:
+        prices = chain.least_between(number, grid.first, last)[:, None]
+    grid.ranks = {rank: at for at, rank in enumerate(leads)}
+    grid.after = np.zeros_like(prices) if following is None else _changing(chain, number + 1, following)
+    whole = np.full((grid.days + width, prices.shape[1]), ENDLESS)
+    np.minimum(prices + grid.after, ENDLESS, out=whole[: grid.days])
+    if number == 0 and leads:
+        whole += chain.first_changes(leads)
+    grid.rest = whole.min(axis=1)
+    bands = grid.since[:, None] + np.arange(width)
+    grid.by_lead = np.minimum((grid.timed[:, :, None] + whole[bands]).min(axis=1), ENDLESS)
+    grid.to_go = grid.by_lead.min(axis=1)
+
+
+def _changing(chain: Chain, number: int, grid: Grid) -> Ordinals:
+    """Return [row, lead]: the least that a session and all later ones cost after a date and a lead."""
+    layer = chain.layers[number]
+    if chain.keep_lead and layer.counts_change:
+        return grid.by_lead
+    return np.minimum(grid.by_lead, grid.to_go[:, None] + layer.change)
 
 
 def _timings(chain: Chain, number: int, layer: Layer, rows: Ordinals) -> tuple[Ordinals, ...]:

@@ -194,13 +194,15 @@ class Starts:
 
         ENDLESS where there is no start. Where one resource could fill two roles it may be less than what can be had.
         """
-        missed = self._leads_missed(step)
-        blocks = [
-            (self._block(step, date.fromordinal(chunk * CHUNK)).prices + missed).min(axis=1, initial=ENDLESS)
-            for chunk in range(first // CHUNK, last // CHUNK + 1)
-        ]
-        since = first - first // CHUNK * CHUNK
-        return np.concatenate(blocks)[since : since + last - first + 1]
+        found: NDArray[np.int64] = self.prices_between(step, first, last).min(axis=1, initial=ENDLESS)
+        return found
+
+    def prices_between(self, step: Step, first: int, last: int) -> NDArray[np.int64]:
+        """Return the same for each of the step's possible leads: [date, lead]; ENDLESS or more where there is none."""
+        chunks = range(first // CHUNK, last // CHUNK + 1)
+        prices = np.concatenate([self._block(step, date.fromordinal(chunk * CHUNK)).prices for chunk in chunks])
+        since = first - chunks[0] * CHUNK
+        return prices[since : since + last - first + 1] + self._leads_missed(step)
 
     def of_leads(self, step: Step, on: date) -> list[tuple[int, ResourceFacts]]:
         """Return for each lead who has a start that date what the cheapest costs, the wishes for a lead included."""
