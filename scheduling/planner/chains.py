@@ -604,7 +604,8 @@ class Chain:
             return np.array([self.least_on(number, on) for on in range(first, last + 1)], np.int64)
         missed = cost.dates_missed(first, last, self.course.wishes, self.weights)
         least = self.layers[number].starts.least_between(self.sessions[number].step, first, last) + missed
-        return np.minimum(least, ENDLESS, out=least)
+        least[least > ENDLESS] = ENDLESS
+        return least
 
     def prices_between(self, number: int, first: int, last: int, ranks: Sequence[int]) -> NDArray[np.int64]:
         """Return what each date of [first, last] costs besides its timing with each lead, or less, as `least_between`.

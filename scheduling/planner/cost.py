@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from . import ticks
 from .facts import CostParts, CourseFacts, Day, ResourceFacts, Roster, SessionFacts, Slot, Window, Wishes
 from .shapes import free_of
-from .timetable import Words, as_int, as_words, shifted, starts
+from .timetable import Words, as_int, as_words, shifted, starts, unit_of
 from .windows import window_of
 
 MOST = 10**12  # of a weight: what a hundred sessions over ten years cost is still counted exactly in 64 bits
@@ -138,8 +138,8 @@ def awkward(free: int, shortest: int) -> tuple[int, int]:
 
 
 def awkward_words(free: Words, shortest: int) -> tuple[Words, Words]:
-    """Return `awkward` of many days at once."""
-    shortest = max(shortest, 1)
+    """Return `awkward` of many days at once; `shortest` is a multiple of the minutes that a bit is."""
+    shortest = max(shortest // unit_of(free), 1)
     useful = starts(free, shortest)
     return shifted(free, 1) & ~shifted(useful, shortest), free & ~useful
 

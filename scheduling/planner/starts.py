@@ -19,12 +19,27 @@ from . import cost, ticks
 from .asks import Held, may_lead, wanted_starts
 from .facts import ResourceFacts, Roster, SessionFacts, Slot, Step, Use, Wishes
 from .shapes import Stretch, free_of, stretches_of
-from .timetable import CHUNK, WORDS, Taken, TimeTable, Words, as_int, as_words, packed, shifted
+from .timetable import (
+    CHUNK,
+    FIVE,
+    LONGEST,
+    Taken,
+    TimeTable,
+    Words,
+    as_words,
+    in_minutes,
+    moments_as_fives,
+    moments_as_int,
+    packed,
+    shifted,
+    unit_of,
+)
 from .timetable import starts as starts_of
 
 Cheapest = tuple[int, int]  # cost of the time of day and of holes; tick
 ENDLESS = 1 << 60
 MINUTES_OF_A_DAY = 1440
+WHOLE_DAY = ticks.span(0, LONGEST)
 
 
 class Crew:
@@ -58,22 +73,30 @@ class Crew:
                 for at in range(CHUNK):
                     if not self._is_able(rank, date.fromordinal(chunk * CHUNK + at)):
                         duty[at, rank] = 0
+            taken = [table.words(rows, chunk * CHUNK, CHUNK) for table, rows in self._taken]
+            if len({unit_of(words) for words in (duty, *taken)}) > 1:
+                duty, taken = in_minutes(duty), [in_minutes(words) for words in taken]
             free = [duty if having.all() else duty * having[:, None] for having in self._has_place]
-            for place, (table, rows) in enumerate(self._taken):
-                free[place] = free[place] & ~table.words(rows, chunk * CHUNK, CHUNK)
+            for place, words in enumerate(taken):
+                free[place] = free[place] & ~words
             self._free[chunk] = free
         return self._free[chunk]
+
+    def count_minutes(self, chunk: int) -> None:
+        """Let no bit of a chunk stand for five minutes."""
+        self._free[chunk] = [in_minutes(place) for place in self.free(chunk)]
 
     def starts(self, chunk: int) -> Words:
         """Return the starts at which each member has a free place for each of the stretches: [date, member, word]."""
         if chunk not in self._starts:
             free = self.free(chunk)
-            found = np.full_like(free[0], ~np.uint64(0))
+            unit = unit_of(free[0])
+            each = []
             for stretch in self.stretches:
-                length = stretch.until_minute - stretch.from_minute
+                length = (stretch.until_minute - stretch.from_minute) // unit
                 any_place = reduce(np.bitwise_or, (starts_of(place, length) for place in free))
-                found &= shifted(any_place, -stretch.from_minute)
-            self._starts[chunk] = found
+                each.append(shifted(any_place, -stretch.from_minute // unit))
+            self._starts[chunk] = reduce(np.bitwise_and, each) if each else np.full_like(free[0], ~np.uint64(0))
         return self._starts[chunk]
 
     def _is_able(self, rank: int, on: date) -> bool:
@@ -96,6 +119,22 @@ class Shape:
         # No resource could fill two roles: then a start that suits each role suits them together.
         ids = [crew.ranks.keys() for crew in self.crews.values()]
         self.is_separate = sum(map(len, ids)) == len(frozenset().union(*ids))
+        # All that is counted for the step is a multiple of five minutes.
+        lengths = [minute for stretch in self.stretches for minute in (stretch.from_minute, stretch.until_minute)]
+        self._by_fives = not any(
+            minutes % FIVE for minutes in (roster.grid_minutes, roster.shortest_useful_minutes, *lengths)
+        )
+        self._settled: set[int] = set()
+
+    def crews_in(self, chunk: int) -> Mapping[str, Crew]:
+        """Return the crews by role, whose words of that chunk have bits of as many minutes."""
+        if chunk not in self._settled:
+            crews = self.crews.values()
+            if not self._by_fives or len({unit_of(crew.free(chunk)[0]) for crew in crews}) > 1:
+                for crew in crews:
+                    crew.count_minutes(chunk)
+            self._settled.add(chunk)
+        return self.crews
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +167,7 @@ class Starts:
         self._blocks: dict[tuple[str, int], Block] = {}
         self._missed: dict[str, NDArray[np.int64]] = {}
         self._wished: dict[tuple[date, int], int] = {}
-        self._usual: dict[date, bool] = {}
+        self._chunks: dict[int, tuple[date | None, list[date]]] = {}
 
     def shape(self, step: Step) -> Shape:
         if step.key not in self._shapes:
@@ -166,20 +205,21 @@ class Starts:
     def role_starts(self, step: Step, role: str, on: date) -> int:
         """Return the starts at which some resource could fill the role."""
         chunk, at = divmod(on.toordinal(), CHUNK)
-        return as_int(np.bitwise_or.reduce(self.shape(step).crews[role].starts(chunk)[at], axis=0, initial=0))
+        starts = self.shape(step).crews_in(chunk)[role].starts(chunk)
+        return moments_as_int(np.bitwise_or.reduce(starts[at], axis=0, initial=0))
 
     def own_starts(self, step: Step, on: date, lead: ResourceFacts) -> int:
         """Return the starts at which one who could lead has the time, whatever stands against it otherwise."""
         chunk, at = divmod(on.toordinal(), CHUNK)
-        leads = self.shape(step).leads
-        return as_int(leads.starts(chunk)[at, leads.ranks[lead.id]])
+        leads = self.shape(step).crews_in(chunk)[step.lead_role]
+        return moments_as_int(leads.starts(chunk)[at, leads.ranks[lead.id]])
 
     def lead_starts(self, step: Step, on: date, lead: ResourceFacts) -> int:
         """Return the starts on which each role by itself agrees, strict wishes included; see `Shape.is_separate`."""
         rank, at = self.shape(step).leads.ranks.get(lead.id), on.toordinal() % CHUNK
         if rank is None:
             return 0
-        return reduce(int.__or__, (as_int(words[at, rank]) for _, words in self._block(step, on).classes), 0)
+        return reduce(int.__or__, (moments_as_int(words[at, rank]) for _, words in self._block(step, on).classes), 0)
 
     def wished(self, on: date, minutes: int) -> int:
         """Return the starts inside the wished time of day; every start on a date that the roster does not hold."""
@@ -223,7 +263,7 @@ class Starts:
         shape, at = self.shape(step), on.toordinal() % CHUNK
         rank = shape.leads.ranks.get(lead.id)
         for price, words in self._block(step, on).classes if rank is not None else ():
-            for tick in ticks.each(as_int(words[at, rank])):
+            for tick in ticks.each(moments_as_int(words[at, rank])):
                 if shape.is_separate or self.uses(step, on, lead, tick) is not None:
                     yield price, tick
 
@@ -318,7 +358,7 @@ class Starts:
         chunk = on.toordinal() // CHUNK
         key = (step.key, chunk)
         if key not in self._blocks:
-            leads = self.shape(step).leads
+            leads = self.shape(step).crews_in(chunk)[step.lead_role]
             possible = leads.starts(chunk) & self._common_starts(step, chunk)[:, None, :]
             if self.wishes.strict or self.asked:
                 possible[:, [self.is_refused(lead) for lead in leads.members]] = 0
@@ -331,11 +371,14 @@ class Starts:
 
     def _common_starts(self, step: Step, chunk: int) -> Words:
         """Return the starts on which all but the lead agrees: site, grid, patient, strict wishes, other roles."""
-        shape = self.shape(step)
-        common = self._each(chunk, lambda on: self.open_starts(step, on))
-        for role, crew in shape.crews.items():
+        common: Words | None = None
+        for role, crew in self.shape(step).crews_in(chunk).items():
+            starts = crew.starts(chunk)
+            if common is None:
+                common = self._each(chunk, unit_of(starts), lambda on: self.open_starts(step, on))
             if role != step.lead_role:
-                common &= np.bitwise_or.reduce(crew.starts(chunk), axis=1, initial=0)
+                common &= np.bitwise_or.reduce(starts, axis=1, initial=0)
+        assert common is not None, "a step has a lead"
         return common
 
     def _classes(self, step: Step, chunk: int, possible: Words) -> Mapping[int, Words]:
@@ -343,42 +386,47 @@ class Starts:
         classes, shape = {0: possible}, self.shape(step)
         leads = shape.leads
         if self.weights.time_of_day:
-            wished = self._each(chunk, lambda on: self.wished(on, shape.minutes))
+            wished = self._each(chunk, unit_of(possible), lambda on: self.wished(on, shape.minutes))
             classes = _split(classes, ~wished[:, None, :], self.weights.time_of_day)
         if self.weights.hole and leads.stretches:
             begins, ends = cost.awkward_words(leads.free(chunk)[0], self.roster.shortest_useful_minutes)
             for rank, lead in enumerate(leads.members):
                 if lead.places > 1:
                     begins[:, rank], ends[:, rank] = 0, 0
-            first, last = leads.stretches[0].from_minute, leads.stretches[-1].until_minute
-            classes = _split(classes, shifted(begins, -first), self.weights.hole)
-            classes = _split(classes, shifted(ends, -last), self.weights.hole)
+            unit, first, last = unit_of(possible), leads.stretches[0].from_minute, leads.stretches[-1].until_minute
+            classes = _split(classes, shifted(begins, -first // unit), self.weights.hole)
+            classes = _split(classes, shifted(ends, -last // unit), self.weights.hole)
         return classes
 
-    def _each(self, chunk: int, minutes: Callable[[date], int]) -> Words:
-        """Return minutes of each date of a chunk: [date, word]. Nearly all dates are alike."""
-        dates = [date.fromordinal(chunk * CHUNK + at) for at in range(CHUNK)]
-        usual = next((on for on in dates if self._is_usual(on)), None)
-        found = np.empty((CHUNK, WORDS), np.uint64)
+    def _each(self, chunk: int, unit: int, starts: Callable[[date], int]) -> Words:
+        """Return starts on each date of a chunk: [date, word]. Nearly all dates are alike."""
+        usual, others = self._dates_of(chunk)
+        pack = as_words if unit == 1 else moments_as_fives
+        found = np.empty((CHUNK, len(pack(0))), np.uint64)
         if usual is not None:
-            found[:] = as_words(minutes(usual))
-        for at, on in enumerate(dates):
-            if not self._is_usual(on):
-                found[at] = as_words(minutes(on))
+            found[:] = pack(starts(usual) & WHOLE_DAY)
+        for on in others:
+            found[on.toordinal() % CHUNK] = pack(starts(on) & WHOLE_DAY)
         return found
+
+    def _dates_of(self, chunk: int) -> tuple[date | None, list[date]]:
+        """Return a date like most of a chunk, if there is one, and those that are not like it."""
+        if chunk not in self._chunks:
+            dates = [date.fromordinal(chunk * CHUNK + at) for at in range(CHUNK)]
+            others = [on for on in dates if not self._is_usual(on)]
+            self._chunks[chunk] = next((on for on in dates if on not in others), None), others
+        return self._chunks[chunk]
 
     def _is_usual(self, on: date) -> bool:
         """Whether nothing sets a date apart from others but who is on duty and what is taken."""
-        if on not in self._usual:
-            day, roster = self.roster.days.get(on), self.roster
-            self._usual[on] = (
-                day is not None
-                and not (day.closed or day.changes or self.wishes.strict or self.asked)
-                and day.length_minutes == MINUTES_OF_A_DAY
-                and on not in roster.patient_busy
-                and (roster.not_before is None or roster.not_before <= day.starts_at)
-            )
-        return self._usual[on]
+        day, roster = self.roster.days.get(on), self.roster
+        return (
+            day is not None
+            and not (day.closed or day.changes or self.wishes.strict or self.asked)
+            and day.length_minutes == MINUTES_OF_A_DAY
+            and on not in roster.patient_busy
+            and (roster.not_before is None or roster.not_before <= day.starts_at)
+        )
 
     def _leads_missed(self, step: Step) -> NDArray[np.int64]:
         """Return what wishes say to each lead."""

@@ -1,21 +1,25 @@
 """Minutes of many resources on many dates, packed, so that one operation on an array serves them all.
 
-The minutes of one resource on one date are `WORDS` words of 64 bits, bit `t % 64` of word `t // 64` for the minute `t`.
-An array of them has the words last: [date, resource, word], say. What is shifted out is lost, as with ints in `ticks`.
+The minutes of one resource on one date are words of 64 bits, the lowest bit of the first word being the first minute.
+A bit is one minute, or five where everything begins and ends on a multiple of five: which of the two, says how many
+words there are. An array of them has the words last: [date, resource, word], say. What is shifted out is lost, as with
+ints in `ticks`. Moments, such as starts, are packed like minutes: of five there is the first only.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
+from functools import lru_cache
 from typing import Self
 from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
 
+LONGEST = 1500  # minutes of a day on which the clocks go back
 WORDS = 24
-UNUSED = 64 * WORDS - 1500  # bits beyond the longest day
+FIVE, FIVE_WORDS = 5, 5  # minutes a bit, and words a day
 CHUNK = 32  # dates whose time is worked out at once
 
 Words = NDArray[np.uint64]
@@ -26,32 +30,95 @@ def as_words(minutes: int) -> Words:
     return np.frombuffer((minutes & _WHOLE).to_bytes(8 * WORDS, "little"), "<u8")
 
 
+def as_fives(minutes: int) -> Words | None:
+    """Return minutes by fives; None where that would not be the same."""
+    return moments_as_fives(minutes) if (minutes & _FIFTHS) * 0b11111 == minutes else None
+
+
 def as_int(words: Words) -> int:
-    return int.from_bytes(words.tobytes(), "little")
+    """Return the minutes of one day."""
+    return int.from_bytes(in_minutes(words).tobytes(), "little")
+
+
+def unit_of(words: Words) -> int:
+    """Return how many minutes a bit is."""
+    return FIVE if words.shape[-1] == FIVE_WORDS else 1
+
+
+def in_minutes(words: Words) -> Words:
+    """Return the same minutes with a bit for each."""
+    return words if unit_of(words) == 1 else _spread(words, _MINUTES_OF)
+
+
+def moments_in_minutes(words: Words) -> Words:
+    """Return the same moments with a bit for each minute."""
+    return words if unit_of(words) == 1 else _spread(words, _MOMENTS_OF)
+
+
+def moments_as_int(words: Words) -> int:
+    """Return the moments of one day."""
+    return int.from_bytes(moments_in_minutes(words).tobytes(), "little")
+
+
+@lru_cache(maxsize=1024)
+def moments_as_fives(moments: int) -> Words:
+    """Return those of the moments that are multiples of five minutes."""
+    bits = np.unpackbits(as_words(moments).view(np.uint8), count=LONGEST, bitorder="little")
+    found = np.zeros(8 * FIVE_WORDS, np.uint8)
+    found[: -(-LONGEST // FIVE // 8)] = np.packbits(bits[::FIVE], bitorder="little")
+    return found.view(np.uint64)
+
+
+def in_one_unit(words: Words, minutes: int) -> tuple[Words, Words]:
+    """Return both with bits of five minutes where they can be, else of one: the words, and minutes of one day."""
+    fives = as_fives(minutes) if unit_of(words) == FIVE else None
+    return (in_minutes(words), as_words(minutes)) if fives is None else (words, fives)
+
+
+def _spread(words: Words, table: NDArray[np.uint8]) -> Words:
+    fives = words.view(np.uint8)[..., : -(-LONGEST // FIVE // 8)]
+    found = np.zeros((*words.shape[:-1], 8 * WORDS), np.uint8)
+    minutes = table.take(fives, axis=0).reshape(*words.shape[:-1], -1)
+    found[..., : minutes.shape[-1]] = minutes
+    return found.view(np.uint64)
+
+
+def _by_fives(minutes: Words) -> Words:
+    """Return minutes by fives if that is the same, else as they are."""
+    bits = np.unpackbits(minutes.view(np.uint8), axis=-1, count=LONGEST, bitorder="little")
+    fives = bits.reshape(*minutes.shape[:-1], -1, FIVE)
+    if (fives != fives[..., :1]).any():
+        return minutes
+    found = np.zeros((*minutes.shape[:-1], 8 * FIVE_WORDS), np.uint8)
+    found[..., : -(-LONGEST // FIVE // 8)] = np.packbits(fives[..., 0], axis=-1, bitorder="little")
+    return found.view(np.uint64)
 
 
 def shifted(words: Words, by: int) -> Words:
-    """Move minutes `by` later (earlier when negative)."""
-    moved = np.zeros_like(words)
+    """Move every bit `by` bits later (earlier when negative)."""
+    if not by:
+        return words
+    moved, many = np.zeros_like(words), words.shape[-1]
     whole, bits = divmod(abs(by), 64)
     if by >= 0:
-        moved[..., whole:] = words[..., : max(WORDS - whole, 0)] << bits
+        moved[..., whole:] = words[..., : max(many - whole, 0)] << bits
         if bits:
-            moved[..., whole + 1 :] |= words[..., : max(WORDS - whole - 1, 0)] >> 64 - bits
+            moved[..., whole + 1 :] |= words[..., : max(many - whole - 1, 0)] >> 64 - bits
     else:
-        moved[..., : max(WORDS - whole, 0)] = words[..., whole:] >> bits
+        moved[..., : max(many - whole, 0)] = words[..., whole:] >> bits
         if bits:
-            moved[..., : max(WORDS - whole - 1, 0)] |= words[..., whole + 1 :] << 64 - bits
+            moved[..., : max(many - whole - 1, 0)] |= words[..., whole + 1 :] << 64 - bits
     return moved
 
 
-def starts(free: Words, minutes: int) -> Words:
-    """Return every minute from which `minutes` minutes in a row are free; log2(minutes) steps."""
+def starts(free: Words, bits: int) -> Words:
+    """Return every bit from which so many bits in a row are free; log2(bits) steps."""
     found, have = free.copy(), 1
     row, by_less, by_more = found.reshape(-1), np.empty(found.size, np.uint64), np.empty(found.size, np.uint64)
-    while have < minutes:
-        step = min(have, minutes - have)
-        if step <= UNUSED:
+    unused = 64 * free.shape[-1] - LONGEST // unit_of(free)  # beyond the longest day
+    while have < bits:
+        step = min(have, bits - have)
+        if step <= unused:
             # All in one row: what comes in from the next day meets bits that no day uses.
             np.right_shift(row, step, out=by_less)
             np.left_shift(row, 64 - step, out=by_more)
@@ -68,7 +135,7 @@ class TimeTable(Mapping[tuple[UUID, date], int]):
 
     `find` works them out when they are asked for, a chunk of dates at a time, and once: a plan looks at few dates of a
     year. It is given the first ordinal and the one after the last, none outside the table, and returns [date, resource,
-    word], with one resource more than are named: it has no time.
+    word], with one resource more than are named: it has no time. Of each chunk it may return the one unit or the other.
     """
 
     def __init__(self, resources: Iterable[UUID], first_on: date, days: int, find: Callable[[int, int], Words]) -> None:
@@ -87,7 +154,7 @@ class TimeTable(Mapping[tuple[UUID, date], int]):
         for (resource, on), mask in minutes.items():
             words[(on - first_on).days, rows[resource]] = as_words(mask)
         begin = first_on.toordinal()
-        return cls(resources, first_on, days, lambda first, until: words[first - begin : until - begin])
+        return cls(resources, first_on, days, lambda first, until: _by_fives(words[first - begin : until - begin]))
 
     def __getitem__(self, key: tuple[UUID, date]) -> int:
         resource, on = key
@@ -119,12 +186,14 @@ class TimeTable(Mapping[tuple[UUID, date], int]):
         begin, words = self._chunk(first // CHUNK)
         if begin <= first and first + days <= begin + len(words):
             return words[first - begin : first - begin + days].take(rows, axis=1)
-        whole = np.zeros((days, len(rows), WORDS), np.uint64)
-        for number in range(first // CHUNK, -(-(first + days) // CHUNK)):
-            begin, words = self._chunk(number)
+        chunks = [self._chunk(number) for number in range(first // CHUNK, -(-(first + days) // CHUNK))]
+        by_fives = all(unit_of(words) == FIVE for _, words in chunks)
+        whole = np.zeros((days, len(rows), FIVE_WORDS if by_fives else WORDS), np.uint64)
+        for begin, words in chunks:
             since, until = max(begin, first), min(begin + len(words), first + days)
             if since < until:
-                whole[since - first : until - first] = words[since - begin : until - begin].take(rows, axis=1)
+                some = words[since - begin : until - begin].take(rows, axis=1)
+                whole[since - first : until - first] = some if by_fives else in_minutes(some)
         return whole
 
     def with_changes(self, minutes: Mapping[tuple[UUID, date], int]) -> TimeTable:
@@ -132,12 +201,13 @@ class TimeTable(Mapping[tuple[UUID, date], int]):
         resources = list(dict.fromkeys([*self._rows, *(resource for resource, _ in minutes)]))
         as_known = np.array([self._rows.get(resource, -1) for resource in resources] + [-1], np.intp)
         rows = {resource: row for row, resource in enumerate(resources)}
-        changes = [(on.toordinal(), rows[resource], as_words(mask)) for (resource, on), mask in minutes.items()]
+        changes = [(on.toordinal(), rows[resource], mask) for (resource, on), mask in minutes.items()]
 
         def find(first: int, until: int) -> Words:
             words = self.words(as_known, first, until - first)
-            for at, row, changed in changes:
+            for at, row, mask in changes:
                 if first <= at < until:
+                    words, changed = in_one_unit(words, mask)
                     words[at - first, row] = changed
             return words
 
@@ -147,7 +217,7 @@ class TimeTable(Mapping[tuple[UUID, date], int]):
         """Return the first ordinal of a chunk that is in the table, and the words of its dates."""
         first, until = max(number * CHUNK, self._first), min((number + 1) * CHUNK, self._end)
         if number not in self._found:
-            nobody = np.zeros((0, len(self._rows) + 1, WORDS), np.uint64)
+            nobody = np.zeros((0, len(self._rows) + 1, FIVE_WORDS), np.uint64)
             self._found[number] = self._find(first, until) if first < until else nobody
         return first, self._found[number]
 
@@ -197,3 +267,15 @@ def _by_place(
 
 
 _WHOLE = (1 << 64 * WORDS) - 1
+_FIFTHS = sum(1 << minute for minute in range(0, LONGEST, FIVE))
+# What each byte by fives is in minutes, and what its moments are: five bytes.
+_MINUTES_OF, _MOMENTS_OF = (
+    np.array(
+        [
+            list(sum(each << FIVE * bit for bit in range(8) if byte >> bit & 1).to_bytes(FIVE, "little"))
+            for byte in range(256)
+        ],
+        np.uint8,
+    )
+    for each in (0b11111, 0b00001)
+)

@@ -15,7 +15,7 @@ from uuid import UUID
 from patients.models import Patient
 from scheduling.models import Course
 from scheduling.planner import facts, ticks
-from scheduling.planner.timetable import Taken, TimeTable, Words, as_words
+from scheduling.planner.timetable import Taken, TimeTable, Words, in_one_unit
 
 from .asking import LIVE_STATES, ask
 from .duty import Worker
@@ -138,8 +138,9 @@ def busy_in_map(
             some = every[first - begin : until - begin]
             words = places[number].days(some)
             for row, spans in freed[number]:
-                for at, free in _each_day(spans_of(spans), some):
-                    words[at, row] &= ~as_words(free)
+                for at, minutes in _each_day(spans_of(spans), some):
+                    words, free = in_one_unit(words, minutes)
+                    words[at, row] &= ~free
             return words
 
         return TimeTable((worker.resource.id for worker in having[number]), every[0].on, len(every), find)

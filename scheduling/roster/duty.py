@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, time
 from typing import NamedTuple, Protocol
@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scheduling.planner import facts, ticks
-from scheduling.planner.timetable import WORDS, TimeTable, Words, as_words
+from scheduling.planner.timetable import FIVE, TimeTable, Words, as_words, moments_as_fives
 
 from .days import Lost, is_plain, part_of_day, span, wall_minute
 
 Dates = NDArray[np.intp]  # as ordinals
+Pack = Callable[[int], Words]  # minutes of a day
 
 
 class Weekly(Protocol):
@@ -67,12 +68,13 @@ def on_duty(
     What is alike on many dates is written on all of them at once. Where the clocks change each date is asked by itself.
     """
     first_on, last_on = min(days), max(days)
-    weekly = np.zeros((7, len(workers) + 1, WORDS), np.uint64)
+    pack = moments_as_fives if _are_by_fives(workers, days, closures) else as_words
+    weekly = np.zeros((7, len(workers) + 1, len(pack(0))), np.uint64)
     passing: list[tuple[int, HoursRow]] = []
     for row, worker in enumerate(workers):
         for hours in worker.hours:
             if _hold_throughout(hours, first_on, last_on):
-                weekly[hours.weekday, row] |= _words_of(hours)
+                weekly[hours.weekday, row] |= pack(_minutes_of(hours))
             else:
                 passing.append((row, hours))
     odd = [day for day in days.values() if not is_plain(day)]
@@ -81,26 +83,42 @@ def on_duty(
         dates = np.arange(first, until)
         words = weekly[(dates - 1) % 7]
         for row, hours in passing:
-            words[_on_dates(hours, dates), row] |= _words_of(hours)
+            words[_on_dates(hours, dates), row] |= pack(_minutes_of(hours))
         for row, worker in enumerate(workers):
-            _put_own(words[:, row], worker, dates)
+            _put_own(words[:, row], worker, dates, pack)
         for closure in closures:
-            _take_away(words, closure, dates)
+            _take_away(words, closure, dates, pack)
         for day in odd:
             if first <= day.on.toordinal() < until:
                 for row, worker in enumerate(workers):
-                    words[day.on.toordinal() - first, row] = as_words(ticks_on(worker, day, closures, zone))
+                    words[day.on.toordinal() - first, row] = pack(ticks_on(worker, day, closures, zone))
         return words
 
     return TimeTable((worker.resource.id for worker in workers), first_on, len(days), find)
 
 
-def _put_own(words: Words, worker: Worker, dates: Dates) -> None:
+def _are_by_fives(workers: Sequence[Worker], days: Mapping[date, facts.Day], closures: Sequence[Lost]) -> bool:
+    """Whether all that is on duty begins and ends on a multiple of five minutes of its day."""
+    times: set[time | None] = set()
+    for lost in closures:
+        times |= {lost.from_time, lost.until_time}
+    for worker in workers:
+        for rows in (worker.hours, worker.openings, worker.absences):
+            times.update(one.from_time for one in rows)
+            times.update(one.until_time for one in rows)
+    odd = [day for day in days.values() if not is_plain(day)]
+    clocks = {day.length_minutes for day in odd} | {
+        at for day in odd for change in day.changes for at in (change.tick, change.shift_minutes)
+    }
+    return not any(minute % FIVE for minute in (*(wall_minute(at) for at in times if at is not None), *clocks))
+
+
+def _put_own(words: Words, worker: Worker, dates: Dates, pack: Pack) -> None:
     """Write on dates what is of one worker alone."""
     for opening in worker.openings:
-        words[dates == opening.on.toordinal()] |= _words_of(opening)
+        words[dates == opening.on.toordinal()] |= pack(_minutes_of(opening))
     for lost in worker.absences:
-        _take_away(words, lost, dates)
+        _take_away(words, lost, dates, pack)
     if worker.active_from is not None:
         words[dates < worker.active_from.toordinal()] = 0
     if worker.active_to is not None:
@@ -150,7 +168,7 @@ def _week(ordinal: int) -> int:
     return (ordinal - 1) // 7
 
 
-def _take_away(words: Words, lost: Lost, dates: Dates) -> None:
+def _take_away(words: Words, lost: Lost, dates: Dates, pack: Pack) -> None:
     first, last = lost.first_on.toordinal() - int(dates[0]), lost.last_on.toordinal() - int(dates[0])
     if last < 0 or first >= len(dates):
         return
@@ -158,8 +176,8 @@ def _take_away(words: Words, lost: Lost, dates: Dates) -> None:
     if lost.from_time is None or lost.until_time is None:
         those[:] = 0
     else:
-        those &= ~as_words(ticks.span(wall_minute(lost.from_time), wall_minute(lost.until_time)))
+        those &= ~pack(ticks.span(wall_minute(lost.from_time), wall_minute(lost.until_time)))
 
 
-def _words_of(hours: HoursRow | Opening) -> Words:
-    return as_words(ticks.span(wall_minute(hours.from_time), wall_minute(hours.until_time)))
+def _minutes_of(hours: HoursRow | Opening) -> int:
+    return ticks.span(wall_minute(hours.from_time), wall_minute(hours.until_time))

@@ -16,21 +16,19 @@ from numpy.typing import NDArray
 
 from clinic.localtime import ONE_MINUTE
 from scheduling.planner import facts, ticks
-from scheduling.planner.timetable import WORDS, Words, as_words, shifted
+from scheduling.planner.timetable import (
+    FIVE,
+    FIVE_WORDS,
+    Words,
+    in_minutes,
+    in_one_unit,
+    shifted,
+    unit_of,
+)
 
 DAY, WEEK = 1440, 7 * 1440
 MONDAY = 4 * DAY  # 5 January 1970
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-FIVE, BY_FIVES = 5, WEEK // 5 // 8  # and the bytes of a week that is kept by fives
-# What each byte by fives is in minutes: five bytes.
-MINUTES_OF = np.array(
-    [
-        list(sum(0b11111 << FIVE * bit for bit in range(8) if byte >> bit & 1).to_bytes(FIVE, "little"))
-        for byte in range(256)
-    ],
-    np.uint8,
-)
-
 # A finite range as PostgreSQL sends it: flags, then size and value of each bound, in microseconds since 2000.
 RANGE = [("flags", "u1"), ("size", ">i4"), ("begins", ">i8"), ("another", ">i4"), ("ends", ">i8")]
 YEAR_2000, MINUTE = (datetime(2000, 1, 1, tzinfo=UTC) - EPOCH) // ONE_MINUTE, 60_000_000
@@ -102,27 +100,33 @@ class Weeks:
         begins = [minute_of(day.starts_at) - begin_of(self._first_week) for day in days]
         first, last = begins[0] // DAY, begins[-1] // DAY
         words = self._words(first, last + 2)
+        if any(begin % FIVE or day.length_minutes % FIVE for begin, day in zip(begins, days, strict=True)):
+            words = in_minutes(words)
         if all(begin % DAY == 0 and day.length_minutes == DAY for begin, day in zip(begins, days, strict=True)):
             return words[: len(days)]
-        found, at = np.zeros((len(days), *words.shape[1:]), np.uint64), 0
+        unit, at = unit_of(words), 0
+        found = np.zeros((len(days), *words.shape[1:]), np.uint64)
         while at < len(days):
             # As long as dates have 24 hours, they all begin at the same minute of a day in UTC.
             until, length = at + 1, days[at].length_minutes
             while length == DAY and until < len(days) and days[until].length_minutes == DAY:
                 until += 1
             day, minute = divmod(begins[at] - first * DAY, DAY)
-            found[at:until] = shifted(words[day : day + until - at], -minute)
-            found[at:until] |= shifted(words[day + 1 : day + 1 + until - at], DAY - minute)
-            found[at:until] &= as_words(ticks.span(0, length))
+            found[at:until] = shifted(words[day : day + until - at], -minute // unit)
+            found[at:until] |= shifted(words[day + 1 : day + 1 + until - at], (DAY - minute) // unit)
+            found[at:until] &= in_one_unit(words, ticks.span(0, length))[1]
             at = until
         return found
 
     def _words(self, first: int, until: int) -> Words:
         """Return days of UTC with their minutes."""
-        fives = self._fives[first:until]
-        minutes = np.zeros((*fives.shape[:2], 8 * WORDS), np.uint8)
-        minutes[:, :, : DAY // 8] = MINUTES_OF.take(fives, axis=0).reshape(*fives.shape[:2], -1)
-        for number in self._by_minutes.keys() & range(first, until):
+        fives = np.zeros((until - first, self._fives.shape[1], 8 * FIVE_WORDS), np.uint8)
+        fives[:, :, : DAY // FIVE // 8] = self._fives[first:until]
+        numbers = self._by_minutes.keys() & range(first, until)
+        if not numbers:
+            return fives.view(np.uint64)
+        minutes = in_minutes(fives.view(np.uint64)).view(np.uint8)
+        for number in numbers:
             for place, day in self._by_minutes[number]:
                 minutes[number - first, place, : DAY // 8] = day
         return minutes.view(np.uint64)
