@@ -342,7 +342,7 @@ class Starts:
         elif chosen[-1].role == stretch.role:
             resources = [self.resources[chosen[-1].resource]]
         else:
-            resources = self.able(step, stretch.role, on)
+            resources = self._free_at(step, stretch.role, on, tick)
         first, until = tick + stretch.from_minute, tick + stretch.until_minute
         taken = ticks.span(first, until)
         for resource in resources:
@@ -353,6 +353,17 @@ class Starts:
                     if found is not None:
                         return found
         return None
+
+    def _free_at(self, step: Step, role: str, on: date, tick: int) -> list[ResourceFacts]:
+        """Return the resources that could fill a role of a session that starts then, by id."""
+        chunk, at = divmod(on.toordinal(), CHUNK)
+        crew = self.shape(step).crews_in(chunk)[role]
+        starts = crew.starts(chunk)
+        bit, rest = divmod(tick, unit_of(starts))
+        if rest or tick < 0:
+            return self.able(step, role, on)  # a start off the grid, which words of five minutes do not know
+        those = starts[at, :, bit // 64] >> np.uint64(bit % 64) & np.uint64(1)
+        return [crew.members[rank] for rank in np.flatnonzero(those)]
 
     def _block(self, step: Step, on: date) -> Block:
         chunk = on.toordinal() // CHUNK

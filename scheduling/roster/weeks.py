@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,13 +98,14 @@ class Weeks:
 
     def days(self, days: Sequence[facts.Day]) -> Words:
         """Return [date, place, word] for dates that follow each other, inside the weeks."""
-        begins = [minute_of(day.starts_at) - begin_of(self._first_week) for day in days]
-        first, last = begins[0] // DAY, begins[-1] // DAY
+        begin = minute_of(days[0].starts_at) - begin_of(self._first_week)
+        begins = [begin, *(begin + since for since in accumulate(day.length_minutes for day in days[:-1]))]
+        first, last = begin // DAY, begins[-1] // DAY
         words = self._words(first, last + 2)
-        if any(begin % FIVE or day.length_minutes % FIVE for begin, day in zip(begins, days, strict=True)):
-            words = in_minutes(words)
-        if all(begin % DAY == 0 and day.length_minutes == DAY for begin, day in zip(begins, days, strict=True)):
+        if begin % DAY == 0 and all(day.length_minutes == DAY for day in days):
             return words[: len(days)]
+        if any(minute % FIVE for minute in (*begins, days[-1].length_minutes)):
+            words = in_minutes(words)
         unit, at = unit_of(words), 0
         found = np.zeros((len(days), *words.shape[1:]), np.uint64)
         while at < len(days):
