@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterator
-from datetime import timedelta
 
 from django.db import connection
 
@@ -105,11 +104,10 @@ def _runs(course: Course, kernel: Kernel, known: Facts, rows: Rows, stored: mode
             return None
 
     def with_sql(_: None) -> int | None:
-        last_on = on + timedelta(days=rows.site.booking_horizon_days)
+        as_it_stands = roster.course_facts(stored)
         try:
-            return search.cheapest_plan(
-                roster.course_facts(stored), roster.load(stored, on, last_on, now=now), weights, today=on
-            ).cost.total
+            times = booking.times_of_plans(stored, as_it_stands, now=now)
+            return search.cheapest_plan(as_it_stands, times, weights, today=on).cost.total
         except Unplannable:
             return None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import uuid
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 from functools import partial
 
@@ -19,6 +20,7 @@ from scheduling.models import Appointment, Course, Resource
 from scheduling.planner import asks, explain, facts, relax, search
 from scheduling.planner.cost import Weights
 from scheduling.planner.rules import violations
+from scheduling.planner.windows import last_date_of
 
 from .places import make_room, place
 from .slots import resources_of
@@ -66,6 +68,10 @@ def propose_course(
     if not any(is_to_plan(session) for session in as_it_stands.sessions):
         raise NoPlan(Problem("nothing_to_plan", _("Every session of this course is performed or booked already.")))
     horizon_on = on + timedelta(days=course.site.booking_horizon_days)
+    if ask == asks.NOTHING:
+        with suppress(explain.Unplannable):  # why, says the time until the horizon
+            times = times_of_plans(course, as_it_stands, now=now)
+            return search.alternatives(as_it_stands, times, WEIGHTS, today=on, explained=explained)
     times = roster.load(course, on, horizon_on, now=now)
     if wrong := asks.contradictions(ask, as_it_stands, times, on):
         raise AskContradicts(*explaining.contradictions(wrong))
@@ -74,6 +80,15 @@ def propose_course(
     except explain.Unplannable as stuck:
         further = partial(roster.load, course, on, horizon_on + HORIZON_LONGER, now=now)
         raise NoPlan(*wording.no_plan(stuck, course.site, relax.ways_out(stuck, further))) from stuck
+
+
+def times_of_plans(course: Course, as_it_stands: facts.CourseFacts, *, now: datetime) -> facts.Roster:
+    """Return the time in which every plan of a course lies: from today to the site's horizon, or as far as its lapses
+    allow. No plan in it is a proof that there is none before the horizon, and no answer to the question why not.
+    """
+    on = roster.today(course.site, now)
+    last_on = last_date_of(as_it_stands, on + timedelta(days=course.site.booking_horizon_days))
+    return roster.load(course, on, max(on, last_on), now=now)
 
 
 @act

@@ -62,6 +62,31 @@ def windows_of(course: CourseFacts) -> dict[UUID, Window]:
     return windows
 
 
+def last_date_of(course: CourseFacts, horizon_on: date) -> date:
+    """Return the last date on which a plan could put a session of the course, not after `horizon_on`.
+
+    Every session is as late as its lapses allow after one before it that is as late as can be. Where something else
+    decides a date (a spacing that is in effect on some dates only, a session that is booked by itself), the horizon is.
+    """
+    latest: dict[UUID, date] = {}
+    planned: list[date] = []
+    for session in course.sessions:
+        if session.state in GONE:
+            continue
+        if session.performed_on is not None or session.pinned:
+            latest[session.id] = session.performed_on or (session.booked.on if session.booked else horizon_on)
+            continue
+        dates = [horizon_on]
+        for spacing, reference in references(session, course) if session.step.planned_with_course else ():
+            anchor = reference if isinstance(reference, date) else latest.get(reference.id)
+            if spacing.lapse and anchor and spacing.effective_from is None and spacing.effective_to is None:
+                dates.append(spacing.lapse.after(anchor) - timedelta(days=1))
+        latest[session.id] = min(dates)
+        if session.step.planned_with_course:
+            planned.append(latest[session.id])
+    return max(planned, default=horizon_on)
+
+
 def references(session: SessionFacts, course: CourseFacts) -> list[tuple[Spacing, SessionFacts | date]]:
     """Return the spacings that apply to a session, each with the session or the date that it is counted from.
 

@@ -18,7 +18,9 @@ from scheduling.planner import facts, ticks
 from scheduling.planner.timetable import Taken, TimeTable, Words, in_one_unit
 
 from .asking import LIVE_STATES, ask
+from .days import days_of
 from .duty import Worker
+from .there import ABLE, FINGERPRINT, Asked, There, known, who_is_there
 from .weeks import Weeks, minute_of, spans_of, week_of
 
 # Times that stand in the occupancies and are free all the same: what the courses that are planned have booked or keep,
@@ -59,9 +61,11 @@ OF_PATIENTS = f"""
 """  # noqa: S608
 # The weeks of a place in a row: one long answer for all takes PostgreSQL longer, and so do many short ones.
 IN_MAP = f"""
+    SELECT * FROM (
+    WITH able AS MATERIALIZED ({ABLE})
     SELECT 'map', resource_id, place, string_agg(int4send(week), ''::bytea), string_agg(minutes, ''::bytea)
     FROM scheduling_busyweek
-    WHERE resource_id = ANY (%(resources)s::bigint[]) AND week BETWEEN %(first_week)s AND %(last_week)s
+    WHERE resource_id IN (SELECT id FROM able) AND week BETWEEN %(first_week)s AND %(last_week)s
     GROUP BY resource_id, place, octet_length(minutes)
   UNION ALL
     SELECT 'free', resource_id, place, NULL, string_agg(range_send(during), ''::bytea)
@@ -69,6 +73,9 @@ IN_MAP = f"""
     GROUP BY resource_id, place
   UNION ALL
     SELECT 'patient', NULL, NULL, NULL, ({OF_PATIENT})
+  UNION ALL
+    SELECT 'there', NULL, NULL, NULL, convert_to(({FINGERPRINT}), 'UTF8')
+    ) found
 """  # noqa: S608
 # LATERAL, because `resource = ANY(...)` cannot use the first column of the exclusion constraint's GiST index.
 OF_SLOTS = f"""
@@ -91,45 +98,48 @@ OF_SLOTS = f"""
 """  # noqa: S608
 
 
-def busy_in_map(
-    workers: Sequence[Worker],
-    days: Mapping[date, facts.Day],
-    patient: Patient | None,
-    without: Collection[Course],
-    now: datetime,
-) -> tuple[Taken, dict[date, int]]:
-    """Return ticks taken per resource, date and place, and those of the patient, by one statement.
+def there_and_busy(
+    wanted: Asked, patient: Patient | None, without: Collection[Course], now: datetime
+) -> tuple[There, Taken, dict[date, int]]:
+    """Return who is there, ticks taken per resource, date and place, and those of the patient.
 
-    Of the courses `without`, live visits and what is kept for them are left out; what a visit that is over still holds
-    is taken. Reservations count until they expire.
+    By one statement when nobody's hours, absences and so on have changed since they were last asked for, else by two,
+    or three if they change meanwhile. Of the courses `without`, live visits and what is kept for them are left out;
+    what a visit that is over still holds is taken. Reservations count until they expire.
     """
-    every = list(days.values())
+    every = list(days_of(wanted.zone, wanted.first_on, wanted.last_on).values())
     first_week, last_week = week_of(minute_of(every[0].starts_at)), week_of(minute_of(_end_of(every)))
     asked: dict[str, Any] = {
-        "resources": [worker.pk for worker in workers],
         "first_week": first_week,
         "last_week": last_week,
+        **wanted.parameters(),
+        **_asked(every, patient, without, now),
     }
+    found = ask(IN_MAP, asked)
+    there = known(wanted, _fingerprint(found))
+    if there is None:
+        there = who_is_there(wanted)
+        if there.fingerprint != _fingerprint(found):
+            found = ask(IN_MAP, asked)
     # Of second places and further ones there is time only for those who have as many.
     having = [
-        [worker for worker in workers if worker.resource.places >= place]
-        for place in range(1, _most_places(workers) + 1)
+        [worker for worker in there.workers if worker.resource.places >= place]
+        for place in range(1, _most_places(there.workers) + 1)
     ]
     places = [Weeks(len(those) + 1, first_week, last_week) for those in having]
     rows = [{worker.pk: row for row, worker in enumerate(those)} for those in having]
     freed: dict[int, list[tuple[int, bytes]]] = defaultdict(list)
     of_patient = b""
-    for what, resource, place, weeks, found in ask(IN_MAP, asked | _asked(every, patient, without, now)):
+    for what, resource, place, weeks, minutes in found:
         if what == "patient":
-            of_patient = found or b""
-            continue
-        row = rows[place - 1].get(resource) if place <= len(rows) else None
-        if row is None or not found:
+            of_patient = minutes or b""
+        row = rows[place - 1].get(resource) if place and place <= len(rows) else None
+        if row is None or not minutes:
             continue
         if what == "map":
-            places[place - 1].put(row, weeks, found)
+            places[place - 1].put(row, weeks, minutes)
         else:
-            freed[place - 1].append((row, found))
+            freed[place - 1].append((row, minutes))
 
     def table(number: int) -> TimeTable:
         begin = every[0].on.toordinal()
@@ -138,14 +148,18 @@ def busy_in_map(
             some = every[first - begin : until - begin]
             words = places[number].days(some)
             for row, spans in freed[number]:
-                for at, minutes in _each_day(spans_of(spans), some):
-                    words, free = in_one_unit(words, minutes)
+                for at, taken in _each_day(spans_of(spans), some):
+                    words, free = in_one_unit(words, taken)
                     words[at, row] &= ~free
             return words
 
         return TimeTable((worker.resource.id for worker in having[number]), every[0].on, len(every), find)
 
-    return Taken(table(number) for number in range(len(having))), _of_patient(of_patient, every)
+    return there, Taken(table(number) for number in range(len(having))), _of_patient(of_patient, every)
+
+
+def _fingerprint(found: Iterable[tuple[Any, ...]]) -> str:
+    return next(bytes(value).decode() for what, *_, value in found if what == "there")
 
 
 def _most_places(workers: Sequence[Worker]) -> int:
@@ -160,7 +174,7 @@ def busy_of_slots(
     without: Collection[Course],
     now: datetime,
 ) -> tuple[dict[tuple[UUID, date], tuple[int, ...]], dict[date, int]]:
-    """Return the same as `busy_in_map` from the occupancies, of no more than what the slots use, on their dates."""
+    """Return the same as `there_and_busy` from the occupancies, of no more than what the slots use, on their dates."""
     pks = {worker.resource.id: worker.pk for worker in workers}
     used = {(use.resource, slot.on) for slot in slots for use in slot.uses}
     wanted = sorted(key for key in used if key[0] in pks and key[1] in days)

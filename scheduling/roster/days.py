@@ -31,7 +31,7 @@ def today(site: Site, now: datetime) -> date:
 
 def days_between(zone: str, first_on: date, last_on: date, closures: Iterable[Lost]) -> dict[date, facts.Day]:
     """Return the days between two dates, both inclusive, with the name of what closes the whole of one."""
-    days = {**_days(zone, first_on, last_on)}
+    days = {**days_of(zone, first_on, last_on)}
     for closure in closures:
         if closure.from_time is None:
             for on in dates(max(closure.first_on, first_on), min(closure.last_on, last_on)):
@@ -40,7 +40,8 @@ def days_between(zone: str, first_on: date, last_on: date, closures: Iterable[Lo
 
 
 @lru_cache(maxsize=64)
-def _days(zone: str, first_on: date, last_on: date) -> Mapping[date, facts.Day]:
+def days_of(zone: str, first_on: date, last_on: date) -> Mapping[date, facts.Day]:
+    """Return the days between two dates, both inclusive, as they are where nothing is closed."""
     return MappingProxyType({on: _day(on, zone) for on in dates(first_on, last_on)})
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, time
-from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from clinic.models import Site
 from scheduling.planner import facts
 from scheduling.planner.timetable import TimeTable
 
@@ -18,12 +16,46 @@ from .asking import ask
 from .days import Lost, day_or_none, days_between
 from .duty import HoursRow, Opening, Worker, on_duty
 
+# What lies between two dates, of a site and of each resource.
+CLOSURES = "site_id = %(site)s AND cancelled_at IS NULL AND first_on <= %(last_on)s AND last_on >= %(first_on)s"
+HOURS = "site_id = %(site)s AND valid_from <= %(last_on)s AND (valid_to IS NULL OR valid_to >= %(first_on)s)"
+OPENINGS = 'site_id = %(site)s AND "on" BETWEEN %(first_on)s AND %(last_on)s'
+ABSENCES = "cancelled_at IS NULL AND first_on <= %(last_on)s AND last_on >= %(first_on)s"
+ABLE = f"""
+    SELECT r.id
+    FROM scheduling_resource r
+    WHERE (r.active_from IS NULL OR r.active_from <= %(last_on)s)
+      AND (r.active_to IS NULL OR r.active_to >= %(first_on)s)
+      AND r.id IN (
+            SELECT h.resource_id
+            FROM scheduling_resourcecapability h JOIN scheduling_capability c ON c.id = h.capability_id
+            WHERE c.code = ANY (%(capabilities)s::text[]))
+      AND (EXISTS (SELECT FROM scheduling_hours WHERE resource_id = r.id AND {HOURS})
+           OR EXISTS (SELECT FROM scheduling_extraopening WHERE resource_id = r.id AND {OPENINGS}))
+"""  # noqa: S608  (put together from statements of our own)
+# Other numbers when any row is another that THERE is made of. `able` holds what ABLE finds.
+FINGERPRINT = f"""
+    SELECT concat_ws(' ',
+        (SELECT sum(hash_record_extended(x, 0)) FROM scheduling_closure x WHERE {CLOSURES}),
+        (SELECT sum(hash_record_extended(x, 0)) FROM scheduling_capability x),
+        (SELECT sum(hash_record_extended(x, 0)) FROM scheduling_resource x WHERE id IN (SELECT id FROM able)),
+        (SELECT sum(hash_record_extended(x, 0)) FROM scheduling_resourcecapability x
+         WHERE resource_id IN (SELECT id FROM able)),
+        (SELECT sum(hash_record_extended(x, 0)) FROM scheduling_hours x
+         WHERE resource_id IN (SELECT id FROM able) AND {HOURS}),
+        (SELECT sum(hash_record_extended(x, 0)) FROM scheduling_extraopening x
+         WHERE resource_id IN (SELECT id FROM able) AND {OPENINGS}),
+        (SELECT sum(hash_record_extended(x, 0)) FROM scheduling_absence x
+         WHERE resource_id IN (SELECT id FROM able) AND {ABSENCES}))
+"""  # noqa: S608
 # All that says who is there and when, in one answer: closures of the site, and its resources, each with what it can do.
-THERE = """
-SELECT json_build_array(
+THERE = f"""
+SELECT * FROM (
+WITH able AS MATERIALIZED ({ABLE})
+SELECT
+    ({FINGERPRINT}),
     (SELECT json_agg(json_build_array(first_on, last_on, from_time, until_time, name) ORDER BY first_on, id)
-     FROM scheduling_closure
-     WHERE site_id = %(site)s AND cancelled_at IS NULL AND first_on <= %(last_on)s AND last_on >= %(first_on)s),
+     FROM scheduling_closure WHERE {CLOSURES}),
     (SELECT json_agg(json_build_object(
         'pk', r.id, 'uid', r.uid, 'kind', r.kind, 'name', r.name, 'places', r.places, 'languages', r.languages,
         'active_from', r.active_from, 'active_to', r.active_to,
@@ -33,68 +65,75 @@ SELECT json_build_array(
             WHERE h.resource_id = r.id),
         'hours', (
             SELECT json_agg(json_build_array(weekday, from_time, until_time, valid_from, valid_to, every_weeks))
-            FROM scheduling_hours
-            WHERE resource_id = r.id AND site_id = %(site)s
-              AND valid_from <= %(last_on)s AND (valid_to IS NULL OR valid_to >= %(first_on)s)),
+            FROM scheduling_hours WHERE resource_id = r.id AND {HOURS}),
         'openings', (
             SELECT json_agg(json_build_array("on", from_time, until_time))
-            FROM scheduling_extraopening
-            WHERE resource_id = r.id AND site_id = %(site)s AND "on" BETWEEN %(first_on)s AND %(last_on)s),
+            FROM scheduling_extraopening WHERE resource_id = r.id AND {OPENINGS}),
         'absences', (
             SELECT json_agg(json_build_array(first_on, last_on, from_time, until_time))
-            FROM scheduling_absence
-            WHERE resource_id = r.id AND cancelled_at IS NULL
-              AND first_on <= %(last_on)s AND last_on >= %(first_on)s)
+            FROM scheduling_absence WHERE resource_id = r.id AND {ABSENCES})
         ) ORDER BY r.uid)
-     FROM scheduling_resource r
-     WHERE (r.active_from IS NULL OR r.active_from <= %(last_on)s)
-       AND (r.active_to IS NULL OR r.active_to >= %(first_on)s)
-       AND r.id IN (
-            SELECT h.resource_id
-            FROM scheduling_resourcecapability h JOIN scheduling_capability c ON c.id = h.capability_id
-            WHERE c.code = ANY (%(capabilities)s::text[]))
-       AND (EXISTS (
-                SELECT FROM scheduling_hours
-                WHERE resource_id = r.id AND site_id = %(site)s
-                  AND valid_from <= %(last_on)s AND (valid_to IS NULL OR valid_to >= %(first_on)s))
-            OR EXISTS (
-                SELECT FROM scheduling_extraopening
-                WHERE resource_id = r.id AND site_id = %(site)s AND "on" BETWEEN %(first_on)s AND %(last_on)s)))
-)::text
-"""
+     FROM scheduling_resource r WHERE id IN (SELECT id FROM able))
+) found
+"""  # noqa: S608
+MOST_KNOWN = 8  # a year of fifty people and rooms takes a few million bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A site between two dates, both inclusive, and the capabilities that are needed there."""
+
+    site: int  # primary key
+    zone: str
+    capabilities: frozenset[str]
+    first_on: date
+    last_on: date
+
+    def parameters(self) -> dict[str, Any]:
+        return {
+            "site": self.site,
+            "capabilities": sorted(self.capabilities),
+            "first_on": self.first_on,
+            "last_on": self.last_on,
+        }
 
 
 @dataclass(frozen=True, slots=True)
 class There:
-    """A site between two dates, for those resources that have one of some capabilities. Nobody changes it."""
+    """Who and what is there; the resources by id. Nobody changes it: it is kept for when it is asked for again."""
 
+    fingerprint: str
     days: Mapping[date, facts.Day]
     workers: Sequence[Worker]
     resources: tuple[facts.ResourceFacts, ...]
     on_duty: TimeTable
 
 
-def who_is_there(site: Site, capabilities: Collection[str], first_on: date, last_on: date) -> There:
-    """Return what is there from one date to another, both inclusive; the resources by id.
-
-    It is asked for each time, by one statement. Most answers are like the one before: facts are made of each once.
-    """
-    asked: dict[str, Any] = {
-        "site": site.pk,
-        "capabilities": list(capabilities),
-        "first_on": first_on,
-        "last_on": last_on,
-    }
-    ((found,),) = ask(THERE, asked)
-    return _there(found, site.zone, first_on, last_on)
+def known(asked: Asked, fingerprint: str) -> There | None:
+    """Return what is there if it is known: what was found last time, when the fingerprint is still the same."""
+    return _known.get((asked, fingerprint))
 
 
-@lru_cache(maxsize=8)  # a year of fifty people and rooms takes a few million bytes
-def _there(found: str, zone: str, first_on: date, last_on: date) -> There:
-    closed, able = json.loads(found)
-    closures, workers = [_lost(*row) for row in closed or ()], [_worker(row) for row in able or ()]
-    days = days_between(zone, first_on, last_on, closures)
-    return There(days, workers, tuple(worker.resource for worker in workers), on_duty(workers, days, closures, zone))
+def who_is_there(asked: Asked) -> There:
+    """Return what is there, by one statement."""
+    ((fingerprint, closed, able),) = ask(THERE, asked.parameters())
+    key = (asked, fingerprint)
+    if key not in _known:
+        closures, workers = [_lost(*row) for row in closed or ()], [_worker(row) for row in able or ()]
+        days = days_between(asked.zone, asked.first_on, asked.last_on, closures)
+        _known[key] = There(
+            fingerprint=fingerprint,
+            days=days,
+            workers=workers,
+            resources=tuple(worker.resource for worker in workers),
+            on_duty=on_duty(workers, days, closures, asked.zone),
+        )
+        while len(_known) > MOST_KNOWN:
+            _known.popitem(last=False)
+    return _known[key]
+
+
+_known: OrderedDict[tuple[Asked, str], There] = OrderedDict()
 
 
 def _worker(row: dict[str, Any]) -> Worker:

@@ -11,9 +11,9 @@ from patients.models import Patient
 from scheduling.models import Course
 from scheduling.planner import facts
 
-from .busy import busy_in_map, busy_of_slots
+from .busy import busy_of_slots, there_and_busy
 from .protocols import protocol_facts
-from .there import who_is_there
+from .there import Asked, who_is_there
 
 
 def load(
@@ -21,9 +21,9 @@ def load(
 ) -> facts.Roster:
     """Return the site's days and the time of every resource that the course's protocol could use, both dates inclusive.
 
-    Takes two statements whatever the span and however many resources. The course's own live appointments are left out,
-    as are those of the courses that are `moving` together with it. What is taken comes from the busy map: for a
-    search, not for a refusal.
+    Takes one statement whatever the span and however many resources, two when it has to be asked who is there. The
+    course's own live appointments are left out, as are those of the courses that are `moving` together with it. What is
+    taken comes from the busy map: for a search, not for a refusal.
     """
     return load_site(
         course.site,
@@ -94,11 +94,12 @@ def load_site(
     Who serves the site but is away on all of these dates is there, without time: a refusal can call them by name. The
     live appointments of the courses `without` are left out: the planner knows them from those courses' facts.
     """
-    there = who_is_there(site, capabilities, first_on, last_on)
+    asked = Asked(site.pk, site.zone, frozenset(capabilities), first_on, last_on)
     busy: Mapping[tuple[UUID, date], tuple[int, ...]]
     if check is None:
-        busy, patient_busy = busy_in_map(there.workers, there.days, patient, without, now)
+        there, busy, patient_busy = there_and_busy(asked, patient, without, now)
     else:
+        there = who_is_there(asked)
         busy, patient_busy = busy_of_slots(check, there.workers, there.days, patient, without, now)
     return facts.Roster(
         site=site.uid,
