@@ -41,7 +41,7 @@ from scheduling.planner.facts import (
 from scheduling.planner.gates import GATES
 from scheduling.planner.rules import violations
 from scheduling.planner.search import alternatives, free_times, repair
-from scheduling.planner.windows import windows_of
+from scheduling.planner.windows import last_date_of, windows_of
 from tests.planner.build import (
     ANNA,
     BEN,
@@ -212,6 +212,47 @@ def test_no_plan_violates_a_window(situation):
             first_on = window.floor_on if allowed else window.earliest_on
             assert first_on is None or first_on <= on
             assert window.lapse_on is None or on < window.lapse_on
+
+
+@settings(max_examples=200, deadline=None)
+@given(situations())
+def test_no_plan_uses_a_date_after_the_last_that_the_lapses_allow(situation):
+    """Time after that date changes nothing: the same plans are found without it, or none as without it."""
+    facts, r = situation
+    pinned = replace(facts, sessions=tuple(replace(s, pinned=s.booked is not None) for s in facts.sessions))
+    last_on = max(last_date_of(pinned, day(DAYS - 1)), TODAY)
+    shorter = replace(r, days={on: one for on, one in r.days.items() if on <= last_on})
+
+    assert last_on <= day(DAYS - 1)
+    assert plans_of(pinned, shorter) == plans_of(pinned, r)
+
+
+def plans_of(facts: CourseFacts, r: Roster) -> list[tuple[str, Plan]]:
+    try:
+        return [(one.kind, one.plan) for one in alternatives(facts, r, Weights(), today=TODAY)]
+    except Unplannable:
+        return []
+
+
+def test_the_last_date_of_a_plan_is_what_lapses_allow_one_after_the_other():
+    """A lapse is the first date that is too late; without one, or in effect on some dates only, the horizon counts."""
+    first = step("first", spacing(Reference.EVENT, "ready", lapse="1 week"))
+    weekly, endless = step("weekly", spacing(lapse="10 days")), step("endless", spacing(minimum="2 days"))
+    at_times = step("at_times", replace(spacing(lapse="10 days"), effective_to=day(90)))
+    by_itself = step("review", spacing(lapse="3 days"), planned_with_course=False)
+    events = {"ready": day(0)}
+
+    def last_on(*steps: Step) -> date:
+        return last_date_of(course(*(open_session(n, one) for n, one in enumerate(steps)), events=events), day(60))
+
+    assert last_on(first) == day(6)
+    assert last_on(first, weekly, weekly) == day(6 + 9 + 9)
+    assert last_on(first, weekly, endless) == day(60)
+    assert last_on(first, at_times) == day(60)
+    assert last_on(first, by_itself) == day(6)
+    assert last_on(first, by_itself, weekly) == day(60)
+    pinned = replace(booked(open_session(1, weekly), day(4)), pinned=True)
+    assert last_date_of(course(performed(0, first, day(1)), pinned, open_session(2, weekly)), day(60)) == day(4 + 9)
 
 
 @settings(max_examples=120, deadline=None)

@@ -7,9 +7,28 @@ import numpy as np
 import pytest
 
 from scheduling.planner import ticks
-from scheduling.planner.timetable import Taken, TimeTable, as_int, as_words, shifted, starts
+from scheduling.planner.cost import Weights
+from scheduling.planner.facts import Wishes
+from scheduling.planner.starts import Starts
+from scheduling.planner.timetable import (
+    CHUNK,
+    FIVE,
+    Taken,
+    TimeTable,
+    as_fives,
+    as_int,
+    as_words,
+    in_minutes,
+    in_one_unit,
+    moments_as_fives,
+    moments_as_int,
+    moments_in_minutes,
+    shifted,
+    starts,
+    unit_of,
+)
 
-from .build import ANNA, BEN, MONDAY, ROOM, day
+from .build import ANNA, BEN, MONDAY, ROOM, day, phase, resource, roster, step
 
 LONGEST = 1500
 
@@ -91,3 +110,113 @@ def test_places_are_tables_of_their_own_and_the_last_ones_taken_are_the_last_nam
         (ROOM, day(1)): (0b1,),
         (BEN, day(0)): (0, 0, 0, 0b1),
     }
+
+
+# --- by fives ---------------------------------------------------------------------------------------------------------
+
+
+def some_fives(rng: random.Random) -> int:
+    edges = sorted(rng.sample(range(0, LONGEST + 1, FIVE), 2 * rng.randint(1, 12)))
+    return sum(ticks.span(first, until) for first, until in zip(edges[::2], edges[1::2], strict=True))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_minutes_by_fives_are_the_same_minutes(seed):
+    minutes = some_fives(random.Random(seed))
+
+    fives = as_fives(minutes)
+
+    assert fives is not None
+    assert (unit_of(fives), unit_of(in_minutes(fives))) == (FIVE, 1)
+    assert as_int(fives) == minutes == as_int(in_minutes(fives))
+    assert in_minutes(fives).tolist() == as_words(minutes).tolist()
+
+
+@pytest.mark.parametrize("minutes", [0b1, 0b1111, 0b111111, ticks.span(3, 8), ticks.span(1500, 1505)])
+def test_what_is_no_multiple_of_five_stays_in_minutes(minutes):
+    assert as_fives(minutes) is None
+
+    words, same = in_one_unit(as_fives(ticks.span(10, 20)), minutes)
+
+    assert (as_int(words), as_int(same)) == (ticks.span(10, 20), minutes)
+    assert unit_of(words) == unit_of(same) == 1
+
+
+def test_moments_by_fives_are_the_multiples_of_five():
+    moments = sum(1 << minute for minute in (0, 3, 5, 7, 625, 1495))
+
+    fives = moments_as_fives(moments)
+
+    assert moments_as_int(fives) == sum(1 << minute for minute in (0, 5, 625, 1495))
+    assert moments_in_minutes(fives).tolist() == as_words(moments_as_int(fives)).tolist()
+
+
+@pytest.mark.parametrize("length", [5, 20, 45, 100, 105, 110, 205, 240, 480, 1440])
+def test_starts_by_fives_are_those_in_minutes_that_are_multiples_of_five(length):
+    rng = random.Random(length)
+    days = [ticks.span(0, LONGEST), 0, ticks.span(0, LONGEST), *(some_fives(rng) for _ in range(30))]
+
+    found = starts(np.stack([as_fives(minutes) for minutes in days]), length // FIVE)
+
+    every_fifth = sum(1 << minute for minute in range(0, LONGEST, FIVE))
+    assert [moments_as_int(words) for words in found] == [
+        ticks.starts(minutes, length) & every_fifth for minutes in days
+    ]
+
+
+@pytest.mark.parametrize("by", [-1600, -320, -5, 0, 5, 65, 320, 1600])
+def test_fives_move_within_their_own_day(by):
+    rng = random.Random(by)
+    days = [ticks.span(0, LONGEST), *(some_fives(rng) for _ in range(10))]
+
+    moved = shifted(np.stack([as_fives(minutes) for minutes in days]), by // FIVE)
+
+    assert [as_int(words) & ticks.span(0, LONGEST) for words in moved] == [
+        ticks.shifted(minutes, by) & ticks.span(0, LONGEST) for minutes in days
+    ]
+
+
+def test_a_table_is_by_fives_in_the_chunks_where_it_can_be():
+    first = MONDAY.toordinal() // CHUNK * CHUNK
+    minutes = {(ANNA, date.fromordinal(first)): ticks.span(60, 90), (BEN, date.fromordinal(first + CHUNK)): 0b1}
+    table = TimeTable.of(minutes)
+    rows = table.rows([ANNA, BEN])
+
+    assert dict(table) == minutes
+    assert [unit_of(table.words(rows, first + at, 1)) for at in (0, CHUNK)] == [FIVE, 1]
+    both = table.words(rows, first, CHUNK + 1)
+    assert unit_of(both) == 1
+    assert [(at, row, as_int(both[at, row])) for at, row in np.argwhere(both.any(axis=2)).tolist()] == [
+        (0, 0, ticks.span(60, 90)),
+        (CHUNK, 1, 0b1),
+    ]
+    assert dict(table.with_changes({(ANNA, date.fromordinal(first)): 0b111})) == minutes | {
+        (ANNA, date.fromordinal(first)): 0b111
+    }
+
+
+@pytest.mark.parametrize("off", [0, 2])
+@pytest.mark.parametrize("grid", [5, 10, 7])
+@pytest.mark.parametrize("seed", range(5))
+def test_the_starts_of_a_step_are_the_same_in_whatever_unit_they_are_found(seed, grid, off):
+    """People's time is a multiple of five minutes, the room's is not with `off`; nor are the starts of a grid of 7."""
+    rng = random.Random(seed)
+    people = [resource(ANNA, "injector"), resource(BEN, "injector"), resource(ROOM, "room", kind="room", places=2)]
+    busy = {
+        (uid, day(number)): tuple(some_fives(rng) << (off if uid == ROOM else 0) for _ in range(places))
+        for uid, places in ((ANNA, 1), (BEN, 1), (ROOM, 2))
+        for number in range(3)
+    }
+    treatment = step(phases=[phase(20, "injector", "room", before=5), phase(15, "room", after=10)])
+    times = roster(3, resources=people, hours=ticks.span(8 * 60, 18 * 60), busy=busy, grid_minutes=grid)
+
+    found = Starts(times, Wishes(), Weights(hole=0))
+
+    for number in range(3):
+        duty = ticks.span(8 * 60, 18 * 60)
+        free = [ticks.starts(duty & ~taken, 25) for taken in busy[ROOM, day(number)]]
+        rooms = ticks.shifted(free[0] | free[1], 5) & ticks.shifted(free[0] | free[1], -20)
+        for lead in people[:2]:
+            own = ticks.shifted(ticks.starts(duty & ~busy[lead.id, day(number)][0], 25), 5)
+            expected = own & rooms & sum(1 << minute for minute in range(0, 1440, grid))
+            assert found.lead_starts(treatment, day(number), lead) == expected

@@ -218,13 +218,14 @@ def test_two_that_write_the_same_week_at_once_lose_nothing():
 # --- on duty ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("clock", [(0, 17, 30), (0, 30)])
 @pytest.mark.parametrize("zone", SPANS)
-def test_time_on_duty_is_that_of_each_day_by_itself(zone):
+def test_time_on_duty_is_that_of_each_day_by_itself(zone, clock):
     """Weeks that are written at once say the same as a day that is worked out alone, on whatever date."""
     clinic, rng, first_on = build.Clinic(zone=zone), random.Random(zone), SPANS[zone]
     everyone = [one for resources in clinic.staff.values() for one in resources]
     for one in everyone:
-        hours, minutes = rng.randint(0, 12), rng.choice((0, 17, 30))
+        hours, minutes = rng.randint(0, 12), rng.choice(clock)
         on = first_on + timedelta(days=rng.randint(-5, DAYS))
         to_on = on + timedelta(days=rng.randint(0, 20))
         part = {"from_time": f"{hours:02}:{minutes:02}", "until_time": f"{hours + 5:02}:{minutes:02}"}
