@@ -12,10 +12,21 @@ from clinic.models import Role
 from patients import records
 from patients.models import Patient
 from scheduling import booking, protocols, roster, visits, wording
-from scheduling.models import Absence, Appointment, Closure, Consent, Course, ExtraOpening, Hours, ProtocolVersion
+from scheduling.models import (
+    Absence,
+    Appointment,
+    Closure,
+    Consent,
+    Course,
+    ExtraOpening,
+    Hours,
+    ProtocolVersion,
+    Resource,
+)
 from scheduling.planner import facts, ticks
 from scheduling.planner.amounts import Amount
 from scheduling.planner.gates import gate_answers
+from scheduling.roster.there import _known as known_of_who_is_there
 from tests import build
 
 pytestmark = pytest.mark.django_db
@@ -224,11 +235,13 @@ def test_statements_do_not_grow_with_rows(clinic):
             roster.load(rows[0], MONDAY, MONDAY + timedelta(days=30 * len(of)), now=clinic.now)
         return len(reading), len(loading)
 
-    few = statements(courses[:1])
+    assert statements(courses[:1]) == (1, 2)
+    assert statements(courses[:1]) == (1, 1)
     build.resource("sclerotherapy", at=clinic.site)
     build.resource("treatment_room", at=clinic.site, kind="room")
 
-    assert statements(courses) == few == (1, 2)
+    assert statements(courses) == (1, 2)
+    assert statements(courses) == (1, 1)
 
 
 def test_free_times_take_three_statements_whatever_the_days_and_staff(clinic):
@@ -415,3 +428,52 @@ def test_what_a_clinician_decided_for_a_late_session_and_where_the_site_is(clini
 
     assert [session.late_action for session in found.sessions] == ["", "restart", "", "", ""]
     assert found.place == "AU-NSW"
+
+
+# --- who is there, asked again ----------------------------------------------------------------------------------------
+
+CHANGES = {
+    "hours": lambda clinic, one: one.hours.filter(weekday=1).update(until_time=time(16)),
+    "hours_gone": lambda clinic, one: one.hours.filter(weekday=1).delete(),
+    "absence": lambda clinic, one: Absence.objects.create(
+        resource=one, first_on=TUESDAY, last_on=TUESDAY, recorded_at=clinic.now
+    ),
+    "closure": lambda clinic, one: Closure.objects.create(
+        site=clinic.site, first_on=TUESDAY, last_on=TUESDAY, name="Flood", recorded_at=clinic.now
+    ),
+    "opening": lambda clinic, one: ExtraOpening.objects.create(
+        resource=one, site=clinic.site, on=TUESDAY, from_time=time(20), until_time=time(21)
+    ),
+    "capability": lambda clinic, one: one.has_capabilities.update(until_on=date(2027, 6, 1)),
+    "name": lambda clinic, one: Resource.objects.filter(pk=one.pk).update(name="Dr Renamed"),
+    "languages": lambda clinic, one: Resource.objects.filter(pk=one.pk).update(languages=["sv"]),
+    "places": lambda clinic, one: Resource.objects.filter(pk=one.pk).update(places=3),
+    "left": lambda clinic, one: Resource.objects.filter(pk=one.pk).update(active_to=MONDAY),
+    "joined": lambda clinic, one: build.resource("sclerotherapy", at=clinic.site),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_is_known_of_who_is_there_is_never_stale(clinic, change):
+    """What was found is kept, and is not asked for again until something of it changes: then it is, at once."""
+    one = clinic.staff["injector"][0]
+
+    def found() -> tuple[object, ...]:
+        times = roster.load_site(clinic.site, {"sclerotherapy"}, MONDAY, MONDAY + timedelta(days=40), now=clinic.now)
+        return dict(times.days), times.resources, dict(times.on_duty)
+
+    def statements() -> int:
+        with CaptureQueriesContext(connection) as asked:
+            found()
+        return len(asked)
+
+    before = found()
+    assert statements() == 1
+    CHANGES[change](clinic, one)
+
+    assert statements() == 2
+    assert statements() == 1
+    after = found()
+    assert after != before
+    known_of_who_is_there.clear()
+    assert found() == after
