@@ -87,8 +87,9 @@ def times_of_plans(course: Course, as_it_stands: facts.CourseFacts, *, now: date
     allow. No plan in it is a proof that there is none before the horizon, and no answer to the question why not.
     """
     on = roster.today(course.site, now)
-    last_on = last_date_of(as_it_stands, on + timedelta(days=course.site.booking_horizon_days))
-    return roster.load(course, on, max(on, last_on), now=now)
+    horizon_on = on + timedelta(days=course.site.booking_horizon_days)
+    last_on = max(on, last_date_of(as_it_stands, horizon_on))
+    return roster.load(course, on, last_on, now=now, horizon_on=horizon_on)
 
 
 @act

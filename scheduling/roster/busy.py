@@ -99,15 +99,15 @@ OF_SLOTS = f"""
 
 
 def there_and_busy(
-    wanted: Asked, patient: Patient | None, without: Collection[Course], now: datetime
+    wanted: Asked, last_on: date, patient: Patient | None, without: Collection[Course], now: datetime
 ) -> tuple[There, Taken, dict[date, int]]:
-    """Return who is there, ticks taken per resource, date and place, and those of the patient.
+    """Return who is there, and until `last_on` ticks taken per resource, date and place, and those of the patient.
 
     By one statement when nobody's hours, absences and so on have changed since they were last asked for, else by two,
     or three if they change meanwhile. Of the courses `without`, live visits and what is kept for them are left out;
     what a visit that is over still holds is taken. Reservations count until they expire.
     """
-    every = list(days_of(wanted.zone, wanted.first_on, wanted.last_on).values())
+    every = list(days_of(wanted.zone, wanted.first_on, last_on).values())
     first_week, last_week = week_of(minute_of(every[0].starts_at)), week_of(minute_of(_end_of(every)))
     asked: dict[str, Any] = {
         "first_week": first_week,
@@ -121,49 +121,48 @@ def there_and_busy(
         there = who_is_there(wanted)
         if there.fingerprint != _fingerprint(found):
             found = ask(IN_MAP, asked)
+    (of_patient,) = (ranges for what, *_, ranges in found if what == "patient")
+    return there, _taken(found, there.workers, every, (first_week, last_week)), _of_patient(of_patient or b"", every)
+
+
+def _fingerprint(found: Iterable[tuple[Any, ...]]) -> str:
+    ((fingerprint,),) = ([bytes(value).decode()] for what, *_, value in found if what == "there")
+    return fingerprint
+
+
+def _taken(
+    found: Iterable[tuple[Any, ...]], workers: Sequence[Worker], days: Sequence[facts.Day], weeks: tuple[int, int]
+) -> Taken:
+    """Return the rows of IN_MAP as tables of the dates that follow each other, in weeks from one to another."""
     # Of second places and further ones there is time only for those who have as many.
-    having = [
-        [worker for worker in there.workers if worker.resource.places >= place]
-        for place in range(1, _most_places(there.workers) + 1)
-    ]
-    places = [Weeks(len(those) + 1, first_week, last_week) for those in having]
+    most = max((worker.resource.places for worker in workers), default=0)
+    having = [[worker for worker in workers if worker.resource.places > place] for place in range(most)]
     rows = [{worker.pk: row for row, worker in enumerate(those)} for those in having]
-    freed: dict[int, list[tuple[int, bytes]]] = defaultdict(list)
-    of_patient = b""
-    for what, resource, place, weeks, minutes in found:
-        if what == "patient":
-            of_patient = minutes or b""
-        row = rows[place - 1].get(resource) if place and place <= len(rows) else None
-        if row is None or not minutes:
+    places = [Weeks(len(those) + 1, *weeks) for those in having]
+    freed: list[list[tuple[int, bytes]]] = [[] for _ in having]
+    for what, resource, place, numbers, minutes in found:
+        row = rows[place - 1].get(resource) if place and place <= most else None
+        if row is None or not minutes:  # nobody of ours, or weeks of which nothing is taken any more
             continue
         if what == "map":
-            places[place - 1].put(row, weeks, minutes)
+            places[place - 1].put(row, numbers, minutes)
         else:
             freed[place - 1].append((row, minutes))
+    begin = days[0].on.toordinal()
 
-    def table(number: int) -> TimeTable:
-        begin = every[0].on.toordinal()
-
+    def table(place: int) -> TimeTable:
         def find(first: int, until: int) -> Words:
-            some = every[first - begin : until - begin]
-            words = places[number].days(some)
-            for row, spans in freed[number]:
+            some = days[first - begin : until - begin]
+            words = places[place].days(some)
+            for row, spans in freed[place]:
                 for at, taken in _each_day(spans_of(spans), some):
                     words, free = in_one_unit(words, taken)
                     words[at, row] &= ~free
             return words
 
-        return TimeTable((worker.resource.id for worker in having[number]), every[0].on, len(every), find)
+        return TimeTable((worker.resource.id for worker in having[place]), days[0].on, len(days), find)
 
-    return there, Taken(table(number) for number in range(len(having))), _of_patient(of_patient, every)
-
-
-def _fingerprint(found: Iterable[tuple[Any, ...]]) -> str:
-    return next(bytes(value).decode() for what, *_, value in found if what == "there")
-
-
-def _most_places(workers: Sequence[Worker]) -> int:
-    return max((worker.resource.places for worker in workers), default=0)
+    return Taken(table(place) for place in range(most))
 
 
 def busy_of_slots(

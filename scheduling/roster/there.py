@@ -76,7 +76,7 @@ SELECT
      FROM scheduling_resource r WHERE id IN (SELECT id FROM able))
 ) found
 """  # noqa: S608
-MOST_KNOWN = 8  # a year of fifty people and rooms takes a few million bytes
+MOST_KNOWN = 16  # a year of fifty people and rooms takes a few million bytes
 
 
 @dataclass(frozen=True, slots=True)

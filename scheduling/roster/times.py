@@ -12,18 +12,26 @@ from scheduling.models import Course
 from scheduling.planner import facts
 
 from .busy import busy_of_slots, there_and_busy
+from .days import dates
 from .protocols import protocol_facts
 from .there import Asked, who_is_there
 
 
 def load(
-    course: Course, first_on: date, last_on: date, *, now: datetime, moving: Collection[Course] = ()
+    course: Course,
+    first_on: date,
+    last_on: date,
+    *,
+    now: datetime,
+    moving: Collection[Course] = (),
+    horizon_on: date | None = None,
 ) -> facts.Roster:
     """Return the site's days and the time of every resource that the course's protocol could use, both dates inclusive.
 
     Takes one statement whatever the span and however many resources, two when it has to be asked who is there. The
     course's own live appointments are left out, as are those of the courses that are `moving` together with it. What is
-    taken comes from the busy map: for a search, not for a refusal.
+    taken comes from the busy map: for a search, not for a refusal. With a horizon the resources are those that are
+    there until then: for a search that can leave out the dates at its end.
     """
     return load_site(
         course.site,
@@ -33,6 +41,7 @@ def load(
         now=now,
         patient=course.patient,
         without={course, *moving},
+        horizon_on=horizon_on,
     )
 
 
@@ -88,22 +97,23 @@ def load_site(
     patient: Patient | None = None,
     without: Collection[Course] = (),
     check: Sequence[facts.Slot] | None = None,
+    horizon_on: date | None = None,
 ) -> facts.Roster:
     """Return days and time at a site for the resources with one of the capabilities; see `load`, `load_to_check`.
 
     Who serves the site but is away on all of these dates is there, without time: a refusal can call them by name. The
     live appointments of the courses `without` are left out: the planner knows them from those courses' facts.
     """
-    asked = Asked(site.pk, site.zone, frozenset(capabilities), first_on, last_on)
+    asked = Asked(site.pk, site.zone, frozenset(capabilities), first_on, horizon_on or last_on)
     busy: Mapping[tuple[UUID, date], tuple[int, ...]]
     if check is None:
-        there, busy, patient_busy = there_and_busy(asked, patient, without, now)
+        there, busy, patient_busy = there_and_busy(asked, last_on, patient, without, now)
     else:
         there = who_is_there(asked)
         busy, patient_busy = busy_of_slots(check, there.workers, there.days, patient, without, now)
     return facts.Roster(
         site=site.uid,
-        days=there.days,
+        days=there.days if horizon_on is None else {on: there.days[on] for on in dates(first_on, last_on)},
         resources=there.resources,
         on_duty=there.on_duty,
         busy=busy,
