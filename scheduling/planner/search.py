@@ -164,15 +164,39 @@ def free_times(
     gate that is closed whatever the date is does not hide times: each carries its gates.
     """
     chain = Chain(_around(session, course), roster, weights, today=today, only=session.id)
-    found: list[tuple[date, int, UUID, ResourceFacts]] = []
+    found: list[tuple[date, int, UUID, int, ResourceFacts]] = []
     for on, _price in chain.open_dates(*between) if chain.sessions else ():
         for lead in chain.starts.leads(session.step, on):
-            found += [(on, tick, lead.id, lead) for _price, tick in chain.starts.by_cost(session.step, on, lead)]
+            found += [(on, tick, lead.id, price, lead) for price, tick in chain.starts.by_cost(session.step, on, lead)]
         if len(found) >= limit:
             break
     found.sort(key=lambda one: one[:3])
-    slots = [chain.starts.slot(session, on, lead, tick) for on, tick, _uid, lead in found[:limit]]
-    return [planned for slot in slots for planned in plan_of([slot], chain).sessions]
+    alike: dict[date, PlannedSession] = {}
+    return [
+        _at_start(chain.starts.slot(session, on, lead, tick), lead, price, alike, chain)
+        for on, tick, _uid, price, lead in found[:limit]
+    ]
+
+
+def _at_start(
+    slot: Slot, lead: ResourceFacts, price: int, alike: dict[date, PlannedSession], chain: Chain
+) -> PlannedSession:
+    """Return what `plan_of` says of one slot, whose time of day and holes cost so much.
+
+    Window, gates and what the date costs are those of all times of a date, which `alike` keeps.
+    """
+    if slot.on not in alike:
+        (alike[slot.on],) = plan_of([slot], chain).sessions
+    same = alike[slot.on]
+    is_wished = chain.starts.wished(slot.on, slot.minutes) >> slot.tick & 1
+    missed = 0 if is_wished else chain.weights.time_of_day
+    parts = replace(
+        same.cost,
+        continuity=chain.lead_price(lead) - chain.starts.lead_missed(lead),
+        wishes=chain.wishes_missed(lead, slot.on) + missed,
+        holes=price - missed,
+    )
+    return replace(same, slot=slot, cost=parts)
 
 
 def repair(course: CourseFacts, roster: Roster, weights: Weights, *, today: date, whole: bool = False) -> Repair:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache, reduce
+from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,6 +115,8 @@ class Shape:
         for stretch in self.stretches:
             roles.setdefault(stretch.role, []).append(stretch)
         self.roles = roles
+        self.by_role = [stretch for of_role in roles.values() for stretch in of_role]
+        self.order = {(stretch.phase, stretch.role): at for at, stretch in enumerate(self.stretches)}
         self.crews = {role: Crew(of_role, roster, on_duty, busy) for role, of_role in roles.items()}
         self.leads = self.crews[step.lead_role]
         # No resource could fill two roles: then a start that suits each role suits them together.
@@ -167,6 +170,8 @@ class Starts:
         self._blocks: dict[tuple[str, int], Block] = {}
         self._missed: dict[str, NDArray[np.int64]] = {}
         self._wished: dict[tuple[date, int], int] = {}
+        self._free: dict[tuple[UUID, date], list[int]] = {}
+        self._uses: dict[tuple[str, str, date, int], tuple[Use, ...] | None] = {}
         self._chunks: dict[int, tuple[date | None, list[date]]] = {}
 
     def shape(self, step: Step) -> Shape:
@@ -323,12 +328,22 @@ class Starts:
         Roles are filled in the order of the step's needs, the lead's first; None when there is no way to fill all.
         """
         shape = self.shape(step)
-        by_role = [stretch for stretches in shape.roles.values() for stretch in stretches]
-        found = self._filled(step, by_role, on, lead, tick, ())
-        if found is None:
-            return None
-        order = {(stretch.phase, stretch.role): at for at, stretch in enumerate(shape.stretches)}
-        return tuple(sorted(found, key=lambda use: order[use.phase, use.role]))
+        found: tuple[Use, ...] | None = ()
+        if not shape.is_separate:
+            found = self._filled(step, shape.by_role, on, lead, tick, ())
+        for role in shape.roles if shape.is_separate else ():
+            of_role = self._of_role(step, role, on, lead, tick)
+            found = None if found is None or of_role is None else (*found, *of_role)
+        return None if found is None else tuple(sorted(found, key=lambda use: shape.order[use.phase, use.role]))
+
+    def _of_role(self, step: Step, role: str, on: date, lead: ResourceFacts, tick: int) -> tuple[Use, ...] | None:
+        """Return the places of a role that no other role could use. Whoever leads, the others' are the same."""
+        key = step.key, role, on, tick
+        if role == step.lead_role:
+            return self._filled(step, self.shape(step).roles[role], on, lead, tick, ())
+        if key not in self._uses:
+            self._uses[key] = self._filled(step, self.shape(step).roles[role], on, lead, tick, ())
+        return self._uses[key]
 
     def _filled(
         self, step: Step, wanted: list[Stretch], on: date, lead: ResourceFacts, tick: int, chosen: tuple[Use, ...]
@@ -337,22 +352,30 @@ class Starts:
         if len(chosen) == len(wanted):
             return chosen
         stretch = wanted[len(chosen)]
-        if not chosen:
-            resources = [lead]
-        elif chosen[-1].role == stretch.role:
+        if chosen and chosen[-1].role == stretch.role:
             resources = [self.resources[chosen[-1].resource]]
+        elif stretch.role == step.lead_role:
+            resources = [lead]
         else:
             resources = self._free_at(step, stretch.role, on, tick)
         first, until = tick + stretch.from_minute, tick + stretch.until_minute
         taken = ticks.span(first, until)
-        for resource in resources:
-            for place, free in enumerate(free_of(self.roster, resource.id, on, resource.places)):
-                use = Use(stretch.phase, stretch.role, resource.id, place, first, until)
-                if first >= 0 and free & taken == taken and not any(_clash(use, other) for other in chosen):
-                    found = self._filled(step, wanted, on, lead, tick, (*chosen, use))
-                    if found is not None:
-                        return found
+        for resource in resources if first >= 0 else ():
+            for place, free in enumerate(self._free_minutes(resource, on)):
+                if free & taken == taken:
+                    use = Use(stretch.phase, stretch.role, resource.id, place, first, until)
+                    if not any(_clash(use, other) for other in chosen):
+                        found = self._filled(step, wanted, on, lead, tick, (*chosen, use))
+                        if found is not None:
+                            return found
         return None
+
+    def _free_minutes(self, resource: ResourceFacts, on: date) -> list[int]:
+        """Return the free minutes of each place of a resource."""
+        key = resource.id, on
+        if key not in self._free:
+            self._free[key] = free_of(self.roster, resource.id, on, resource.places)
+        return self._free[key]
 
     def _free_at(self, step: Step, role: str, on: date, tick: int) -> list[ResourceFacts]:
         """Return the resources that could fill a role of a session that starts then, by id."""
