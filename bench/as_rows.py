@@ -5,9 +5,13 @@ Triggers are off meanwhile, so no history is kept of a year that never was; the 
 
 from __future__ import annotations
 
+import contextlib
 import uuid
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, time, timedelta
 from functools import cached_property
+from itertools import count
 from typing import Any
 
 from django.db import connection, transaction
@@ -30,8 +34,7 @@ class Rows:
 
     def __init__(self, clinic: Clinic, name: str) -> None:
         self.clinic, self.name = clinic, name
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SET LOCAL session_replication_role = replica")
+        with _without_triggers():
             self.site = Site.objects.create(
                 name=name,
                 zone=clinic["tz"],
@@ -45,7 +48,8 @@ class Rows:
             self._capabilities()
             self._hours()
             self._away()
-            self._bookings()
+            self.book(clinic["bookings"])
+        booking.rebuild_busy_map()
 
     def course(self, course: Course, name: str) -> models.Course:
         """Open a course of a protocol of its own, in the database what `Facts.course` is in memory."""
@@ -57,10 +61,12 @@ class Rows:
                 zip(("first", "further"), (1, course["n"] - 1), spacings_of(course), strict=True), start=1
             )
         ]
+        patient = _patient(name)
+        patient.save()
         on = day_of(self.clinic, course["earliest"])
         from_minute, until_minute = course["window"]
         made = models.Course.objects.create(
-            patient=_patient(name),
+            patient=patient,
             version=version,
             site=self.site,
             started_at=LONG_AGO,
@@ -175,37 +181,28 @@ class Rows:
 
     # --- bookings -----------------------------------------------------------------------------------------------------
 
-    def _bookings(self) -> None:
-        """Write a year of visits. Each practitioner has one patient, whose visits overlap as little as theirs do."""
-        version = self._version(f"{self.name}-year", 30, skill(0), self.clinic["treatments"][0]["room_kind"])
-        step = self._step(version, 1, "visit", 1, facts.Spacing(facts.Reference.PREVIOUS))
-        courses = [
-            models.Course.objects.create(
-                patient=_patient(person.name),
-                version=version,
-                site=self.site,
-                started_at=LONG_AGO,
-                started_on=LONG_AGO.date(),
-            )
-            for person in self.people
-        ]
+    def book(self, bookings: Sequence[list[int]], *, each: int = 32_000) -> None:
+        """Write visits; so many in a row of a practitioner's are one patient's, and overlap as little as they do."""
+        turns: dict[int, Iterator[int]] = defaultdict(count)
+        visits = [(visit, *divmod(next(turns[visit[0]]), each)) for visit in bookings]
+        courses = self._courses(sorted({(visit[0], turn) for visit, turn, _position in visits}))
         given: dict[str, Any] = {
             "site": self.site.pk,
             "zone": self.site.zone,
-            "step": step.pk,
+            "step": self._visit.pk,
             "at": LONG_AGO,
             "lead": LEAD,
             "room": ROOM,
         }
-        with connection.cursor() as cursor:
+        with _without_triggers() as cursor:
             cursor.execute(LAID)
             with cursor.copy("COPY laid FROM STDIN") as copy:
-                for position, (practitioner, room, day, begins, ends, _treatment) in enumerate(self.clinic["bookings"]):
-                    on, course = day_of(self.clinic, day), courses[practitioner]
+                for (practitioner, room, day, begins, ends, _treatment), turn, position in visits:
+                    on, course = day_of(self.clinic, day), courses[practitioner, turn]
                     starts_at = localtime.day_shape(on, self.clinic["tz"]).starts_at
                     copy.write_row(
                         (
-                            position % 32_000,
+                            position,
                             course.pk,
                             course.patient_id,
                             self.people[practitioner].pk,
@@ -221,7 +218,35 @@ class Rows:
             for statement in (SESSIONS, APPOINTMENTS, OCCUPANCIES):
                 cursor.execute(statement, given)
             cursor.execute("DROP TABLE laid")
-        booking.rebuild_busy_map()
+
+    @cached_property
+    def _visit(self) -> models.Step:
+        version = self._version(f"{self.name}-year", 30, skill(0), self.clinic["treatments"][0]["room_kind"])
+        return self._step(version, 1, "visit", 1, facts.Spacing(facts.Reference.PREVIOUS))
+
+    def _courses(self, keys: Sequence[tuple[int, int]]) -> dict[tuple[int, int], models.Course]:
+        """Open courses for visits, by practitioner and turn, each of a patient of its own."""
+        step = self._visit
+        with _without_triggers():
+            patients = Patient.objects.bulk_create(_patient(self.people[practitioner].name) for practitioner, _ in keys)
+            courses = models.Course.objects.bulk_create(
+                models.Course(
+                    patient=patient,
+                    version=step.version,
+                    site=self.site,
+                    started_at=LONG_AGO,
+                    started_on=LONG_AGO.date(),
+                )
+                for patient in patients
+            )
+        return dict(zip(keys, courses, strict=True))
+
+
+@contextlib.contextmanager
+def _without_triggers() -> Iterator[Any]:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        yield cursor
 
 
 LAID = """
@@ -251,7 +276,7 @@ OCCUPANCIES = """
 
 
 def _patient(name: str) -> Patient:
-    return Patient.objects.create(given_name="Bench", family_name=name, search_name=name, registered_at=LONG_AGO)
+    return Patient(given_name="Bench", family_name=name, search_name=name, registered_at=LONG_AGO)
 
 
 def _time(minute: int) -> time:

@@ -1,11 +1,10 @@
-"""Free times of one session, and reading what is taken: few statements, whatever the days, the staff and the rows."""
+"""Free times of one session, and reading what is taken: few statements, whatever the days and the staff."""
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
-from collections.abc import Iterator
-from datetime import date, timedelta
+from collections.abc import Callable, Iterator
+from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -13,71 +12,71 @@ from uuid import UUID
 from django.db import connection
 
 from clinic import localtime
-from scheduling import booking, models, roster, visits
+from scheduling import models, roster, visits
 from scheduling.booking.occupancies import STANDING
 from scheduling.planner import ticks
 from scheduling.roster.asking import ask
 
-from . import instances
-from .as_facts import ROOM, day_of
+from . import databases, instances
+from .as_facts import day_of
 from .as_rows import Rows
 from .instances import Clinic, Course, duty_of, is_within
 from .kernel import CLOSES, OPENS
 from .measure import Figure, Goal, Run, in_turn, statements
 
 SIZE, DAYS, ASKED_DAYS = 10, 92, (1, 60)
-ROWS = int(os.environ.get("BENCH_ROWS", "100000"))  # occupancies of other years that are added; a million takes minutes
-FEW_ROWS = 1_000
-AT_ONCE = 50_000  # in one statement: there is a limit to how long one may take
+ROUNDS = 25  # milliseconds each
 ALL = 1_000_000
-GROWTH = Goal(1.2, name="(G7)")
 Times = set[tuple[date, int, UUID]]
 
 
 def figures() -> Iterator[Figure]:
     clinic = instances.make_clinic(2, SIZE, 0.8, days=DAYS)
     rows = Rows(clinic, "availability")
-    made = instances.make_course(clinic, 2, 0) | {"earliest": 0, "first_within": DAYS}
-    stored = rows.course(made, "availability")
-    session = stored.sessions.order_by("position")[0]
-    session.course = stored
-    now, first_on = rows.now_of(made), day_of(clinic, 0)
-    staff = sum(made["treatment"] in one["skills"] for one in clinic["practitioners"])
-
-    def runs(days: int) -> tuple[Run[None], Run[None]]:
-        last_on = first_on + timedelta(days=days - 1)
-
-        def ours(_: None) -> Times:
-            found = visits.free_times(session, first_on=first_on, last_on=last_on, now=now, limit=ALL)
-            return {(one.slot.on, one.slot.tick, one.slot.lead) for one in found}
-
-        bare = Bare(clinic, made, rows)
-        return Run(lambda _: bare.times(days)), Run(ours)
-
-    before: dict[int, float] = {}
-    _add_rows(rows, FEW_ROWS, date(2026, 6, 1))
+    course = instances.make_course(clinic, 2, 0)
+    question, bare = Question(rows, course), Bare(clinic, course, rows)
+    databases.tidy()
     for days in ASKED_DAYS:
-        reference, ours = runs(days)
-        assert ours.do(None) == reference.do(None), f"other times on {days} days"
-        bare, before[days] = in_turn(reference, ours)
+        assert question.times(days) == bare.times(days), f"other times on {days} days"
+        reference, ours = Run(partial(_asked, bare.times, days)), Run(partial(_asked, question.times, days))
+        bare_seconds, seconds = in_turn(reference, ours, rounds=ROUNDS)
         yield Figure(
-            f"free times, {_days(days)}, {staff} staff (bare: one statement, hours at hand, int bitmaps)",
-            1000 * before[days],
-            1000 * bare,
+            f"free times, {in_days(days)}, {question.staff} staff (bare: one statement, hours at hand, int bitmaps)",
+            1000 * seconds,
+            1000 * bare_seconds,
             statements=str(statements(ours)),
         )
     yield from _reading(rows)
-    _add_rows(rows, ROWS, date(2026, 1, 1))
-    for days in ASKED_DAYS:
-        _, ours = runs(days)
-        (after,) = in_turn(ours)
-        yield Figure(
-            f"free times, {_days(days)}, {staff} staff, with {ROWS} places of other years (bare: with {FEW_ROWS})",
-            1000 * after,
-            1000 * before[days],
-            goal=GROWTH,
-            statements=str(statements(ours)),
+
+
+class Question:
+    """When could the first session of a course be? It may be on any day of the clinic's."""
+
+    def __init__(self, rows: Rows, course: Course, now: datetime | None = None) -> None:
+        clinic = rows.clinic
+        asked = course | {"earliest": 0, "first_within": clinic["days"]}
+        stored = rows.course(asked, f"{rows.name} asked for {course['treatment']}")
+        self.session = stored.sessions.order_by("position")[0]
+        self.session.course = stored
+        self.now, self.first_on = now or rows.now_of(asked), day_of(clinic, 0)
+        self.staff = sum(course["treatment"] in one["skills"] for one in clinic["practitioners"])
+
+    def times(self, days: int) -> Times:
+        found = visits.free_times(
+            self.session, first_on=self.first_on, last_on=self.last_on(days), now=self.now, limit=ALL
         )
+        return {(one.slot.on, one.slot.tick, one.slot.lead) for one in found}
+
+    def last_on(self, days: int) -> date:
+        return self.first_on + timedelta(days=days - 1)
+
+
+def in_days(number: int) -> str:
+    return "1 day" if number == 1 else f"{number} days"
+
+
+def _asked(times: Callable[[int], Times], days: int, _: None) -> Times:
+    return times(days)
 
 
 class Bare:
@@ -185,36 +184,3 @@ MAP = """
     WHERE resource_id = ANY (%(resources)s::bigint[]) AND week BETWEEN %(first_week)s AND %(last_week)s
     GROUP BY resource_id, place, octet_length(minutes)
 """
-
-
-ADDED = """
-    INSERT INTO scheduling_occupancy (appointment_id, phase, role, resource_id, place, during)
-    SELECT %(visit)s, 0, %(role)s, (%(resources)s::bigint[])[1 + n %% %(many)s], 1,
-           tstzrange(at, at + interval '15 minutes')
-    FROM generate_series(%(first)s, %(last)s) n
-    CROSS JOIN LATERAL (SELECT %(before)s::timestamptz - n / %(many)s * interval '30 minutes' AS at) moment
-"""
-
-
-def _add_rows(rows: Rows, number: int, before: date) -> None:
-    """Let the same people and rooms have been busy in earlier years: a quarter of an hour, each half hour."""
-    visit = models.Appointment.objects.filter(site=rows.site).order_by("pk")[0]
-    resources = [one.pk for one in (*rows.people, *rows.rooms)]
-    given: dict[str, Any] = {
-        "visit": visit.pk,
-        "role": ROOM,
-        "resources": resources,
-        "many": len(resources),
-        "before": before,
-    }
-    with connection.cursor() as cursor:
-        for first in range(1, number + 1, AT_ONCE):
-            cursor.execute(ADDED, {**given, "first": first, "last": min(first + AT_ONCE - 1, number)})
-    booking.rebuild_busy_map()
-    with connection.cursor() as cursor:
-        cursor.execute("VACUUM ANALYZE scheduling_occupancy")
-        cursor.execute("VACUUM ANALYZE scheduling_busyweek")
-
-
-def _days(number: int) -> str:
-    return "1 day" if number == 1 else f"{number} days"

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -64,8 +64,17 @@ class Run(Generic[Prepared]):
         self.do(given)
         return time.perf_counter() - begun
 
+    def answer(self) -> object:
+        return self.do(self.prepare())
 
-def in_turn(*runs: Run[Any], rounds: int = ROUNDS) -> list[float]:
+
+class Timed(Protocol):
+    """Whatever can say how long it took this time: a Run, or somebody else's clock."""
+
+    def seconds(self) -> float: ...
+
+
+def in_turn(*runs: Timed, rounds: int = ROUNDS) -> list[float]:
     """Return the median seconds of each, taken one after the other in every round; the first round is not counted."""
     gc.collect()
     gc.freeze()  # what was made before is no garbage of theirs
@@ -110,5 +119,7 @@ def table(figures: Sequence[Figure]) -> str:
 
 
 def _short(number: float) -> str:
-    """Return three significant digits, more would only seem exact."""
+    """Return three significant digits or so, more would only seem exact."""
+    if number < 0.1:
+        return f"{number:.2g}"
     return f"{number:.0f}" if number >= 100 else f"{number:.1f}" if number >= 10 else f"{number:.2f}"
