@@ -5,6 +5,8 @@ UV := uv==0.13.9
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.ready
+PEER_VENV := .venv-peer
+PEER_READY := $(PEER_VENV)/.ready
 SYSTEM_PYTHON ?= python3
 BROWSER ?= /usr/bin/chromium
 
@@ -33,7 +35,8 @@ fix: $(READY)
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
-bench: $(READY)
+# With PEER=1 the peer of bench/peers.py is installed first; from then on it is measured each time.
+bench: $(READY) $(if $(PEER),$(PEER_READY))
 	$(PYTHON) -m bench
 
 # The long forms of the fault tests; their short forms are part of `make test`.
@@ -50,6 +53,8 @@ lock: $(READY)
 	  --custom-compile-command "make lock" requirements.in -o requirements.txt
 	$(VENV)/bin/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --custom-compile-command "make lock" -c requirements.txt requirements-dev.in -o requirements-dev.txt
+	$(VENV)/bin/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --custom-compile-command "make lock" bench/peer/requirements.in -o bench/peer/requirements.txt
 
 # uv installs in seconds what takes pip half a minute; where uv cannot be had, pip does the same work.
 $(READY): requirements.txt requirements-dev.txt
@@ -62,6 +67,13 @@ $(READY): requirements.txt requirements-dev.txt
 	  && $(VENV)/bin/uv pip install --quiet --python $(PYTHON) --require-hashes -r requirements-dev.txt \
 	  || $(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $(READY)
+
+$(PEER_READY): bench/peer/requirements.txt $(READY)
+	@echo "preparing $(PEER_VENV) ..."
+	@test -x $(PEER_VENV)/bin/python || $(PYTHON) -m venv $(PEER_VENV)
+	@$(VENV)/bin/uv pip install --quiet --python $(PEER_VENV)/bin/python --require-hashes -r $< \
+	  || $(PEER_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $(PEER_READY)
 
 # The browser tests drive the system's Chromium. Where it cannot be installed they are skipped and say so,
 # but never under CI=true.

@@ -44,13 +44,14 @@ def figures() -> Iterator[Figure]:
 
     from scheduling import booking
 
-    from . import availability, bookings, databases, growth, lists, mails, people, plans, repairs
+    from . import availability, bookings, databases, growth, lists, mails, peers, people, plans, repairs
 
     call_command("migrate", verbosity=0)
     databases.keep_empty()
     yield from plans.figures()
     yield from availability.figures()
     yield from growth.figures()
+    yield from peers.figures()
     yield from repairs.figures()
     desk = people.Desk()
     yield from bookings.figures(desk, BUSY, BARE)
