@@ -14,6 +14,7 @@ from .availability import ASKED_DAYS, Question, Times, in_days
 from .measure import Figure, Goal, Run, in_turn, statements
 
 ROWS = int(os.environ.get("BENCH_ROWS", "100000"))  # places of earlier years that are added; a million takes minutes
+DAYS, FIRST = 100, 2  # about a thousand places; a day that has two times
 ROUNDS = 75  # a few milliseconds each
 GOAL = Goal(1.2, name="(G7)")
 BEGINS, ENDS, MINUTES = 8 * 60, 20 * 60, 15
@@ -23,11 +24,11 @@ DAYS_AT_ONCE = 400  # in one statement: there is a limit to how long one may tak
 
 
 def figures() -> Iterator[Figure]:
-    clinic = instances.make_clinic(0, 1, 0.8, days=100)
+    clinic = instances.make_clinic(3, 1, 0.8, days=DAYS)
     few = databases.make("few", like=databases.EMPTY)
     with databases.using(few):
         rows = Rows(clinic, "growth")
-        question = Question(rows, instances.make_course(clinic, 2, 0))
+        question = Question(rows, instances.make_course(clinic, 2, 0), FIRST)
         places = models.Occupancy.objects.count()
         databases.tidy()
     many = databases.make("many", like="few")
@@ -40,7 +41,7 @@ def figures() -> Iterator[Figure]:
         for days in ASKED_DAYS:
             before, after = (Run(partial(_ask, question, days), partial(databases.use, one)) for one in (few, many))
             taken = in_turn(before, after, rounds=ROUNDS)
-            assert before.answer() == after.answer(), f"other times on {days} days"
+            assert before.answer() == after.answer() != set(), f"other times on {days} days, or none"
             yield Figure(
                 f"free times, {in_days(days)}, {question.staff} staff, {places + ROWS} places (bare: {places})",
                 1000 * taken[1],

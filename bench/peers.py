@@ -115,7 +115,7 @@ class Ours:
         rows, now = Rows(clinic, "peer"), datetime.now(UTC)
         self._number = {person.uid: number for number, person in enumerate(rows.people)}
         course = instances.make_course(clinic | {"seed": 0, "occupancy": BOOKED}, 2, 0)
-        self._asked = {number: Question(rows, course | {"treatment": number}, now) for number in (ANYBODY, ONE)}
+        self._asked = {number: Question(rows, course | {"treatment": number}, 0, now) for number in (ANYBODY, ONE)}
         self._client = Client(headers={"host": "127.0.0.1"})
         self._client.force_login(build.user(Role.RECEPTION, at=rows.site))
         databases.tidy()

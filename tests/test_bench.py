@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 
 import pytest
 
 from bench import as_facts, instances
 from bench.kernel import Kernel
+from bench.servers import PROJECT
 from scheduling.planner import search
 from scheduling.planner.explain import Unplannable
 
@@ -53,3 +55,12 @@ def test_a_clinic_that_nobody_can_get_into_has_no_plan():
     clinic = instances.make_clinic(4, 2, 0.8, days=120) | {"holidays": list(range(120))}
     course = instances.make_course(clinic, 2, 0)
     assert (Kernel(clinic).plan(course), planner(clinic, course)) == (None, None)
+
+
+def test_the_peer_of_the_bench_runs_on_our_django_and_driver():
+    ours, its = (
+        dict(re.findall(r"^(django|psycopg)(?:\[.*\])?==(\S+)", (PROJECT / file).read_text(), re.MULTILINE))
+        for file in ("requirements.in", "bench/peer/requirements.in")
+    )
+    assert its == ours
+    assert its.keys() == {"django", "psycopg"}
