@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from uuid import UUID
@@ -127,6 +128,22 @@ class Facts:
             events={READY: on},
             wishes=facts.Wishes(frozenset(course["weekdays"]), from_minute, until_minute),
         )
+
+
+def visits_of(
+    plan: facts.Plan, clinic: Clinic, roster: facts.Roster, people: Mapping[UUID, int], rooms: Mapping[UUID, int]
+) -> list[dict[str, int]]:
+    """Return a plan as the format has it: day, practitioner, room and start of each session."""
+    start = date.fromisoformat(clinic["start"])
+    return [
+        {
+            "day": (slot.on - start).days,
+            "practitioner": people[slot.lead],
+            "room": next(rooms[use.resource] for use in slot.uses if use.role == ROOM),
+            "start": roster.days[slot.on].wall_minute(slot.tick),
+        }
+        for slot in (planned.slot for planned in plan.sessions)
+    ]
 
 
 def spacings_of(course: Course) -> tuple[facts.Spacing, facts.Spacing]:

@@ -1,5 +1,8 @@
 """Seeded instances: a clinic with a year of bookings, and courses to plan in it. Plain data, from the seed alone.
 
+`python -m bench.instances DIR` writes a hundred courses in clinics of 2 to 50 practitioners: DIR/clinic-*.json, each
+{"clinic": clinic/1, "courses": [course/1, ...]}.
+
 A clinic ("clinic/1") is `seed`, `tz`, `grid` (minutes), `start` (ISO date), `days`, `occupancy`,
 `treatments` [{id, name, minutes, room_kind}],
 `practitioners` [{id, hours {weekday: [[from, to], ...]}, skills [treatment], leave [[first, last], ...]}],
@@ -19,20 +22,50 @@ where a day that the next month does not have rolls forward. Practitioner and on
 
 from __future__ import annotations
 
+import argparse
+import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import holidays
 
 Clinic = dict[str, Any]
 Course = dict[str, Any]
+Case = tuple[str, Clinic, list[Course]]  # with the name of its file
 
 START, DAYS, GRID = date(2027, 1, 4), 392, 5
 WEIGHTS = {"gap": 4, "late": 2, "change": 15, "weekday": 6, "window": 6}
 SHIFTS = ((8, 16), (9, 17), (9, 18), (10, 18), (12, 20))  # hours
 TREATMENTS = 6
+PRACTITIONERS, BOOKED, SESSIONS = (2, 5, 10, 20, 50), (0.60, 0.70, 0.80, 0.90, 0.95), (3, 4, 6, 12)
+
+
+def main() -> None:
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("directory", type=Path)
+    directory = asked.parse_args().directory
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, clinic, courses in a_hundred():
+        (directory / name).write_text(json.dumps({"clinic": clinic, "courses": courses}, separators=(",", ":")))
+
+
+def a_hundred(booked: Sequence[float] = BOOKED) -> Iterator[Case]:
+    """Yield clinics that are so much booked, with a course of each length; a hundred courses in all."""
+    for practitioners in PRACTITIONERS:
+        for share in booked:
+            clinic = make_clinic(7, practitioners, share)
+            courses = [make_course(clinic, sessions, 0) for sessions in SESSIONS]
+            yield f"clinic-{practitioners:02d}-{share * 100:.0f}.json", clinic, courses
+
+
+def read(directory: Path) -> Iterator[Case]:
+    """Yield what stands in DIR/clinic-*.json, made here or elsewhere."""
+    for file in sorted(directory.glob("clinic-*.json")):
+        instance = json.loads(file.read_text())
+        yield file.name, instance["clinic"], instance["courses"]
 
 
 def make_clinic(seed: int, practitioners: int, booked: float, days: int = DAYS) -> Clinic:
@@ -150,3 +183,7 @@ def _room(clinic: Clinic, kind: str, day: int, at: int, minutes: int, taken: dic
             taken[key] = taken.get(key, 0) | span
             return int(room["id"])
     return None
+
+
+if __name__ == "__main__":
+    main()
