@@ -25,7 +25,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -46,10 +46,7 @@ PRACTITIONERS, BOOKED, SESSIONS = (2, 5, 10, 20, 50), (0.60, 0.70, 0.80, 0.90, 0
 def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("directory", type=Path)
-    directory = asked.parse_args().directory
-    directory.mkdir(parents=True, exist_ok=True)
-    for name, clinic, courses in a_hundred():
-        (directory / name).write_text(json.dumps({"clinic": clinic, "courses": courses}, separators=(",", ":")))
+    write(a_hundred(), asked.parse_args().directory)
 
 
 def a_hundred(booked: Sequence[float] = BOOKED) -> Iterator[Case]:
@@ -59,6 +56,12 @@ def a_hundred(booked: Sequence[float] = BOOKED) -> Iterator[Case]:
             clinic = make_clinic(7, practitioners, share)
             courses = [make_course(clinic, sessions, 0) for sessions in SESSIONS]
             yield f"clinic-{practitioners:02d}-{share * 100:.0f}.json", clinic, courses
+
+
+def write(cases: Iterable[Case], directory: Path) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, clinic, courses in cases:
+        (directory / name).write_text(json.dumps({"clinic": clinic, "courses": courses}, separators=(",", ":")))
 
 
 def read(directory: Path) -> Iterator[Case]:

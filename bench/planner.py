@@ -44,9 +44,13 @@ def main() -> None:
 
 def answers(clinic: Clinic, courses: list[Course], name: str) -> Iterator[dict[str, Any]]:
     """Load a clinic and yield what the service answers for each course; AssertionError when that is no such plan."""
+    from django.db import connection
+
     from .as_rows import Rows
 
     rows = Rows(clinic, name)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")  # what PostgreSQL does by itself, a minute later
     numbers = {person.uid: number for number, person in enumerate(rows.people)}
     rooms = {room.uid: number for number, room in enumerate(rows.rooms)}
     for index, course in enumerate(courses):
