@@ -24,8 +24,9 @@ MIDDLE = 20
 ROUNDS = 5
 GOAL = Goal(1.5, name="(G2)")
 ALL_EQUAL = Goal(1.0, is_rate=True, name="(G1)")
+ALL_PROVEN = Goal(1.0, is_rate=True)
 FASTER = Goal(0.01, name="(G3)")
-SOLVER_SECONDS = 5.0  # an answer that takes longer counts as this
+SOLVER_SECONDS = 2  # an answer that takes longer counts as this; the median of all is not changed by what it is
 
 
 def figures() -> Iterator[Figure]:
@@ -42,16 +43,19 @@ def figures() -> Iterator[Figure]:
 
 
 def _proofs() -> Iterator[Figure]:
-    """Plan the hundred courses; the suite stops the bench at the first objective that is not the kernel's."""
-    found = list(suite.plan_all())
+    """Plan the hundred courses; the suite stops the bench at the first objective that is not that of a reference."""
+    found = list(suite.plan_all(instances.a_hundred(), SOLVER_SECONDS))
     name = "courses planned at the kernel's objective, or found impossible as by it"
     yield Figure(name, len(found), 100, unit="", goal=ALL_EQUAL)
-    some = [one for one in suite.plan_all(SOLVER_SECONDS, booked=(BOOKED,)) if one.solver is not None]
-    proven = sum(one.is_proven for one in some)
+    proofs = [one.proof for one in suite.plan_all(instances.a_hundred(booked=(BOOKED,)), proven=True) if one.proof]
+    name = f"courses at {BOOKED:.0%} booked of which CP-SAT proves that no plan is cheaper"
+    yield Figure(name, sum(one.is_proven for one in proofs), len(proofs), unit="", goal=ALL_PROVEN)
+    solved = [one.solver for one in found if one.solver]
+    finished = sum(one.is_proven for one in solved)
     yield Figure(
-        f"plan in memory, {len(some)} courses at {BOOKED:.0%} booked (reference: CP-SAT, {proven} proven, equal)",
-        1000 * statistics.median(one.ours for one in some),
-        1000 * statistics.median(one.solver or 0 for one in some),
+        f"plan in memory, {len(found)} courses (reference: CP-SAT, {finished} finished in {SOLVER_SECONDS} s)",
+        1000 * statistics.median(one.ours for one in found),
+        1000 * statistics.median(one.seconds for one in solved),
         goal=FASTER,
     )
 

@@ -40,8 +40,9 @@ def test_the_reference_kernel_and_the_planner_agree_on_the_objective(seed, size,
 @pytest.mark.parametrize(("seed", "size", "booked"), SMALL)
 def test_both_proofs_of_cp_sat_and_the_reference_kernel_agree_on_the_objective(seed, size, booked):
     kernel = Kernel(instances.make_clinic(seed, size, booked, days=150))
-    for sessions in (1, 2, 3):
-        course = instances.make_course(kernel.clinic, sessions, 0)
+    narrow = {"first_within": 2, "gap_min": 24, "gap_max": 28}
+    for sessions, spacing in ((1, {}), (2, {}), (3, {}), (2, narrow), (3, narrow)):
+        course = instances.make_course(kernel.clinic, sessions, 0) | spacing
         answer = kernel.plan(course)
         expected = Proof(answer and answer.objective, is_proven=True)
         assert (solve(kernel, course, SECONDS), prove(kernel, course, SECONDS)) == (expected, expected)
