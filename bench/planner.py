@@ -39,6 +39,7 @@ def main() -> None:
                 planned += 1
                 impossible += not line["feasible"]
                 equal += line["objective"] == (expected.objective if expected else None)
+            out.flush()
     print(f"{planned} courses, {impossible} impossible; at the kernel's objective, or impossible as by it: {equal}")
 
 
