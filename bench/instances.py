@@ -149,14 +149,15 @@ def _practitioner(number: int, of: int, days: int, rng: random.Random) -> dict[s
 
 
 def _bookings(clinic: Clinic, rng: random.Random) -> Iterator[list[int]]:
-    """Lay visits into each stretch of work, the time that is left over spread between them by chance."""
+    """Lay visits into each stretch of work one after another, with pauses in a few places: crumbs help nobody."""
     taken: dict[tuple[int, int], int] = {}  # (room, day) -> minutes
     for practitioner in clinic["practitioners"]:
         for day, stretches in duty_of(clinic, practitioner):
             for begins, ends in stretches:
                 visits = _visits(clinic, practitioner["skills"], ends - begins, rng)
                 spare = (ends - begins - sum(visit["minutes"] for visit in visits)) // GRID
-                cuts = sorted(rng.randint(0, spare) for _ in visits)
+                places = (0, rng.randint(0, spare), rng.randint(0, spare), spare)
+                cuts = sorted(rng.choice(places) for _ in visits)
                 at = begins
                 for visit, before, cut in zip(visits, [0, *cuts], cuts, strict=False):
                     at += (cut - before) * GRID
