@@ -16,7 +16,7 @@ from django.db.models.functions import Now
 from clinic import localtime
 from clinic.models import Site
 
-from .models import Appointment, Examination, ExtraOpening, FreedTime, Hours, Offer, Resource
+from .models import Appointment, Examination, ExtraOpening, FreedTime, Hours, Offer, Resource, WaitingListEntry
 
 CLAIMED_FOR = timedelta(minutes=2)  # how long after a worker's death another one goes on
 
@@ -76,17 +76,79 @@ def sites_served(resource: Resource) -> list[Site]:
 
 @transaction.atomic
 def claim_freed(now: datetime) -> FreedTime | None:
-    """Take the freed time that is due for a look the longest, or None. A worker that dies loses it after a while."""
+    """Take the freed time that is due for a look, and that nobody is at, or None; first those whose looks all ended.
+
+    The lease is by the database's clock; a worker that dies loses it after a while. Its end is also its token: who has
+    lost it writes nothing more. What becomes due, and when, is by `now`.
+    """
     due = (
-        FreedTime.objects.filter(closed_at=None, look_at__lte=now)
+        FreedTime.objects.filter(Q(lease_until=None) | Q(lease_until__lte=Now()), closed_at=None, look_at__lte=now)
         .select_for_update(skip_locked=True, of=("self",))
         .select_related("site", "appointment", "resource")
-        .order_by("look_at", "pk")
+        .order_by("tries", "look_at", "pk")
     )
     found = due.first()
     if found is not None:
-        FreedTime.objects.filter(pk=found.pk).update(look_at=now + CLAIMED_FOR)
+        FreedTime.objects.filter(pk=found.pk).update(lease_until=Now() + CLAIMED_FOR, tries=F("tries") + 1)
+        found.refresh_from_db(fields=["lease_until", "tries"])
     return found
+
+
+@transaction.atomic
+def note_whom_it_asks(freed: FreedTime, entry: WaitingListEntry | None) -> bool:
+    """Write down for whom a time is looked for now (None: for all), and say whether the look is still ours.
+
+    Written before that is done: should the worker die of it, the next one knows of whom.
+    """
+    is_ours = _our_look(freed).update(at_entry=entry, lease_until=Now() + CLAIMED_FOR)
+    if is_ours:
+        freed.refresh_from_db(fields=["lease_until", "at_entry"])
+    return bool(is_ours)
+
+
+def blame_entry(freed: FreedTime, *, tries: int) -> None:
+    """Note that the last look died of one who waits, and not of the time: it has so many tries behind it."""
+    _our_look(freed).update(at_entry=None, tries=tries)
+    freed.refresh_from_db(fields=["at_entry", "tries"])
+
+
+def end_look(freed: FreedTime, *, look_at: datetime | None, now: datetime) -> None:
+    """Note that a look came to its end, and when the next one is due; None closes the freed time.
+
+    Who has asked for another look meanwhile gets it: the one that ends may have passed whom it is for. One for which an
+    offer still stands is not closed.
+    """
+    not_asked_again = _our_look(freed).filter(look_at=freed.look_at)
+    if look_at is not None:
+        not_asked_again.update(look_at=look_at)
+    else:
+        not_asked_again.filter(~Exists(_standing_offers())).update(closed_at=now)
+    FreedTime.objects.filter(pk=freed.pk, lease_until=freed.lease_until).update(
+        tries=0, at_entry=None, lease_until=None
+    )
+
+
+def put_off(freed: FreedTime, *, until: datetime) -> None:
+    """Give a freed time back without a look, which counts as no try; it is due then."""
+    _our_look(freed).update(look_at=until, tries=F("tries") - 1, lease_until=None)
+
+
+def give_up(freed: FreedTime, *, now: datetime) -> None:
+    """Close a freed time of which every look has died; what it was tried stays on record, for the desk to see."""
+    _our_look(freed).update(closed_at=now, lease_until=None)
+
+
+def let_go_of(freed: FreedTime) -> None:
+    """Give a freed time back, for the next tick to try again; after `end_look` this changes nothing."""
+    _our_look(freed).update(lease_until=None)
+
+
+def _our_look(freed: FreedTime) -> QuerySet[FreedTime]:
+    return FreedTime.objects.filter(pk=freed.pk, lease_until=freed.lease_until, closed_at=None)
+
+
+def _standing_offers() -> QuerySet[Offer]:
+    return Offer.objects.filter(freed=OuterRef("pk"), ended_at=None)
 
 
 def look_again(freed: Collection[int], *, at: datetime) -> None:
@@ -97,12 +159,6 @@ def look_again(freed: Collection[int], *, at: datetime) -> None:
 def look_again_at(site: Site, *, now: datetime) -> None:
     """Let every open freed time of a site be looked at: somebody else may want it."""
     FreedTime.objects.filter(site=site, closed_at=None).update(look_at=now)
-
-
-def close_freed(freed: FreedTime, *, now: datetime) -> None:
-    """Close a freed time: nobody is left to offer it to. One for which an offer still stands is not closed."""
-    standing = Offer.objects.filter(freed=OuterRef("pk"), ended_at=None)
-    FreedTime.objects.filter(~Exists(standing), pk=freed.pk, closed_at=None).update(closed_at=now)
 
 
 def forget_freed_before(moment: datetime) -> int:

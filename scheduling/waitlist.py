@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from clinic import localtime, rights
@@ -45,6 +45,7 @@ TIME_TO_ANSWER = timedelta(minutes=15)  # a time that could be kept for less is 
 MOST_NOTICE_HOURS = 14 * 24
 MOST_OFFERS_AT_ONCE = 20  # of one freed time, in one look; the next look goes on
 MOST_FREED_AT_ONCE = 50  # in one tick
+CAREFUL_FROM_TRY = 2  # a look has died: from here on for one after the other
 OF_COURSE = ("patient", "site", "lead", "wish_practitioner", "version__protocol")
 
 # Why an entry is closed.
@@ -233,7 +234,8 @@ def _end(offer: Offer, ended_as: OfferEnd, *, by: User | None, now: datetime) ->
 def offer_freed_times(now: datetime, *, limit: int = MOST_FREED_AT_ONCE) -> int:
     """Offer what fell free, one freed time after the other, and say how many offers were made.
 
-    Any number may run at once: each claims its own. One that cannot be looked at comes back later, and stops no other.
+    Any number may run at once: each claims its own. One that cannot be looked at comes back later, and stops no other;
+    after some tries it is given up, or whoever it died of is set aside.
     """
     settle(now)
     tidy(now)
@@ -242,7 +244,10 @@ def offer_freed_times(now: datetime, *, limit: int = MOST_FREED_AT_ONCE) -> int:
         freed = marks.claim_freed(now)
         if freed is None:
             break
-        made += _offer_all(freed, now)
+        try:
+            made += _offer_all(freed, now)
+        finally:
+            marks.let_go_of(freed)
     return made
 
 
@@ -271,53 +276,84 @@ def _settle(offer: Offer, *, now: datetime) -> bool:
 
 def _offer_all(freed: FreedTime, now: datetime) -> int:
     """Offer a freed time until nobody is left for any of it; close it when no offer stands either."""
+    if not _may_be_tried(freed, now=now):
+        return 0
     quiet = Quiet.of(freed.site)
     if quiet.covers(now):
-        marks.look_again([freed.pk], at=quiet.next_allowed(now))  # nobody is rung up, or would answer, at night
+        marks.put_off(freed, until=quiet.next_allowed(now))  # nobody is rung up, or would answer, at night
+        return 0
+    if freed.tries >= CAREFUL_FROM_TRY and not _looked_for_each(freed, now=now):
         return 0
     made = 0
     while made < MOST_OFFERS_AT_ONCE and any(
         _is_offered(freed, entry, slot, now=now) for entry, slot in find(freed, now=now)
     ):
         made += 1
-    if made < MOST_OFFERS_AT_ONCE:
-        _rest(freed, now=now)
-    else:
-        marks.look_again([freed.pk], at=now)
+    _rest(freed, is_spent=made < MOST_OFFERS_AT_ONCE, now=now)
     return made
 
 
-def _is_offered(freed: FreedTime, entry: WaitingListEntry, slot: facts.Slot, *, now: datetime) -> bool:
-    """Offer it, or say that it could not be, for whatever has happened since it was found."""
-    try:
-        _offer(freed, entry, slot, now=now)
-    except Refusal as refusal:
-        log.info("waiting-list entry %s could not be offered a time: %s", entry.pk, refusal)
+@act
+def _may_be_tried(freed: FreedTime, *, now: datetime) -> bool:
+    """Note of whom the last look died, if it did; give the freed time up when several have died of nobody."""
+    if (entry := freed.at_entry) is not None:
+        marks.blame_entry(freed, tries=CAREFUL_FROM_TRY)
+        most = WaitingListEntry.SET_ASIDE_AT_TRY
+        WaitingListEntry.objects.filter(pk=entry.pk).update(tries=F("tries") + 1)
+        if WaitingListEntry.objects.set_aside().filter(pk=entry.pk).exists():
+            log.error("waiting-list entry %s is offered nothing any more: %d looks have died of it", entry.uid, most)
+    elif freed.tries >= FreedTime.GIVEN_UP_AT_TRY:
+        marks.give_up(freed, now=now)
+        log.error("freed time %s could not be offered in %s tries: offer it by hand", freed.uid, freed.tries - 1)
         return False
     return True
 
 
+def _looked_for_each(freed: FreedTime, *, now: datetime) -> bool:
+    """Look for a time for one after the other, to know of whom a look dies; False when somebody else took over."""
+    for entry in _candidates(freed, now):
+        if not marks.note_whom_it_asks(freed, entry):
+            return False
+        find(freed, now=now, only=entry)
+    return marks.note_whom_it_asks(freed, None)
+
+
+def _is_offered(freed: FreedTime, entry: WaitingListEntry, slot: facts.Slot, *, now: datetime) -> bool:
+    """Offer it, or say that it could not be, for whatever has happened since it was found."""
+    if not marks.note_whom_it_asks(freed, entry):
+        return False
+    try:
+        _offer(freed, entry, slot, now=now)
+    except Refusal as refusal:
+        log.info("waiting-list entry %s could not be offered a time: %s", entry.pk, refusal)
+        is_offered = False
+    else:
+        is_offered = True
+    if entry.tries:
+        WaitingListEntry.objects.filter(pk=entry.pk).update(tries=0)
+    return marks.note_whom_it_asks(freed, None) and is_offered
+
+
 @act
-def _rest(freed: FreedTime, *, now: datetime) -> None:
-    """Let a freed time rest until the first of its offers ends; close it where none stands."""
+def _rest(freed: FreedTime, *, is_spent: bool, now: datetime) -> None:
+    """Let a spent freed time rest until the first of its offers ends, close it where none stands; else look again."""
     ends = Offer.objects.filter(freed=freed, ended_at=None).order_by("reservation__expires_at")
     first = ends.values_list("reservation__expires_at", flat=True).first()
-    if first is None:
-        marks.close_freed(freed, now=now)
-    else:
-        marks.look_again([freed.pk], at=first)
+    marks.end_look(freed, look_at=first if is_spent else now, now=now)
 
 
-def find(freed: FreedTime, *, now: datetime) -> list[tuple[WaitingListEntry, facts.Slot]]:
-    """Return who on the waiting list could lawfully use a freed time, those who gain most first, and when.
+def find(
+    freed: FreedTime, *, now: datetime, only: WaitingListEntry | None = None
+) -> list[tuple[WaitingListEntry, facts.Slot]]:
+    """Return who on the waiting list (or, of them, `only` one) could lawfully use a freed time, and when.
 
-    A constant number of statements, however many wait. Who was asked for this time before is left out; so is the
-    session whose own visit it was.
+    Those who gain most come first. A constant number of statements, however many wait. Who was asked for this time
+    before is left out; so is the session whose own visit it was.
     """
     site, today = freed.site, roster.today(freed.site, now)
     horizon_on = today + timedelta(days=site.booking_horizon_days)
-    first_on, last_on = max(freed.first_on, today), min(freed.last_on, horizon_on)
-    entries = _candidates(freed, first_on, last_on) if first_on <= last_on else []
+    first_on, last_on = _days_of(freed, now)
+    entries = [entry for entry in _candidates(freed, now) if only is None or entry == only]
     if not entries:
         return []
     courses = {entry.session.course.pk: entry.session.course for entry in entries}
@@ -357,11 +393,22 @@ def find(freed: FreedTime, *, now: datetime) -> list[tuple[WaitingListEntry, fac
     return [(by_session[match.session], match.slot) for match in found]
 
 
-def _candidates(freed: FreedTime, first_on: date, last_on: date) -> list[WaitingListEntry]:
-    """Return those who wait and may have use for a time between two dates: not asked for it before, not on hold."""
+def _days_of(freed: FreedTime, now: datetime) -> tuple[date, date]:
+    """Return the first and the last day of a freed time that can be booked; the last may lie before the first."""
+    today = roster.today(freed.site, now)
+    return max(freed.first_on, today), min(freed.last_on, today + timedelta(days=freed.site.booking_horizon_days))
+
+
+def _candidates(freed: FreedTime, now: datetime) -> list[WaitingListEntry]:
+    """Return those who wait and may have use for a time on its days: not asked for it before, not on hold, not set
+    aside."""
+    first_on, last_on = _days_of(freed, now)
+    if last_on < first_on:
+        return []
     asked = Offer.objects.filter(freed=freed).values("patient")
     entries = (
         WaitingListEntry.objects.standing()
+        .filter(tries__lt=WaitingListEntry.SET_ASIDE_AT_TRY)
         .filter(Q(from_on=None) | Q(from_on__lte=last_on), Q(until_on=None) | Q(until_on__gte=first_on))
         .filter(session__course__site=freed.site)
         .exclude(session__course__patient__in=asked)

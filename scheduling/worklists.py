@@ -36,6 +36,7 @@ from .models import (
     Course,
     CourseState,
     FollowUpTask,
+    FreedTime,
     Hold,
     Message,
     MessageState,
@@ -45,6 +46,7 @@ from .models import (
     Proposal,
     Session,
     SessionState,
+    WaitingListEntry,
 )
 from .models.appointments import LIVE
 from .outbox import GATE_CLOSED
@@ -56,6 +58,7 @@ ROWS_AT_MOST = 500
 DUE_AHEAD = timedelta(days=14)  # a session whose window opens this soon is worth a call now
 VISIT_SOON = timedelta(days=7)
 MAIL_REMEMBERED = timedelta(days=30)
+GIVEN_UP_REMEMBERED = timedelta(days=7)
 STANDING_HOLDS = Prefetch("session__course__holds", Hold.objects.standing().order_by("placed_at"), to_attr="standing")
 
 TITLES = {
@@ -65,6 +68,10 @@ TITLES = {
     "offers": (
         gettext_lazy("Times kept for the waiting list"),
         gettext_lazy("Call, and note the answer: after that the time goes to the next."),
+    ),
+    "not_offered": (
+        gettext_lazy("Waiting list: not offered"),
+        gettext_lazy("Every try to find somebody, or a time for them, has failed. Offer it by hand."),
     ),
     "uncovered": (
         gettext_lazy("Visits no longer covered"),
@@ -121,6 +128,7 @@ def worklist(sites: Sequence[Site], *, now: datetime, whole: str = "") -> list[L
     found: list[tuple[str, QuerySet[Any] | list[Any]]] = [
         ("overdue", overdue(sites, now, among=open_and_unbooked)),
         ("offers", offers(sites, now)),
+        ("not_offered", not_offered(sites, now)),
         ("unclosed", unclosed(sites, now)),
         ("uncovered", uncovered(sites, now)),
         ("proposals", proposals(sites)),
@@ -231,6 +239,26 @@ def offers(sites: Sequence[Site], now: datetime) -> QuerySet[Offer]:
         .prefetch_related("patient__phones")
         .order_by("reservation__expires_at", "pk")
     )  # fmt: skip
+
+
+def not_offered(sites: Sequence[Site], now: datetime) -> list[WaitingListEntry | FreedTime]:
+    """Return who waits and is offered nothing any more, and what fell free and could not be offered to anybody."""
+    entries = (
+        WaitingListEntry.objects.set_aside()
+        .filter(session__course__site__in=sites)
+        .select_related(
+            "session__step", "session__course__patient", "session__course__site",
+            "session__course__version__protocol",
+        )
+        .order_by("since", "pk")
+    )  # fmt: skip
+    to_come = Q(pk__in=())
+    for site, today in _today_at(sites, now).items():
+        to_come |= Q(site=site, last_on__gte=today)
+    given_up = FreedTime.objects.filter(
+        to_come, tries__gte=FreedTime.GIVEN_UP_AT_TRY, closed_at__gt=now - GIVEN_UP_REMEMBERED
+    )
+    return [*entries, *given_up.select_related("site", "resource").order_by("first_on", "pk")]
 
 
 # What makes a visit impossible where it is, whatever the windows of its course say; the plainest first.
@@ -413,8 +441,10 @@ def patient_of(row: Model | Warned) -> Patient | None:
             return row.visit.patient
         case Session():
             return row.course.patient
-        case Outcome() | FollowUpTask():
+        case Outcome() | FollowUpTask() | WaitingListEntry():
             return row.session.course.patient
+        case FreedTime():
+            return None
         case Course() | Appointment() | Message():
             return row.patient
         case Proposal():
@@ -435,8 +465,10 @@ def course_of(row: Model | Warned) -> Course | None:
             return row
         case Session() | Message() | Proposal():
             return row.course
-        case Outcome() | FollowUpTask() | Appointment() | Move():
+        case Outcome() | FollowUpTask() | Appointment() | Move() | WaitingListEntry():
             return row.session.course
+        case FreedTime():
+            return None
         case Offer():
             return row.entry.session.course
     raise TypeError(type(row).__name__)

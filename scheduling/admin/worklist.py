@@ -24,12 +24,14 @@ from scheduling.models import (
     Appointment,
     Course,
     FollowUpTask,
+    FreedTime,
     Message,
     Move,
     Offer,
     Outcome,
     Proposal,
     Session,
+    WaitingListEntry,
 )
 from scheduling.models.proposals import ProposalState
 
@@ -41,6 +43,7 @@ TONES = {
     "overdue": "bad",
     "uncovered": "bad",
     "offers": "busy",
+    "not_offered": "bad",
     "mail": "bad",
     "dropped": "warn",
     "due": "busy",
@@ -51,6 +54,7 @@ ICONS = {
     "overdue": "alarm",
     "unclosed": "history",
     "offers": "phone_forwarded",
+    "not_offered": "phone_disabled",
     "uncovered": "event_busy",
     "proposals": "swap_horiz",
     "not_ready": "rule",
@@ -106,7 +110,9 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 def _row(kind: str, row: Any, names: Mapping[str, str]) -> Row:
     patient, course = worklists.patient_of(row), worklists.course_of(row)
     (what, why, action), about = _words(kind, row, names), _treatment(course) if course else ""
-    if patient is None:
+    if isinstance(row, FreedTime):
+        link = f"{reverse('admin:scheduling_appointment_day')}?site={row.site.uid}&on={row.first_on}"
+    elif patient is None:
         link = page_of(row)
     elif kind == "mail":
         link = page_of(patient)
@@ -144,6 +150,8 @@ def _words(kind: str, row: Any, names: Mapping[str, str]) -> tuple[str, str, str
             what, action = _visit(row.visit), _("Open")
         case Offer():
             what, why, action = row.entry.session.step.name, _offered(row), _("Answer")
+        case WaitingListEntry() | FreedTime():
+            what, why, action = _not_offered(row)
         case Move():
             what = _visit(row.appointment) if row.appointment else row.session.step.name
             why, action = _uncovered(row), _("Look")
@@ -218,6 +226,15 @@ def _offered(offer: Offer) -> str:
     if not phones:
         return _("%(date)s, %(time)s is kept for them until %(until)s; no telephone number is on record") % said
     return _("call %(number)s: %(date)s, %(time)s is kept for them until %(until)s") % said
+
+
+def _not_offered(row: WaitingListEntry | FreedTime) -> tuple[str, str, str]:
+    if isinstance(row, WaitingListEntry):
+        why = _("no time could be looked for: take it off the list, and put it on again or book it by hand")
+        return row.session.step.name, why, _("Open")
+    days = " – ".join(dict.fromkeys(day_in_words(on) for on in (row.first_on, row.last_on)))
+    what = f"{days} · {row.resource}" if row.resource else days
+    return what, _("fell free and could not be offered: call those who wait"), _("Look")
 
 
 def _uncovered(move: Move) -> str:

@@ -20,6 +20,7 @@ from scheduling.models import (
     Course,
     CourseState,
     FollowUpTask,
+    FreedTime,
     Hold,
     Message,
     Move,
@@ -397,6 +398,7 @@ WORK_IS_ABOUT = {
     "unclosed": "on",
     "not_ready": "on",
     "uncovered": "on",
+    "not_offered": "first_on",
     "outcomes": "performed_on",
     "held": "next_visit_on",
     "calls": "due_on",
@@ -431,12 +433,14 @@ def _work(found: Any, about: str) -> dict[str, Any]:
 
 
 def _about_what(found: Any) -> Any:
-    """Return the row that a line of the worklist names: of a move and of a warning that is the visit."""
+    """Return the row that a line of the worklist names: of a move or warning its visit, of who waits the session."""
     match found:
         case worklists.Warned():
             return found.visit
         case Move():
             return found.appointment
+        case WaitingListEntry():
+            return found.session
     return found
 
 
@@ -444,6 +448,7 @@ TYPES = {
     Appointment: "appointment",
     Course: "course",
     FollowUpTask: "follow_up_task",
+    FreedTime: "freed_time",
     Message: "message",
     Offer: "offer",
     Proposal: "proposal",

@@ -5021,6 +5021,7 @@ class Migration(migrations.Migration):
                     "notice_hours",
                     models.PositiveSmallIntegerField(default=24, help_text="hours", verbose_name="notice needed"),
                 ),
+                ("tries", models.PositiveSmallIntegerField(default=0, verbose_name="looks that died of it")),
                 ("closed_at", models.DateTimeField(blank=True, null=True, verbose_name="closed")),
                 ("close_reason", models.CharField(blank=True, max_length=100, verbose_name="why closed")),
                 (
@@ -5060,8 +5061,8 @@ class Migration(migrations.Migration):
                     pgtrigger.compiler.Trigger(
                         name="insert_insert",
                         sql=pgtrigger.compiler.UpsertTriggerSql(
-                            func='INSERT INTO "scheduling_waitinglistentryevent" ("added_by_id", "close_reason", "closed_at", "from_on", "id", "notice_hours", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "session_id", "since", "uid", "until_on") VALUES (NEW."added_by_id", NEW."close_reason", NEW."closed_at", NEW."from_on", NEW."id", NEW."notice_hours", _pgh_attach_context(), NOW(), \'insert\', NEW."id", NEW."session_id", NEW."since", NEW."uid", NEW."until_on"); RETURN NULL;',
-                            hash="8bfa664ae13b9ae1a425ce85d1bd3245bfba1c72",
+                            func='INSERT INTO "scheduling_waitinglistentryevent" ("added_by_id", "close_reason", "closed_at", "from_on", "id", "notice_hours", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "session_id", "since", "tries", "uid", "until_on") VALUES (NEW."added_by_id", NEW."close_reason", NEW."closed_at", NEW."from_on", NEW."id", NEW."notice_hours", _pgh_attach_context(), NOW(), \'insert\', NEW."id", NEW."session_id", NEW."since", NEW."tries", NEW."uid", NEW."until_on"); RETURN NULL;',
+                            hash="578ad19b0f4ba4e090fad7bc78b99a75aa0d4e37",
                             operation="INSERT",
                             pgid="pgtrigger_insert_insert_5c4ed",
                             table="scheduling_waitinglistentry",
@@ -5072,8 +5073,8 @@ class Migration(migrations.Migration):
                         name="update_update",
                         sql=pgtrigger.compiler.UpsertTriggerSql(
                             condition="WHEN (OLD.* IS DISTINCT FROM NEW.*)",
-                            func='INSERT INTO "scheduling_waitinglistentryevent" ("added_by_id", "close_reason", "closed_at", "from_on", "id", "notice_hours", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "session_id", "since", "uid", "until_on") VALUES (NEW."added_by_id", NEW."close_reason", NEW."closed_at", NEW."from_on", NEW."id", NEW."notice_hours", _pgh_attach_context(), NOW(), \'update\', NEW."id", NEW."session_id", NEW."since", NEW."uid", NEW."until_on"); RETURN NULL;',
-                            hash="75c5fd0647807895d44238b6cdb0b5181baf1bd1",
+                            func='INSERT INTO "scheduling_waitinglistentryevent" ("added_by_id", "close_reason", "closed_at", "from_on", "id", "notice_hours", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "session_id", "since", "tries", "uid", "until_on") VALUES (NEW."added_by_id", NEW."close_reason", NEW."closed_at", NEW."from_on", NEW."id", NEW."notice_hours", _pgh_attach_context(), NOW(), \'update\', NEW."id", NEW."session_id", NEW."since", NEW."tries", NEW."uid", NEW."until_on"); RETURN NULL;',
+                            hash="c239e33caf82ce7f13b72d5f37c1f6ec5f30154b",
                             operation="UPDATE",
                             pgid="pgtrigger_update_update_72f34",
                             table="scheduling_waitinglistentry",
@@ -5098,6 +5099,7 @@ class Migration(migrations.Migration):
                     "notice_hours",
                     models.PositiveSmallIntegerField(default=24, help_text="hours", verbose_name="notice needed"),
                 ),
+                ("tries", models.PositiveSmallIntegerField(default=0, verbose_name="looks that died of it")),
                 ("closed_at", models.DateTimeField(blank=True, null=True, verbose_name="closed")),
                 ("close_reason", models.CharField(blank=True, max_length=100, verbose_name="why closed")),
                 (
@@ -5222,6 +5224,7 @@ class Migration(migrations.Migration):
             name="FreedTime",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("uid", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
                 (
                     "site",
                     models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="+", to="clinic.site"),
@@ -5252,6 +5255,17 @@ class Migration(migrations.Migration):
                 (
                     "look_at",
                     models.DateTimeField(help_text="when somebody may be found for it", verbose_name="next look"),
+                ),
+                ("lease_until", models.DateTimeField(null=True)),
+                ("tries", models.PositiveSmallIntegerField(default=0, verbose_name="looks begun and not ended")),
+                (
+                    "at_entry",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="scheduling.waitinglistentry",
+                    ),
                 ),
                 ("closed_at", models.DateTimeField(null=True, verbose_name="closed")),
             ],

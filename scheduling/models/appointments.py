@@ -291,10 +291,16 @@ class WaitingQuerySet(models.QuerySet["WaitingListEntry"]):
         """Those that wait: whose session is still to come, in a course that goes on."""
         return self.filter(closed_at=None, session__state="open", session__course__state="open")
 
+    def set_aside(self) -> Self:
+        """Those that wait and are offered nothing any more: too many looks have died of them."""
+        return self.standing().filter(tries__gte=WaitingListEntry.SET_ASIDE_AT_TRY)
+
 
 @tracked()
 class WaitingListEntry(models.Model):
     """A session whose patient would take an earlier time."""
+
+    SET_ASIDE_AT_TRY = 3
 
     uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     session = models.ForeignKey(Session, models.CASCADE, related_name="waiting")
@@ -303,6 +309,7 @@ class WaitingListEntry(models.Model):
     until_on = models.DateField(_("until"), null=True, blank=True)
     notice_hours = models.PositiveSmallIntegerField(_("notice needed"), default=24, help_text=_("hours"))
     added_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    tries = models.PositiveSmallIntegerField(_("looks that died of it"), default=0)
     closed_at = models.DateTimeField(_("closed"), null=True, blank=True)
     close_reason = models.CharField(_("why closed"), max_length=100, blank=True)
 

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import uuid
+
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from clinic.models import Site
 
-from .appointments import Appointment
+from .appointments import Appointment, WaitingListEntry
 from .resources import Resource
 
 
 class FreedTime(models.Model):
     """Time that fell free: a visit's places, or hours that a resource (blank: the whole site) has again.
 
-    Offered to the waiting list until nobody is left who could use it.
+    Offered to the waiting list until nobody is left who could use it, or it was given up: closed, its tries used up.
     """
 
+    GIVEN_UP_AT_TRY = 4  # three looks have died, and of nobody who waits
+
+    uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     site = models.ForeignKey(Site, models.CASCADE, related_name="+")
     appointment = models.ForeignKey(Appointment, models.CASCADE, null=True, related_name="+")
     resource = models.ForeignKey(Resource, models.CASCADE, null=True, related_name="+")
@@ -27,6 +32,9 @@ class FreedTime(models.Model):
     from_time = models.TimeField(_("from"), null=True)
     until_time = models.TimeField(_("until"), null=True)
     look_at = models.DateTimeField(_("next look"), help_text=_("when somebody may be found for it"))
+    lease_until = models.DateTimeField(null=True)  # by the database's clock
+    tries = models.PositiveSmallIntegerField(_("looks begun and not ended"), default=0)
+    at_entry = models.ForeignKey(WaitingListEntry, models.SET_NULL, null=True, related_name="+")  # while it is asked
     closed_at = models.DateTimeField(_("closed"), null=True)
 
     class Meta:

@@ -7,8 +7,8 @@ from datetime import time, timedelta
 import pytest
 
 from clinic.models import AccessEvent
-from scheduling import holds, outbox, visits, worklists
-from scheduling.models import Appointment, Message
+from scheduling import holds, outbox, visits, waitlist, worklists
+from scheduling.models import Appointment, FreedTime, Message, WaitingListEntry
 from tests import build
 
 from .conftest import OpenClinic, course_page, do, first_visit, words
@@ -85,6 +85,29 @@ def test_the_worklist_is_the_home_page_and_leads_to_the_course(clinic, reception
     assert "Due, not booked" in words(page)
     assert course_page(course) in page.content.decode()
     assert AccessEvent.objects.latest("pk").subject == "scheduling.worklist"
+
+
+def test_the_worklist_says_what_could_not_be_offered_and_leads_there(clinic, reception):
+    course, on = clinic.booked_course(), clinic.today
+    session = build.sessions_of(course)[1]
+    waitlist.put_on(session, by=clinic.receptionist, now=clinic.now)
+    WaitingListEntry.objects.update(tries=WaitingListEntry.SET_ASIDE_AT_TRY)
+    FreedTime.objects.create(
+        site=clinic.site, freed_at=clinic.now, first_on=on, last_on=on, look_at=clinic.now,
+        tries=FreedTime.GIVEN_UP_AT_TRY, closed_at=clinic.now,
+    )  # fmt: skip
+
+    page = reception.get("/admin/")
+
+    said = words(page)
+    assert "Waiting list: not offered" in said
+    assert "no time could be looked for: take it off the list, and put it on again or book it by hand" in said
+    assert "fell free and could not be offered: call those who wait" in said
+    for link in (
+        f"{course_page(course)}#session-{session.position}",
+        f"/admin/scheduling/appointment/day/?site={clinic.site.uid}&amp;on={on}",
+    ):
+        assert f'href="{link}"' in page.content.decode()
 
 
 def test_the_home_page_of_somebody_without_patients_is_a_welcome(clinic, signed_in):

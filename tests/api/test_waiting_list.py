@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from scheduling import booking, visits, waitlist
-from scheduling.models import CancelReason, Course, Offer
+from scheduling.models import CancelReason, Course, FreedTime, Offer, WaitingListEntry
 from scheduling.models.appointments import AskedBy
 from scheduling.planner import facts
 from tests import build
@@ -91,6 +91,23 @@ def test_an_offer_is_seen_on_the_worklist_and_accepted_once(clinic: ApiClinic, b
     )  # fmt: skip
     assert (accepted.status_code, accepted.json()["appointment"]["on"]) == (200, f"{offer.reservation.on}")
     assert refusal(again) == (409, "offer_over", [("offer_accepted", str(offer.uid))])
+
+
+def test_what_could_not_be_offered_is_on_the_worklist(clinic: ApiClinic, ben: Course):
+    clinic.reception.post(wait(ben), {})
+    WaitingListEntry.objects.update(tries=WaitingListEntry.SET_ASIDE_AT_TRY)
+    freed = FreedTime.objects.create(
+        site=clinic.site, freed_at=clinic.now, first_on=clinic.today, last_on=clinic.today, look_at=clinic.now,
+        tries=FreedTime.GIVEN_UP_AT_TRY, closed_at=clinic.now,
+    )  # fmt: skip
+
+    work = {kind["kind"]: kind["rows"] for kind in clinic.reception.get("worklist/").json()["results"]}
+
+    assert [(row["type"], row["uid"], row["on"]) for row in work["not_offered"]] == [
+        ("session", str(build.sessions_of(ben)[0].uid), None),
+        ("freed_time", str(freed.uid), f"{clinic.today}"),
+    ]
+    assert [row["patient"] and row["patient"]["uid"] for row in work["not_offered"]] == [str(ben.patient.uid), None]
 
 
 def test_an_offer_is_declined_and_the_patient_still_waits(clinic: ApiClinic, ben: Course):

@@ -11,7 +11,7 @@ from .people import PatientBrief
 class WorkOutput(Output):
     """Something that needs a person: look it up by its type and uid."""
 
-    type = words(help_text="session, appointment, course, proposal, follow_up_task, message")
+    type = words(help_text="session, appointment, course, proposal, offer, follow_up_task, message, freed_time")
     uid = uid_of()
     course = uid_of(allow_null=True)
     patient = PatientBrief(allow_null=True)
