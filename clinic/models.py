@@ -76,6 +76,9 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.is_superuser or self.roles.filter(role__in=roles).exists()
 
 
+LONGEST_HORIZON_DAYS = 1100  # what the planner keeps tables for; beyond it a plan may take seconds
+
+
 @tracked()
 class Site(models.Model):
     """A place where patients are treated. Its dates and times are those of its zone."""
@@ -102,7 +105,12 @@ class Site(models.Model):
     grid_minutes = models.PositiveSmallIntegerField(
         _("grid"), default=5, validators=[MinValueValidator(1), MaxValueValidator(60)], help_text=_("minutes")
     )
-    booking_horizon_days = models.PositiveSmallIntegerField(_("booking horizon"), default=365, help_text=_("days"))
+    booking_horizon_days = models.PositiveSmallIntegerField(
+        _("booking horizon"),
+        default=365,
+        validators=[MaxValueValidator(LONGEST_HORIZON_DAYS)],
+        help_text=_("days; three years (1100) at most"),
+    )
     shortest_visit_minutes = models.PositiveSmallIntegerField(
         _("shortest useful hole"), default=20, help_text=_("minutes; a shorter hole in a diary counts as awkward")
     )
@@ -118,6 +126,10 @@ class Site(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=Q(grid_minutes__gte=1) & Q(grid_minutes__lte=60), name="site_grid_is_within_an_hour"
+            ),
+            models.CheckConstraint(
+                condition=Q(booking_horizon_days__lte=LONGEST_HORIZON_DAYS),
+                name="site_takes_bookings_for_three_years_at_most",
             ),
         ]
 

@@ -299,7 +299,12 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "booking_horizon_days",
-                    models.PositiveSmallIntegerField(default=365, help_text="days", verbose_name="booking horizon"),
+                    models.PositiveSmallIntegerField(
+                        default=365,
+                        help_text="days; three years (1100) at most",
+                        validators=[django.core.validators.MaxValueValidator(1100)],
+                        verbose_name="booking horizon",
+                    ),
                 ),
                 (
                     "shortest_visit_minutes",
@@ -322,7 +327,11 @@ class Migration(migrations.Migration):
                     models.CheckConstraint(
                         condition=models.Q(("grid_minutes__gte", 1), ("grid_minutes__lte", 60)),
                         name="site_grid_is_within_an_hour",
-                    )
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("booking_horizon_days__lte", 1100)),
+                        name="site_takes_bookings_for_three_years_at_most",
+                    ),
                 ],
                 "triggers": [
                     pgtrigger.compiler.Trigger(
@@ -419,7 +428,12 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "booking_horizon_days",
-                    models.PositiveSmallIntegerField(default=365, help_text="days", verbose_name="booking horizon"),
+                    models.PositiveSmallIntegerField(
+                        default=365,
+                        help_text="days; three years (1100) at most",
+                        validators=[django.core.validators.MaxValueValidator(1100)],
+                        verbose_name="booking horizon",
+                    ),
                 ),
                 (
                     "shortest_visit_minutes",

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 from knox.models import AuthToken
 
 from clinic import accounts
@@ -270,6 +270,7 @@ def test_everything_wrong_with_a_site_is_said_at_once(db):
             sender_email="desk@x.example,desk@y.example",
             language="english please",
             grid_minutes=0,
+            booking_horizon_days=1101,
         )
 
     assert problems_of(refusal.value) == [
@@ -277,10 +278,18 @@ def test_everything_wrong_with_a_site_is_said_at_once(db):
         ("invalid", "sender_email"),
         ("missing", "sender_name"),
         ("not_one_line", "name"),
+        ("too_large", "booking_horizon_days"),
         ("too_long", "language"),
         ("too_small", "grid_minutes"),
         ("zone_unknown", "zone"),
     ]
+
+
+def test_bookings_are_taken_for_three_years_at_most_whoever_writes_it(site):
+    assert accounts.save_site(site, booking_horizon_days=1100, by=None, now=NOW).booking_horizon_days == 1100
+
+    with pytest.raises(IntegrityError, match="site_takes_bookings_for_three_years_at_most"), transaction.atomic():
+        Site.objects.filter(pk=site.pk).update(booking_horizon_days=1101)
 
 
 def test_unknown_fields_and_names_in_use_are_refused(site):
