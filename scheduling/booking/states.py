@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from clinic.errors import Conflict, Problem
@@ -129,18 +129,24 @@ def change_session(
     session.refresh_from_db(fields=["state", *fields])
 
 
-def let_go(sessions: Collection[int] | QuerySet[Session], *, now: datetime) -> int:
+def let_go(sessions: Collection[int] | QuerySet[Session], *, now: datetime, visits_from: datetime | None = None) -> int:
     """Give back what is reserved for sessions (rows or primary keys), and say how much: they go on in another way.
 
-    A time that was offered goes to the next on the waiting list.
+    A time that was offered goes to the next on the waiting list. With `visits_from` the sessions are over, and the
+    places of their visits that begin at or after that moment are released too: the busy map is locked and written once.
     """
     standing = Reservation.objects.filter(session__in=sessions, released_at=None)
     pks = list(standing.select_for_update().values_list("pk", flat=True))
+    held = Q(reservation__in=pks)
+    if visits_from is not None:
+        live = Appointment.objects.live().filter(session__in=sessions).values_list("pk", flat=True)
+        held |= Q(appointment__in=list(live), during__startswith__gte=visits_from)
     if pks:
         Reservation.objects.filter(pk__in=pks).update(released_at=now)
-        occupancies.release(Occupancy.objects.filter(reservation__in=pks), now=now)
         offered = Offer.objects.filter(reservation__in=pks, ended_at=None)
         marks.look_again(set(offered.values_list("freed", flat=True)), at=now)
+    if pks or visits_from is not None:
+        occupancies.release(Occupancy.objects.filter(held), now=now)
     return len(pks)
 
 

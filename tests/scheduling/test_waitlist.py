@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models import Q
 from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
@@ -20,10 +21,12 @@ from scheduling import (
     holds,
     marks,
     outbox,
+    protocols,
     replanning,
     roster,
     sessions,
     staffing,
+    versions,
     visits,
     waitlist,
     worklists,
@@ -345,6 +348,39 @@ def test_what_writes_the_busy_map_several_times_locks_all_its_weeks_at_once_and_
     assert len(locked) > 2
     assert set().union(*locked[1:]) <= locked[0]
     assert booking.busy_map_differences() == []
+
+
+@pytest.mark.parametrize("how", ["perform", "skip", "version"])
+def test_what_ends_sessions_that_have_a_visit_and_an_offer_locks_and_writes_the_busy_map_once(clinic, how):
+    """With a version that plans one session only, two sessions with their visits go at once."""
+    course = clinic.booked_course()
+    session = build.sessions_of(course)[2]
+    visit = build.visits_of(course)[2]
+    other = visits.free_times(session, first_on=visit.on, last_on=visit.on, now=clinic.now, limit=500)[-1].slot
+    booking.reserve(
+        session, other, purpose=Reservation.Purpose.OFFER, expires_at=clinic.now + timedelta(hours=2), now=clinic.now
+    )
+    fewer = protocols.shipped(clinic.key).replace("    sessions: 3", "    sessions: 1")
+    version = protocols.load(fewer, by=None, now=clinic.now, approve_by=build.user(is_superuser=True))
+    preview = versions.preview(course, version, now=clinic.now)
+    asked: list[str] = []
+
+    def note(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        asked.append(sql)
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(note):
+        {
+            "perform": lambda: clinic.perform(session),
+            "skip": lambda: sessions.skip_session(session, reason="enough", by=clinic.clinician, now=clinic.now),
+            "version": lambda: versions.move(
+                course, version, stamp=preview.stamp, reason="guideline", by=clinic.prescriber, now=clinic.now
+            ),
+        }[how]()
+
+    assert (asked.count(occupancies.LOCK), asked.count(occupancies.WRITE)) == (1, 1)
+    assert booking.busy_map_differences() == []
+    assert not Occupancy.objects.standing().filter(Q(appointment=visit) | Q(reservation__session=session)).exists()
 
 
 @pytest.mark.parametrize("how", ["hold", "end", "death", "take_off", "perform"])
