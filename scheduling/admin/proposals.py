@@ -277,7 +277,7 @@ def _together(request: HttpRequest, proposal: Proposal, refused: Refusal | None)
             "overtaken": sum(line.move.session.uid not in judged.good for line in left) if is_open else 0,
             "ticked": sum(line.is_ticked for line in lines),
             "refused": refused,
-            "elsewhere": [problem.message for problem in refused.problems if not problem.where] if refused else [],
+            "elsewhere": _elsewhere(refused, moves),
         },
     )
 
@@ -289,6 +289,13 @@ def _against(problems: Mapping[UUID, Sequence[Problem]], refused: Refusal | None
         if _is_uid(problem.where) and problem.message not in found.setdefault(UUID(problem.where), []):
             found[UUID(problem.where)].append(problem.message)
     return found
+
+
+def _elsewhere(refused: Refusal | None, moves: Sequence[Any]) -> list[str]:
+    """Return what was refused and is about none of the visits shown, each sentence once."""
+    shown_here = {str(move.session.uid) for move in moves}
+    problems = refused.problems if refused else ()
+    return list(dict.fromkeys(problem.message for problem in problems if problem.where not in shown_here))
 
 
 def _lines(moves: Sequence[Any], against: Mapping[UUID, Sequence[str]], ticked: Collection[UUID]) -> list[Line]:

@@ -5,7 +5,7 @@ examined in the act that changes it. What touches a whole site (an absence, a cl
 its act and worked out by a job, for all courses together.
 """
 
-from .applying import ProposalOvertaken, apply, discard
+from .applying import NotInProposal, ProposalOvertaken, apply, discard
 from .examining import NothingToReplan, examine, replan_course, withdraw
 from .judging import Judged, judge
 from .together import (
@@ -24,6 +24,7 @@ __all__ = [
     "MOST_TRIES",
     "SECONDS",
     "Judged",
+    "NotInProposal",
     "NothingToReplan",
     "ProposalOvertaken",
     "apply",

@@ -8,11 +8,12 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from clinic import rights
 from clinic.acts import act
-from clinic.errors import Conflict, Problem
+from clinic.errors import Conflict, Problem, RuleBroken
 from clinic.models import User
 from scheduling import booking, outbox, roster, wording
 from scheduling.models import Appointment, Course, Move, Proposal
@@ -34,14 +35,22 @@ class ProposalOvertaken(Conflict):
     title = "This proposal is out of date."
 
 
+class NotInProposal(RuleBroken):
+    """A session was chosen for which the proposal has no new time, and never will."""
+
+    code = "not_in_proposal"
+    title = "Something was chosen that this proposal does not move."
+
+
 @act
 def apply(
     proposal: Proposal, *, by: User | None, now: datetime, sessions: Collection[UUID] | None = None
 ) -> list[Appointment]:
     """Carry out a proposal's moves, all or those of the chosen sessions, in one transaction.
 
-    Raise ProposalOvertaken when visits were moved meanwhile (naming what else is wrong with the others too), or
-    NotBookable with what is wrong with the new times: then nothing is moved. Visits may swap places: the exclusion
+    Raise NotInProposal for chosen sessions that it gives no time to, ProposalOvertaken when visits were moved meanwhile
+    (naming what else is wrong with the others too), or NotBookable with what is wrong with the new times: then nothing
+    is moved. Visits may swap places: the exclusion
     constraints wait until every row is written. A proposal for a site stays open while something of it is left; of one
     for a course, what was left out is examined again: it may stand in the way of what was carried out.
     """
@@ -52,10 +61,13 @@ def apply(
     proposal = Proposal.objects.select_for_update().get(pk=proposal.pk)
     if proposal.state != ProposalState.OPEN:
         raise ProposalOvertaken(no_longer_open(proposal))
+    _refuse_what_is_not_in_it(proposal, sessions or ())
     those = _chosen_in(proposal, sessions)  # less what others have carried out before we had the locks
     if not those.courses:
         raise ProposalOvertaken(
-            Problem("nothing_to_apply", _("None of the chosen sessions has a new time in this proposal."))
+            Problem(
+                "nothing_to_apply", _("Nothing chosen is left to be carried out. Choose at least one visit that is.")
+            )
         )
     leaving = [move.appointment for moves in those.moves.values() for move in moves if move.appointment is not None]
     booking.make_room(list(those.slots.values()), proposal.site, now=now, leaving=leaving)
@@ -92,6 +104,22 @@ def discard(proposal: Proposal, *, by: User | None, now: datetime) -> Proposal:
     proposal.decided_at, proposal.decided_by, proposal.worker, proposal.lease_until = now, by, None, None
     proposal.save(update_fields=["state", "decided_at", "decided_by", "worker", "lease_until"])
     return proposal
+
+
+def _refuse_what_is_not_in_it(proposal: Proposal, sessions: Collection[UUID]) -> None:
+    moves = proposal.moves.annotate(has_nowhere_to_go=Q(to_slot__isnull=True))
+    is_stuck = dict(moves.values_list("session__uid", "has_nowhere_to_go")) if sessions else {}
+    strange = _("This session is not in the proposal. Load the proposal again, and choose among its visits.")
+    stuck = _("No new time was found for this visit. Leave it out, and call the patient.")
+    problems = [
+        Problem("session_not_in_proposal", strange, str(session))
+        if session not in is_stuck
+        else Problem("session_without_new_time", stuck, str(session))
+        for session in sessions
+        if is_stuck.get(session, True)
+    ]
+    if problems:
+        raise NotInProposal(*problems)
 
 
 def _chosen_in(proposal: Proposal, sessions: Collection[UUID] | None) -> Chosen:

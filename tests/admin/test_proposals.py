@@ -102,13 +102,25 @@ def test_only_what_is_ticked_is_moved_and_nothing_when_nothing_is(reception, cou
     of_one = [str(move.session.uid) for move in proposal.moves.filter(session__course=courses[0])]
     some = reception.post(page_of(proposal), {"decision": "apply", "session": of_one})
 
-    assert "None of the chosen sessions has a new time" in words(nothing)
+    assert "Choose at least one visit that is." in words(nothing)
     assert some.url == page_of(proposal)
     assert {move.applied_at is not None for move in proposal.moves.filter(session__course=courses[0])} == {True}
     assert {move.applied_at for move in proposal.moves.filter(session__course=courses[1])} == {None}
     page = words(reception.get(page_of(proposal)))
     assert "moved" in page
     assert "Close: leave the rest where it is" in page
+
+
+def test_a_form_of_an_older_page_that_ticks_what_is_not_in_the_proposal_moves_nothing(
+    clinic, reception, courses, proposal
+):
+    other = build.sessions_of(clinic.course(build.patient()))[0]
+    of_one = [str(move.session.uid) for move in proposal.moves.filter(session__course=courses[0])]
+
+    refused = reception.post(page_of(proposal), {"decision": "apply", "session": [*of_one, str(other.uid)]})
+
+    assert "Nothing was moved. This session is not in the proposal. Load the proposal again" in words(refused)
+    assert {move.applied_at for move in proposal.moves.all()} == {None}
 
 
 def test_what_is_in_the_way_is_said_beside_the_visit_and_the_rest_may_be_applied(clinic, reception, courses, proposal):

@@ -11,7 +11,7 @@ from scheduling.models import Course
 from scheduling.planner import facts
 from tests import build
 
-from .conftest import ApiClinic, Door
+from .conftest import ApiClinic, Door, refusal
 
 pytestmark = pytest.mark.django_db
 
@@ -68,6 +68,9 @@ def test_one_that_is_worked_out_is_applied_in_parts_and_the_rest_discarded(clini
     assert 0 <= proposal["gap_percent"] <= 100
     assert proposal["bound"] <= proposal["cost"]
 
+    stranger = "9f0c1c1e-2f3a-4f0e-9b57-0d1f5b1d2a11"
+    refused = desk.post(f"proposals/{uid}/apply/", {"sessions": [*of_one, stranger]})
+    assert refusal(refused) == (400, "not_in_proposal", [("session_not_in_proposal", stranger)])
     applied = desk.post(f"proposals/{uid}/apply/", {"sessions": of_one}).json()
     discarded = desk.post(f"proposals/{uid}/discard/", {}).json()
 

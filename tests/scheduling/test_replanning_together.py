@@ -355,6 +355,26 @@ def test_some_are_applied_and_then_the_rest(clinic, courses, proposal):
     assert told() == at_another_time(proposal)
 
 
+def test_what_is_chosen_and_not_in_the_proposal_is_named_and_nothing_is_moved(clinic, courses, proposal):
+    """A session of another course, and one for which no time was found; what is carried out by now is no mistake."""
+    strange = build.sessions_of(clinic.course(build.patient()))[0].uid
+    stuck, *_others = sessions_in(proposal, courses[1])
+    proposal.moves.filter(session__uid=stuck).update(to_slot=None)
+    chosen_ones = sessions_in(proposal, courses[0])
+    before = [where(course) for course in courses]
+
+    with pytest.raises(replanning.NotInProposal) as refused:
+        replanning.apply(proposal, by=clinic.receptionist, now=clinic.now, sessions=[*chosen_ones, strange, stuck])
+
+    assert (refused.value.status, refused.value.code) == (400, "not_in_proposal")
+    assert named(refused.value.problems) == {(strange, "session_not_in_proposal"), (stuck, "session_without_new_time")}
+    assert [where(course) for course in courses] == before
+    replanning.apply(proposal, by=clinic.receptionist, now=clinic.now, sessions=chosen_ones)
+    with pytest.raises(replanning.ProposalOvertaken) as again:
+        replanning.apply(proposal, by=clinic.receptionist, now=clinic.now, sessions=chosen_ones)
+    assert [problem.code for problem in again.value.problems] == ["nothing_to_apply"]
+
+
 def test_what_is_discarded_after_some_was_applied_is_partly_applied(clinic, courses, proposal):
     replanning.apply(proposal, by=clinic.receptionist, now=clinic.now, sessions=sessions_in(proposal, courses[0]))
 
