@@ -129,7 +129,10 @@ def work_out_next(now: datetime, *, seconds: float = SECONDS) -> Proposal | None
 
 @act
 def _take_up(now: datetime) -> Proposal | None:
-    """Claim the request that waits longest, unless a living worker is on one; it takes in the others at its site."""
+    """Claim the request that waits longest, unless a living worker is on one; it takes in the others at its site.
+
+    One that has ended a worker comes after the others and by itself, so that its tries are its own.
+    """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [WORKED_OUT_ALONE])
     making = Proposal.objects.filter(state=ProposalState.MAKING)
@@ -138,11 +141,12 @@ def _take_up(now: datetime) -> Proposal | None:
     )
     if making.filter(lease_until__gte=Now()).exists():
         return None
-    waiting = list(making.select_for_update().order_by("pk"))
+    waiting = list(making.select_for_update().order_by("tries", "pk"))
     if not waiting:
         return None
-    same_site = [one for one in waiting if one.site_id == waiting[0].site_id]
-    job, others = same_site[-1], same_site[:-1]
+    first = waiting[0]
+    fresh = [one for one in waiting if one.site_id == first.site_id and not one.tries]
+    job, others = (fresh[-1], fresh[:-1]) if fresh else (first, [])
     for other in others:
         job.touched.add(*other.touched.all())
     _overtake(others, job, by=None, now=now)

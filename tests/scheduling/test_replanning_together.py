@@ -232,6 +232,25 @@ def test_a_request_that_ends_its_worker_three_times_is_left_to_people(clinic, co
     assert (found, found.state, asked.state, asked.overtaken_by) == (again, "open", "stale", again)
 
 
+def test_a_request_that_has_ended_a_worker_is_not_taken_in_by_the_next_and_ends_three_at_most(clinic, courses):
+    """However many requests come after it: each is worked out before it, and its tries are not forgotten."""
+    second = build.visits_of(courses[0])[1]
+    is_ill(clinic, second.lead, second.on)
+    (bad,) = Proposal.objects.all()
+    for died in (1, 2, 3):
+        take_up_and_die(bad)
+        bad.refresh_from_db()
+        assert bad.tries == died
+        Proposal.objects.update(lease_until=clock())
+        replanning.ask_for([courses[1]], reason="absence", by=None, now=clinic.now)
+        fresh = work_out(clinic)
+        assert (fresh == bad, list(fresh.touched.all()), fresh.tries) == (False, [courses[1]], 1)
+
+    assert replanning.work_out_next(clinic.now) is None
+    bad.refresh_from_db()
+    assert (bad.state, bad.tries, set(bad.touched.all())) == ("failed", 3, set(courses))
+
+
 def test_a_request_that_was_left_to_people_does_not_come_back_with_the_next_one(clinic, courses):
     """Whatever has ended its workers would end those of everything else at the site."""
     second = build.visits_of(courses[0])[1]
