@@ -10,7 +10,8 @@ The cost of a plan is the sum over its sessions of
 * wishes: weekday, time of day, date to avoid, practitioner, language;
 * holes: stretches of free time shorter than the roster's useful minimum left just before or after the lead's time; for
   leads that can be in one place only;
-* moves (of a repair): a booked visit put to another time or lead, dearer at short notice.
+* moves (of a repair): a booked visit put to another time or lead, dearer at short notice, and when the patient has
+  confirmed it.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ class Weights:
     move: int = 30
     short_notice_per_day: int = 5  # for each day by which the old or the new visit is nearer than notice_days
     notice_days: int = 7
+    confirmed: int = 10  # besides, for a visit that its patient has confirmed: as two days of short notice
     unplaced: int = 2000  # of a repair of many courses: for each session of a course that finds no time
 
     def __post_init__(self) -> None:
@@ -154,7 +156,8 @@ def moving(booked: Slot | None, slot: Slot, today: date, weights: Weights) -> in
 def moving_to(booked: Slot, on: date, today: date, weights: Weights) -> int:
     """Return what it costs to move a booked visit to another time on that date."""
     notice = (min(booked.on, on) - today).days
-    return weights.move + weights.short_notice_per_day * max(0, weights.notice_days - notice)
+    confirmed = weights.confirmed if booked.is_confirmed else 0
+    return weights.move + confirmed + weights.short_notice_per_day * max(0, weights.notice_days - notice)
 
 
 def price(

@@ -524,6 +524,7 @@ class Slot:
     minutes: int
     lead: UUID  # resource in the step's lead role
     uses: tuple[Use, ...]
+    is_confirmed: bool = field(default=False, compare=False)  # by the patient, where it is booked: no part of the time
 
 
 @dataclass(frozen=True, slots=True)

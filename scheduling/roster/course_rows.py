@@ -26,7 +26,7 @@ SESSIONS = f"""
         'booked', (
             SELECT json_build_object(
                 'on', v."on", 'zone', v.zone, 'minutes', v.minutes, 'lead', r.uid,
-                'begins', {minutes_of("lower(v.during)")},
+                'is_confirmed', v.confirmed_at IS NOT NULL, 'begins', {minutes_of("lower(v.during)")},
                 'uses', (
                     SELECT json_agg(json_build_array(
                         taken.phase, taken.role, used.uid, taken.place,

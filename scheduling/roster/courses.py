@@ -85,6 +85,7 @@ def slot_of(appointment: Appointment) -> facts.Slot:
             (one.phase, one.role, one.resource.uid, one.place, minute_of(one.during.lower), minute_of(one.during.upper))
             for one in standing
         ],
+        is_confirmed=appointment.confirmed_at is not None,
     )
 
 
@@ -165,11 +166,20 @@ def _booked(session: Json) -> facts.Slot | None:
         visit["minutes"],
         UUID(visit["lead"]),
         [(phase, role, UUID(uid), *rest) for phase, role, uid, *rest in visit["uses"] or ()],
+        is_confirmed=visit["is_confirmed"],
     )
 
 
 def _slot(
-    session: UUID, on: date, zone: str, begins: int, minutes: int, lead: UUID, uses: Iterable[tuple[Any, ...]]
+    session: UUID,
+    on: date,
+    zone: str,
+    begins: int,
+    minutes: int,
+    lead: UUID,
+    uses: Iterable[tuple[Any, ...]],
+    *,
+    is_confirmed: bool,
 ) -> facts.Slot:
     """Return a slot of moments in minutes since 1970."""
     day_begins = minute_of(localtime.day_shape(on, zone).starts_at)
@@ -184,6 +194,7 @@ def _slot(
             facts.Use(phase, role, resource, place - 1, first - day_begins, until - day_begins)
             for phase, role, resource, place, first, until in uses
         ),
+        is_confirmed=is_confirmed,
     )
 
 

@@ -160,6 +160,16 @@ def test_moving_a_booked_visit_costs_more_at_short_notice(to, expected):
     assert cost_of(to, sessions=(at,))[0].moves == 0
 
 
+def test_moving_a_visit_that_its_patient_has_confirmed_costs_more_and_leaving_it_nothing():
+    at = replace(FIRST, booked=replace(slot(FIRST, day(20)), is_confirmed=True))
+
+    costs = [
+        cost_of(to, sessions=(at,), moves=True)[0].moves for to in (slot(FIRST, day(20)), slot(FIRST, day(5), TEN))
+    ]
+
+    assert costs == [0, 40 + 10]
+
+
 def test_time_that_goes_by_can_be_given_a_cost():
     slots = slot(FIRST, day(2)), slot(SECOND, day(16))
 

@@ -26,6 +26,7 @@ from tests.planner.build import (
     performed,
     resource,
     roster,
+    slot,
     spacing,
     step,
 )
@@ -113,6 +114,18 @@ def test_another_room_at_the_same_time_is_the_least_of_all_moves():
     assert isinstance(move, Move)
     assert (move.new.on, move.new.tick, move.new.lead) == (day(7), TEN, ANNA)
     assert result.plan.cost.moves == 0
+
+
+@pytest.mark.parametrize(("is_confirmed", "moved"), [(False, [(2, day(11), day(15))]), (True, [(1, day(8), day(5))])])
+def test_a_visit_that_its_patient_has_confirmed_rather_stays_when_all_may_move(is_confirmed, moved):
+    """They lie three days apart. To move the later one costs 8 less than the earlier one, but for the confirmation."""
+    said = replace(slot(THIRD, day(11)), is_confirmed=is_confirmed)
+    sessions = performed(0, FIRST.step, day(0)), booked(SECOND, day(8)), replace(THIRD, booked=said)
+
+    result = repair(course(*sessions), roster(), replace(W, short_notice_per_day=0), today=MONDAY, whole=True)
+
+    positions = {session.id: session.position for session in sessions}
+    assert [(positions[move.session], move.old and move.old.on, move.new.on) for move in result.moves] == moved
 
 
 def test_a_session_that_lost_its_appointment_gets_a_new_one():

@@ -193,6 +193,17 @@ def test_a_booked_visit_reads_back_as_the_slot_that_was_booked(clinic):
     assert [roster.slot_of(visit) for visit in build.visits_of(course)] == slots
 
 
+def test_the_planner_is_told_which_visits_the_patient_has_confirmed(clinic):
+    course = clinic.booked_course()
+    first, *_others = build.visits_of(course)
+    Appointment.objects.filter(pk=first.pk).update(confirmed_at=clinic.now)
+
+    told = [session.booked for session in roster.course_facts(course).sessions if session.booked]
+
+    assert [slot.is_confirmed for slot in told] == [True, False, False]
+    assert [roster.slot_of(visit).is_confirmed for visit in build.visits_of(course)] == [True, False, False]
+
+
 def test_the_facts_of_a_course_are_what_was_recorded(clinic):
     course = clinic.cleared_course()
 
