@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from scheduling import booking, visits
+from scheduling import booking, holds, visits
 from scheduling.models import Appointment, Course, Resource
 from scheduling.wording import day
 from tests import build
@@ -204,3 +204,22 @@ def test_a_course_with_nothing_left_to_plan_asks_nothing(clinic: OpenClinic, rec
     page = words(reception.get(plan_page(course)))
 
     assert "Ask for certain days, times or people" not in page
+    assert "There is no plan" not in page
+
+
+def test_a_course_that_is_booked_says_so_and_offers_to_plan_it_anew(clinic: OpenClinic, reception: Any):
+    course: Course = clinic.booked_course()
+
+    page = reception.get(plan_page(course))
+
+    said = words(page)
+    assert "Every session is booked already" in said
+    for visit in build.visits_of(course):
+        assert f"{visit.on:%A} {visit.on.day} {visit.on:%B %Y}, {visit.at_time:%H:%M} · {visit.lead.name}" in said
+    assert "Plan the booked visits anew" in said
+    replan = f"/admin/scheduling/course/{course.uid}/replan/"
+    assert f'action="{replan}"' in page.content.decode()
+    assert "Nothing better is possible: all visits may stay." in words(reception.post(replan, follow=True))
+
+    holds.place(course, code="other", reason="ask first", by=clinic.receptionist, now=clinic.now)
+    assert "Plan the booked visits anew" not in words(reception.get(plan_page(course)))
