@@ -11,7 +11,6 @@ from uuid import UUID
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
@@ -37,7 +36,7 @@ from scheduling.models import (
 from scheduling.models.appointments import AskedBy
 
 from . import forms
-from .desk import course_or_404, needs, posted_to, shown
+from .desk import came_from, course_or_404, needs, posted_to, shown
 from .timeline import shut_at_check_in, to_sign
 
 Run = Callable[[Any, User, datetime], object]
@@ -546,10 +545,9 @@ def _session_of(subject: Any) -> Session | None:
 
 
 def _back(request: HttpRequest, course: Course, subject: Any) -> str:
-    """Return where to go after: the day list when the person came from there, else the session on the course page."""
-    wanted = request.POST.get("back") or request.GET.get("back") or ""
-    if wanted.partition("?")[0] == reverse("admin:scheduling_appointment_day"):
-        return wanted
+    """Return where to go after: to the page that the person came from, else to the session on the course page."""
+    if before := came_from(request):
+        return before
     session = _session_of(subject)
     return page_of(course) + (f"#session-{session.position}" if session else "")
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from functools import wraps
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.contrib import admin
@@ -13,7 +14,9 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.template.response import TemplateResponse
+from django.urls import Resolver404, resolve
 from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from clinic import audit, localtime
 from clinic.admin import RIGHTS, has_role, person
@@ -22,6 +25,11 @@ from patients.models import Patient
 from scheduling.models import Course
 
 View = Callable[..., HttpResponse]
+
+# Where an act is begun that opens the way for something else: people go back there and on.
+PEOPLE_COME_BACK_TO = frozenset(
+    f"admin:scheduling_{name}" for name in ("appointment_day", "course_act_on", "course_plan", "course_times")
+)
 
 
 def needs(label: str, right: str = "see") -> Callable[[View], View]:
@@ -45,6 +53,18 @@ def shown(
     """Render a page of our own within the admin's frame."""
     whole = {**admin.site.each_context(request), "title": title, "now": timezone.now(), **context}
     return TemplateResponse(request, template, whole, status=status)
+
+
+def came_from(request: HttpRequest) -> str:
+    """Return the page of ours that the request names as `back`, with what is asked there; nothing for any other."""
+    wanted = request.POST.get("back") or request.GET.get("back") or ""
+    if not (wanted.startswith("/") and url_has_allowed_host_and_scheme(wanted, allowed_hosts=None)):
+        return ""
+    try:
+        found = resolve(urlsplit(wanted).path)
+    except Resolver404:
+        return ""
+    return wanted if found.view_name in PEOPLE_COME_BACK_TO else ""
 
 
 def course_or_404(request: HttpRequest, uid: UUID) -> Course:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 from datetime import timedelta
-from html import unescape
+from html import escape, unescape
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -312,11 +313,57 @@ def test_check_in_goes_back_to_the_day_list_it_came_from(clinic, reception):
     assert reception.post(do(course, "arrive", first_visit(course)), {"back": back}).url == back
 
 
-def test_nobody_is_sent_to_another_place_than_the_day_list(clinic, reception):
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        "https://evil.example/",
+        "//evil.example/admin/scheduling/appointment/day/",
+        "https://testserver/admin/scheduling/appointment/day/",
+        "\\\\evil.example/admin/scheduling/appointment/day/",
+        "/\\evil.example/admin/scheduling/appointment/day/",
+        "javascript:alert(1)",
+        "/admin/logout/",
+        "/admin/nowhere/",
+        "day/",
+    ],
+)
+def test_nobody_is_sent_to_another_place_than_pages_of_ours(clinic, reception, elsewhere):
     course = clinic.booked_course()
-    answer = reception.post(do(course, "arrive", first_visit(course)), {"back": "https://evil.example/"})
 
-    assert answer.url.startswith(course_page(course))
+    answer = reception.post(do(course, "answers"), {"given_on": f"{clinic.today}", "back": elsewhere})
+
+    assert answer.url == course_page(course)
+
+
+def test_who_opens_a_condition_from_check_in_comes_back_there_and_then_to_the_day_list(clinic, reception, clinician):
+    """Every link is followed as it stands on the page, the one before it inside."""
+    visit = booked_for_today(clinic)
+    course = visit.session.course
+    day = f"/admin/scheduling/appointment/day/?site={clinic.site.uid}&on={clinic.today}"
+    check_in = f"{do(course, 'arrive', visit)}?{urlencode({'back': day})}"
+    reception.post(do(course, "withdraw", course.consents.get()), {"on": f"{clinic.today}", "cancel_visits": "no"})
+    links = re.findall(r'href="([^"]+)"', clinician.get(check_in).content.decode())
+    consent, lift = (unescape(next(one for one in links if f"/do/{act}/" in one)) for act in ("consent", "lift"))
+    text = course.version.protocol.consent_texts.filter(language="en")[0]
+    informed = {"text": text.pk, "informed_on": f"{clinic.today}", "signed_on": f"{clinic.today}"}
+
+    form = clinician.get(consent)
+    for address, sent in ((consent, informed), (lift, {"reason": "The patient wants it after all"})):
+        assert clinician.post(address, sent).url == check_in
+
+    assert f'href="{escape(check_in)}"' in form.content.decode()  # “Back”, for those who have changed their mind
+    due = set(re.findall(r'name="(question_\w+)"', reception.get(check_in).content.decode()))
+    assert reception.post(check_in, dict.fromkeys(due, "no")).url == day
+
+
+def test_who_changes_the_wishes_from_the_plan_comes_back_to_the_plan(clinic, reception):
+    course = clinic.cleared_course()
+    plan = f"/admin/scheduling/course/{course.uid}/plan/"
+    links = re.findall(r'href="([^"]+)"', reception.get(plan).content.decode())
+
+    changed = reception.post(unescape(next(one for one in links if "/do/wishes/" in one)), {"language": "en"})
+
+    assert changed.url == plan
 
 
 def test_a_missed_visit_leaves_its_session_open(clinic, reception):
