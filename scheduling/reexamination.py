@@ -18,7 +18,8 @@ from datetime import datetime, time, timedelta
 from uuid import UUID
 
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import BigIntegerField, Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce, Least
 
 from clinic import localtime
 from clinic.acts import act
@@ -26,7 +27,7 @@ from clinic.errors import Refusal
 from clinic.models import Site
 
 from . import booking, marks, replanning, roster
-from .models import Appointment, Course, Examination, Move, Occupancy, Proposal
+from .models import Appointment, Course, Examination, ExtraOpening, Hours, Move, Occupancy, Proposal, Resource
 from .models.proposals import ProposalState
 from .planner import facts
 from .planner.rules import violations
@@ -87,8 +88,8 @@ def _step(examination: Examination, at_once: int, now: datetime, *, tries: int =
     """Look at the next courses and write down how far that is; return whether there are more."""
     courses = list(_courses(examination).filter(pk__gt=examination.cursor).order_by("pk")[:at_once])
     if not courses:
-        if examination.site_id is not None:
-            _mend_busy_map()
+        if examination.site is not None:
+            _mend_busy_map(examination.site)
         marks.finish_examination(examination, now=now)
         return False
     return _note(examination, courses[-1].pk, look_at(courses, reason=examination.reason, now=now), tries)
@@ -211,12 +212,28 @@ def _is_decided(now: datetime) -> Q:
 # --- caches -----------------------------------------------------------------------------------------------------------
 
 
-def _mend_busy_map() -> None:
-    """Compare the busy map with the occupancies, once a night, and mend it."""
-    if mended := booking.rebuild_busy_map():
+def _mend_busy_map(site: Site) -> None:
+    """Compare the busy map with the occupancies, for the resources that are compared in the nights of a site."""
+    if mended := booking.rebuild_busy_map(_compared_at(site)):
         log.error(
             "%d weeks of the busy map were wrong and are mended: something wrote occupancies past the acts", mended
         )
+
+
+def _compared_at(site: Site) -> QuerySet[Resource]:
+    """Return the resources of which a site is the first, of the active ones, where they have hours or an opening.
+
+    Whoever has none anywhere goes with the first site there is: each resource is compared once a night.
+    """
+
+    def first(times: type[Hours | ExtraOpening]) -> Subquery:
+        there = times._default_manager.filter(resource=OuterRef("pk"), site__is_active=True)
+        return Subquery(there.order_by("site_id").values("site_id")[:1], output_field=BigIntegerField())
+
+    anywhere = Site.objects.filter(is_active=True).order_by("pk").values("pk")[:1]
+    else_at = Subquery(anywhere, output_field=BigIntegerField())
+    compared_at = Coalesce(Least(first(Hours), first(ExtraOpening)), else_at)
+    return Resource.objects.annotate(compared_at=compared_at).filter(compared_at=site.pk)
 
 
 def _mend_windows(courses: Sequence[Course], stand: Mapping[int, facts.CourseFacts], *, now: datetime) -> int:

@@ -148,10 +148,13 @@ def differences() -> list[Difference]:
     ]
 
 
-def rebuild() -> int:
-    """Write what is wrong in the busy map anew, one resource after the other; return how many weeks that were."""
+def rebuild(resources: QuerySet[Resource] | None = None) -> int:
+    """Write what is wrong in the busy map anew, one resource (of these; None: of all) after the other.
+
+    Return how many weeks that were.
+    """
     found = 0
-    for resource in Resource.objects.order_by("pk"):
+    for resource in (Resource.objects.all() if resources is None else resources).order_by("pk"):
         wrong = _wrong_weeks(resource)
         with transaction.atomic():
             _refresh([(resource.pk, place, week) for place, week in wrong])

@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
 from scheduling import booking, closures, holds, marks, reexamination, replanning, roster, staffing, worklists
+from scheduling.booking import occupancies
 from scheduling.models import (
     Appointment,
     BusyWeek,
@@ -290,6 +291,30 @@ def test_a_busy_map_that_is_wrong_is_mended_in_the_night(clinic, caplog):
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == [
         "1 weeks of the busy map were wrong and are mended: something wrote occupancies past the acts"
     ]
+
+
+def test_each_resource_is_compared_with_the_busy_map_once_a_night_however_many_sites_there_are(db):
+    """One works at two sites, one has an opening at a site that is not active any more, one is nowhere."""
+    first, second, closed = build.site(), build.site(), build.site(is_active=False)
+    both, here, there = (build.resource("injector", at=site) for site in (second, first, second))
+    left, nowhere = (build.resource("injector", at=closed, hours=()) for _number in range(2))
+    times = {"on": date(2027, 1, 9), "from_time": time(9), "until_time": time(12)}
+    ExtraOpening.objects.create(resource=both, site=first, **times)
+    ExtraOpening.objects.create(resource=left, site=closed, **times)
+    compared = []
+
+    def note(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if sql == occupancies.BOTH:
+            compared.append(params["resource"])
+        return execute(sql, params, many, context)
+
+    reexamination.begin_nights(build.MONDAY)
+    with connection.execute_wrapper(note):
+        while reexamination.go_on(build.MONDAY):
+            pass
+
+    assert [night.finished_at for night in Examination.objects.all()] == [build.MONDAY] * 2
+    assert sorted(compared) == [one.pk for one in (both, here, there, left, nowhere)]
 
 
 def test_sessions_that_nobody_may_give_any_more_are_on_the_worklist_though_no_overdue_day_is_named(clinic):
