@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -19,6 +19,8 @@ from scheduling.planner.rules import violations
 from scheduling.planner.shapes import patient_span, with_taken
 
 from .rows import booked_in
+
+Place = tuple[date, UUID | int, int]  # a date, and a place of a resource (by uid) or a patient (by primary key)
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,40 @@ def changed_since(moves: Collection[Move]) -> list[Problem]:
     ]
 
 
+class Diary:
+    """Where the visits of courses are, to be found by those who would meet them, so that not all are looked at."""
+
+    def __init__(self) -> None:
+        self._at: dict[Place, dict[tuple[UUID, int], tuple[Course, facts.Slot, int]]] = defaultdict(dict)
+
+    def write(self, course: Course, slots: Iterable[facts.Slot]) -> None:
+        for slot in slots:
+            for place, first, until in _times_in(course, slot):
+                self._at[place][slot.session, first] = (course, slot, until)
+
+    def strike(self, course: Course, slots: Iterable[facts.Slot]) -> None:
+        for slot in slots:
+            for place, first, _until in _times_in(course, slot):
+                del self._at[place][slot.session, first]
+
+    def met(self, course: Course, slots: Iterable[facts.Slot]) -> list[tuple[Course, facts.Slot]]:
+        """Return the visits of other courses that are where, or with whom, these of a course are at the same time."""
+        found: dict[UUID, tuple[Course, facts.Slot]] = {}
+        for slot in slots:
+            for place, first, until in _times_in(course, slot):
+                for (session, begins), (other, visit, ends) in self._at[place].items():
+                    if begins < until and first < ends and other != course:
+                        found[session] = (other, visit)
+        return list(found.values())
+
+
+def _times_in(course: Course, slot: facts.Slot) -> Iterator[tuple[Place, int, int]]:
+    """Return each place that a visit takes, and its patient, with the ticks between which."""
+    for use in slot.uses:
+        yield (slot.on, use.resource, use.place), use.from_tick, use.until_tick
+    yield (slot.on, course.patient_id, 0), slot.tick, slot.tick + slot.minutes
+
+
 class Bench:
     """Courses as they stand and the time of their site, read once: the moves of some or all of them are judged by it.
 
@@ -110,16 +146,22 @@ class Bench:
 
         Visits of a course that stay are asked too: what moves may leave them too near, or too far.
         """
-        taken: dict[date, list[tuple[Course, facts.Slot]]] = defaultdict(list)
+        return self.asked(self.moves.courses, carried_out, self.diary(carried_out))
+
+    def diary(self, carried_out: Collection[UUID]) -> Diary:
+        """Return where all visits are when the moves of these sessions are carried out."""
+        diary = Diary()
         for course in self.moves.courses:
-            for slot in booked_in(self.after(course, carried_out)):
-                taken[slot.on].append((course, slot))
+            diary.write(course, booked_in(self.after(course, carried_out)))
+        return diary
+
+    def asked(self, courses: Iterable[Course], carried_out: Collection[UUID], diary: Diary) -> list[Problem]:
+        """Return what `problems` says of some courses, when the visits of all are where a diary has them."""
         broken: list[facts.Violation] = []
-        for course in self.moves.courses:
+        for course in courses:
             slots = [slot for slot in self.moves.slots_of(course) if slot.session in carried_out]
             if slots:
-                others = [one for on in {slot.on for slot in slots} for one in taken[on] if one[0] != course]
-                times = beside(self.times, course, others, self.patients_busy[course.uid])
+                times = beside(self.times, course, diary.met(course, slots), self.patients_busy[course.uid])
                 broken += violations(slots, self.stand[course.pk], times, self.today)
                 broken += self._left_behind(course, slots)
         if not broken:
@@ -168,22 +210,39 @@ def judge(proposal: Proposal, *, now: datetime, among: Collection[UUID] | None =
     """Ask which parts of a proposal (`among` the moves of these sessions, all others staying) are still right.
 
     Nothing is locked, so applying asks again.
-    The moves of a course belong together: when one is not possible any more, none of the course's are offered. What is
-    left is asked again without them, for a time that a course was to leave stays taken.
+    The moves of a course belong together: when one is not possible any more, none of the course's are offered. Who was
+    to have a time that such a course was to leave is asked again, for it stays taken: each course as often as one that
+    it meets falls out, so the work grows with the courses. What becomes wrong with a visit that stays stands against
+    the first move of its course.
     """
     moves = left_in(proposal)
     problems: dict[UUID, list[Problem]] = defaultdict(list)
     for problem in changed_since(moves):
         problems[UUID(problem.where)].append(problem)
-    course_of = {move.session.uid: move.session.course_id for move in moves}
-    bad = {course_of[session] for session in problems}
-    good = {
-        session for session, course in course_of.items() if course not in bad and (among is None or session in among)
+    if not moves:
+        return Judged(frozenset(), {})
+    those = chosen(moves)
+    bench = Bench(those, now=now)
+    wanted = {
+        course: [slot.session for slot in those.slots_of(course) if among is None or slot.session in among]
+        for course in those.courses
+        if not any(slot.session in problems for slot in those.slots_of(course))
     }
-    bench = Bench(chosen(moves), now=now) if moves else None
-    while bench and good and (found := bench.problems(good)):
+    good = {session for sessions in wanted.values() for session in sessions}
+    course_of = {session.id: course for course in wanted for session in bench.stand[course.pk].sessions}
+    diary, asked = bench.diary(good), list(wanted)
+    while asked and (found := bench.asked(asked, good, diary)):
+        fallen: dict[Course, None] = {}
         for problem in found:
-            problems[UUID(problem.where)].append(problem)
-        bad |= {course_of[UUID(problem.where)] for problem in found}
-        good = {session for session in good if course_of[session] not in bad}
+            course, session = course_of[UUID(problem.where)], UUID(problem.where)
+            problems[session if session in those.slots else wanted[course][0]].append(problem)
+            fallen[course] = None
+        asked = []
+        for course in fallen:
+            stays = booked_in(bench.stand[course.pk])
+            diary.strike(course, booked_in(bench.after(course, good)))
+            diary.write(course, stays)
+            good.difference_update(wanted.pop(course))
+            asked += [other for other, _slot in diary.met(course, stays)]
+        asked = [course for course in dict.fromkeys(asked) if course in wanted]
     return Judged(frozenset(good), dict(problems))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import date, datetime, timedelta
+from types import FrameType
 from typing import Any
 from uuid import UUID
 
@@ -461,6 +463,69 @@ def test_what_is_chosen_is_judged_with_all_others_where_they_are(clinic, courses
         frozenset(),
         {"resource_busy"},
     )
+
+
+def in_a_chain(clinic: build.Clinic, length: int) -> tuple[list[Appointment], Proposal]:
+    """Each visit but the last is to have the time of the one after it; that has been changed by hand since."""
+    first = [build.visits_of(clinic.booked_course(build.patient()))[0] for _number in range(length)]
+    proposal = Proposal.objects.create(site=clinic.site, reason="chain", made_at=clinic.now)
+    for visit, target in zip(first, [*first[1:], first[-1]], strict=True):
+        Move.objects.create(
+            proposal=proposal,
+            session=visit.session,
+            appointment=visit,
+            appointment_revision=visit.revision,
+            to_slot=build.slot(target, session=str(visit.session.uid)),
+        )
+    Appointment.objects.filter(pk=first[-1].pk).update(revision=7)
+    return first, proposal
+
+
+def test_who_was_to_have_the_time_of_one_who_stays_falls_out_too_and_the_work_grows_with_the_courses(clinic):
+    """They fall one after the other. Each is asked at first, and again when the one whose time it was to have falls;
+    asked as often as any falls, ten of them would be asked 45 times."""
+    visits_in_it, proposal = in_a_chain(clinic, 10)
+    questions = 0
+
+    def count(frame: FrameType, event: str, _arg: Any) -> None:
+        nonlocal questions
+        questions += event == "call" and frame.f_code is Bench._left_behind.__code__  # once for each time it is asked
+
+    sys.setprofile(count)
+    try:
+        judged = replanning.judge(proposal, now=clinic.now)
+    finally:
+        sys.setprofile(None)
+
+    assert judged.good == frozenset()
+    assert {session: {one.code for one in those} for session, those in judged.problems.items()} == {
+        visit.session.uid: {"visit_changed_since" if visit == visits_in_it[-1] else "resource_busy"}
+        for visit in visits_in_it
+    }
+    assert questions == 9 + 8
+
+
+def test_what_becomes_wrong_with_a_visit_that_is_not_in_the_proposal_stands_against_what_moves(clinic, courses):
+    """The third visit was moved by hand since, and the second would now come too near to it."""
+    second, third = build.visits_of(courses[0])[1:]
+    later = visits.free_times(
+        second.session, first_on=second.on + timedelta(days=1), last_on=third.on, now=clinic.now, limit=500
+    )[-1].slot
+    proposal = Proposal.objects.create(site=clinic.site, reason="by_hand", made_at=clinic.now)
+    Move.objects.create(
+        proposal=proposal,
+        session=second.session,
+        appointment=second,
+        appointment_revision=second.revision,
+        to_slot=booking.slot_as_data(later, clinic.site),
+    )
+
+    judged = replanning.judge(proposal, now=clinic.now)
+
+    assert (judged.good, list(judged.problems)) == (frozenset(), [second.session.uid])
+    assert (f"{third.session.uid}", "before_minimum") in {
+        (problem.where, problem.code) for problem in judged.problems[second.session.uid]
+    }
 
 
 def named(problems: tuple[Problem, ...]) -> set[tuple[UUID, str]]:
