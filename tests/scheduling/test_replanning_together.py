@@ -13,7 +13,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from clinic.errors import Problem
-from scheduling import absences, booking, closures, holds, replanning, visits
+from scheduling import absences, booking, closures, holds, protocols, replanning, visits
 from scheduling.absences import AbsenceDetails
 from scheduling.models import Absence, Appointment, CancelReason, Course, Message, Move, Proposal, Resource
 from scheduling.models.appointments import AskedBy
@@ -340,6 +340,25 @@ def test_applied_whole_it_moves_all_and_tells_each_patient_once(clinic, courses,
     assert (proposal.state, proposal.decided_by, len(moved)) == ("applied", clinic.receptionist, proposal.moves.count())
     assert Appointment.objects.live().filter(on=date(2027, 2, 1), lead=lead_of(courses[0])).count() == 0
     assert told() == at_another_time(proposal)
+
+
+def test_a_patient_with_two_courses_is_told_of_each_by_its_own_mail(clinic, courses):
+    """A hold of the one, or its end, keeps back what is to be said of it, and nothing of the other."""
+    other, lead = courses[0], courses[0].lead
+    text = protocols.shipped(clinic.key).replace("protocol: microsclerotherapy", "protocol: other_treatment")
+    clinic.version = protocols.load(text, by=None, now=clinic.now, approve_by=build.user(is_superuser=True))
+    one = clinic.booked_course(other.patient, lead=lead)
+    for on in {build.visits_of(course)[1].on for course in (one, other)}:
+        is_ill(clinic, lead, on)
+    proposal = work_out(clinic)
+
+    replanning.apply(proposal, by=clinic.receptionist, now=clinic.now)
+
+    proposal.refresh_from_db()
+    assert {one.pk, other.pk} <= set(told())
+    assert (proposal.state, told()) == ("applied", at_another_time(proposal))
+    visits.end_course(one, reason="moved away", by=clinic.receptionist, now=clinic.now)
+    assert other.pk in told()
 
 
 def told() -> list[int]:
