@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
@@ -515,6 +516,8 @@ def act(request: HttpRequest, uid: UUID, name: str, of: UUID | None = None) -> H
             "assessment": subject if isinstance(subject, Assessment) else None,
             "allowed": allowed(request),
             "back": _back(request, course, subject),
+            "before": came_from(request),
+            "here": f"{request.path}?{urlencode({'back': came_from(request)})}" if came_from(request) else "",
             "has_errors": request.method == "POST",
             "is_refused": is_refused,
             "has_kept": has_kept,

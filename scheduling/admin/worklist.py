@@ -230,11 +230,11 @@ def _offered(offer: Offer) -> str:
 
 def _not_offered(row: WaitingListEntry | FreedTime) -> tuple[str, str, str]:
     if isinstance(row, WaitingListEntry):
-        why = _("no time could be looked for: take it off the list, and put it on again or book it by hand")
+        why = _("looking for a time fails: take it off the list and put it on again, or book an earlier time by hand")
         return row.session.step.name, why, _("Open")
     days = " – ".join(dict.fromkeys(day_in_words(on) for on in (row.first_on, row.last_on)))
     what = f"{days} · {row.resource}" if row.resource else days
-    return what, _("fell free and could not be offered: call those who wait"), _("Look")
+    return what, _("fell free, and offering it fails: call those who wait"), _("Look")
 
 
 def _uncovered(move: Move) -> str:

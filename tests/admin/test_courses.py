@@ -342,7 +342,9 @@ def test_who_opens_a_condition_from_check_in_comes_back_there_and_then_to_the_da
     day = f"/admin/scheduling/appointment/day/?site={clinic.site.uid}&on={clinic.today}"
     check_in = f"{do(course, 'arrive', visit)}?{urlencode({'back': day})}"
     reception.post(do(course, "withdraw", course.consents.get()), {"on": f"{clinic.today}", "cancel_visits": "no"})
-    links = re.findall(r'href="([^"]+)"', clinician.get(check_in).content.decode())
+    refused = clinician.post(do(course, "arrive", visit), {"back": day})  # the button on the day list
+    links = re.findall(r'href="([^"]+)"', refused.content.decode())
+    assert f'name="back" value="{escape(day)}"' in refused.content.decode()
     consent, lift = (unescape(next(one for one in links if f"/do/{act}/" in one)) for act in ("consent", "lift"))
     text = course.version.protocol.consent_texts.filter(language="en")[0]
     informed = {"text": text.pk, "informed_on": f"{clinic.today}", "signed_on": f"{clinic.today}"}

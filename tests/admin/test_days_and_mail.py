@@ -101,8 +101,8 @@ def test_the_worklist_says_what_could_not_be_offered_and_leads_there(clinic, rec
 
     said = words(page)
     assert "Waiting list: not offered" in said
-    assert "no time could be looked for: take it off the list, and put it on again or book it by hand" in said
-    assert "fell free and could not be offered: call those who wait" in said
+    assert "looking for a time fails: take it off the list and put it on again, or book an earlier time by hand" in said
+    assert "fell free, and offering it fails: call those who wait" in said
     for link in (
         f"{course_page(course)}#session-{session.position}",
         f"/admin/scheduling/appointment/day/?site={clinic.site.uid}&amp;on={on}",
