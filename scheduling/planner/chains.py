@@ -23,6 +23,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cached_property
 from operator import le
 from uuid import UUID
 
@@ -144,11 +145,9 @@ class Chain:
         self.is_counted = any(limit is not None for limit in self._limits)
         self.first_day = max(today, min(roster.days, default=date.max)).toordinal()
         self.last_day = max(roster.days, default=date.min).toordinal()
-        known = {resource.id for resource in roster.resources} | {s.booked.lead for s in self.sessions if s.booked}
-        self._ids = sorted(known if course.lead is None else known | {course.lead})
-        self._ranks = {lead: rank for rank, lead in enumerate(self._ids)}
-        self._led_by = None if course.lead is None else self._ranks[course.lead]
-        self.layers = list(self._layers(stay or {}))
+        self.layers: list[Layer] = list(
+            self._layers(stay or {}, like.layers if like and is_alike and like.course is course else ())
+        )
         befores = [(), *(layer.kept for layer in self.layers)]
         self._carried = [
             [before.index(n) + self.is_counted for n in layer.kept[:-1]]
@@ -230,9 +229,24 @@ class Chain:
             self.known[key] = Starts(self.roster, wishes, weights, held, next(iter(self.known.values()), None))
         return self.known[key]
 
+    # Worked out when asked for: a repair of many courses asks most chains for nothing but their dates.
+
+    @cached_property
+    def _ids(self) -> list[UUID]:
+        known = {resource.id for resource in self.roster.resources} | {s.booked.lead for s in self.sessions if s.booked}
+        return sorted(known if self.course.lead is None else known | {self.course.lead})
+
+    @cached_property
+    def _ranks(self) -> dict[UUID, int]:
+        return {lead: rank for rank, lead in enumerate(self._ids)}
+
+    @cached_property
+    def _led_by(self) -> int | None:
+        return None if self.course.lead is None else self._ranks[self.course.lead]
+
     # --- layers ---------------------------------------------------------------------------------------------------
 
-    def _layers(self, stay: Mapping[UUID, Slot]) -> Iterator[Layer]:
+    def _layers(self, stay: Mapping[UUID, Slot], alike: Sequence[Layer]) -> Iterator[Layer]:
         ids = [session.id for session in self.sessions]
         free = frozenset(ids)
         needs = [sorted(ids.index(i) for i in depends_on(session, self.course, free)) for session in self.sessions]
@@ -253,7 +267,7 @@ class Chain:
             anchors = [(spacing, anchor) for spacing, anchor in known if anchor is not None]
             held = self._held.get(session.id, ())
             first, last = dates_within(held, *self._between(session, is_fixed=fixed is not None))
-            gated = frozenset() if fixed else self._closed_dates(session)
+            gated = alike[number].gated if alike else frozenset() if fixed else self._closed_dates(session)
             counts = cost.counts_change(before, session)
             yield Layer(
                 session=session,

@@ -3,68 +3,146 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from functools import reduce
-from itertools import product
+from itertools import combinations, product
 from uuid import UUID
 
-from . import ticks
-from .facts import ResourceFacts, Roster, Slot, Step, Use
-from .shapes import Stretch, free_of, patient_span, stretches_of
+import numpy as np
 
-Sighting = tuple[int, str]  # number of a kind of visit, role
+from . import ticks
+from .cost import awkward_words
+from .facts import ResourceFacts, Roster, Slot, Step, Use
+from .rules import LONGEST_DAY
+from .shapes import Stretch, patient_span, stretches_of
+from .timetable import CHUNK, WORDS, Taken, TimeTable, Words, packed, shifted
+from .timetable import starts as starts_of
+
+Able = tuple[int, ResourceFacts, int]  # a lead's number among the roster's resources, they, and the starts they have
+BYTES = 8 * WORDS
 
 
 class Kind:
     """What visits of one shape take; steps that take the same share it, whatever their protocol."""
 
-    def __init__(self, number: int, step: Step, roster: Roster) -> None:
+    def __init__(self, number: int, step: Step, resources: Sequence[ResourceFacts]) -> None:
         self.number, self.step, self.minutes = number, step, step.minutes
         self.lead_role = step.lead_role
         self.stretches = stretches_of(step)
+        self._shape = sorted((s.phase, s.role, s.from_minute, s.until_minute) for s in self.stretches)
         self.of_role: dict[str, list[Stretch]] = {step.lead_role: []}
         for stretch in self.stretches:
             self.of_role.setdefault(stretch.role, []).append(stretch)
         self.roles = [role for role in self.of_role if role != step.lead_role]  # but the lead's
+        self._resources = resources
         self._wanted = {role: {s.capability for s in those} for role, those in self.of_role.items()}
-        self._members = {
-            role: [r for r in roster.resources if wanted <= {c.code for c in r.capabilities}]
+        self.members = {
+            role: [n for n, r in enumerate(resources) if wanted <= {c.code for c in r.capabilities}]
             for role, wanted in self._wanted.items()
         }
-        ids = [{r.id for r in members} for members in self._members.values()]
-        self.is_separate = sum(map(len, ids)) == len(set().union(*ids))  # nobody could fill two roles
+        # Who has each capability always is not asked again for each date.
+        self._is_always = {
+            role: all(
+                wanted <= {c.code for c in resources[n].capabilities if c.from_on is None and c.until_on is None}
+                for n in self.members[role]
+            )
+            for role, wanted in self._wanted.items()
+        }
+        members = self.members.values()
+        self.is_separate = sum(map(len, members)) == len(set().union(*members))  # nobody could fill two roles
+
+    def numbers(self, role: str, on: date) -> list[int]:
+        """Return who can do on that date what the role needs, by id: their numbers among the roster's resources."""
+        if self._is_always[role]:
+            return self.members[role]
+        return [n for n in self.members[role] if all(self._resources[n].is_able(c, on) for c in self._wanted[role])]
 
     def able(self, role: str, on: date) -> list[ResourceFacts]:
-        """Return who can do on that date what the role needs, by id."""
-        return [r for r in self._members[role] if all(r.is_able(code, on) for code in self._wanted[role])]
+        """Return them as they are."""
+        return [self._resources[number] for number in self.numbers(role, on)]
+
+    def is_shape_of(self, slot: Slot) -> bool:
+        """Whether a slot takes what a visit takes: `rules.wrong_shape` says how."""
+        taken = sorted((u.phase, u.role, u.from_tick - slot.tick, u.until_tick - slot.tick) for u in slot.uses)
+        by_role = {use.role: use.resource for use in slot.uses}
+        return (
+            slot.minutes == self.minutes
+            and taken == self._shape
+            and all(by_role[use.role] == use.resource for use in slot.uses)
+            and by_role.get(self.lead_role) == slot.lead
+            and not any(
+                one.from_tick < other.until_tick and other.from_tick < one.until_tick
+                for one, other in combinations(slot.uses, 2)
+                if one.place == other.place and one.resource == other.resource
+            )
+        )
+
+    def starts(self, role: str, places: Iterable[int]) -> int:
+        """Return the starts at which one who has these places free could fill the role."""
+        mask = -1
+        for stretch in self.of_role[role]:
+            length, any_place = stretch.until_minute - stretch.from_minute, 0
+            for free in places:
+                if free:
+                    any_place |= ticks.starts(free, length)
+            mask &= ticks.shifted(any_place, -stretch.from_minute)
+        return mask
+
+
+@dataclass(slots=True)
+class _OfKind:
+    """The starts that one kind of visit has on a date."""
+
+    kind: Kind
+    by_role: dict[str, dict[int, int]]  # of each who is able, by itself
+    common: int | None = None  # starts at which each role but the lead's could be filled by somebody
+    times: list[Able] | None = None
+
+    def copy(self) -> _OfKind:
+        return _OfKind(self.kind, {role: dict(of) for role, of in self.by_role.items()}, self.common, self.times)
+
+    def change(self, number: int, places: Sequence[int]) -> None:
+        """Let a resource have other minutes free."""
+        for role, of_role in self.by_role.items():
+            if number in of_role:
+                of_role[number] = self.kind.starts(role, places)
+                self.times = None
+                if role != self.kind.lead_role:
+                    self.common = None
+
+
+@dataclass(slots=True)
+class _Day:
+    free: list[tuple[int, ...]]  # of each resource and place: the minutes on duty and not taken
+    of_kinds: dict[int, _OfKind] = field(default_factory=dict)
+    changed: set[int] = field(default_factory=set)  # resources that have other minutes than they had in the beginning
 
 
 class Diary:
-    """The roster as it stands, with the starts it leaves remembered until something changes on that day.
+    """The roster as it stands, with the starts it leaves remembered.
 
-    Patients are in it too: one who has two of the courses is in one place at a time.
+    Patients are in it too: one who has two of the courses is in one place at a time. `below` is what it begins with: a
+    diary for the same roster that nothing is put into any more.
     """
 
-    def __init__(self, roster: Roster) -> None:
-        self.roster = roster
-        self._places = {resource.id: resource.places for resource in roster.resources}
-        self._free: dict[tuple[UUID, date], list[int]] = {}
-        self._kinds: dict[tuple[tuple[Stretch, ...], str, int], Kind] = {}
-        self._kind_of: dict[int, tuple[Step, Kind]] = {}  # by identity; the step is kept so that it stays its own
-        self._of_resource: dict[tuple[UUID, date], dict[Sighting, int]] = {}
-        self._of_roles: dict[date, dict[int, int]] = {}
-        self._times: dict[date, dict[int, list[tuple[int, ResourceFacts, int]]]] = {}
-        self._leads: dict[tuple[int, date], list[ResourceFacts]] = {}
-        self._patients: dict[tuple[UUID, date], int] = {}
+    def __init__(self, roster: Roster, below: Diary | None = None) -> None:
+        self.roster, self._below = roster, below
+        self._given: _Given = _Given(roster) if below is None else below._given  # noqa: SLF001
+        self._resources, self._numbers = self._given.resources, self._given.numbers
+        self._days: dict[date, _Day] = {}
+        self._patients: dict[tuple[UUID, date], int] = {} if below is None else dict(below._patients)  # noqa: SLF001
+
+    def above(self) -> Diary:
+        """Return a diary that begins as this one is, into which nothing may be put from now on."""
+        return Diary(self.roster, self)
 
     def kind_of(self, step: Step) -> Kind:
-        found = self._kind_of.get(id(step))
-        if found is None:
-            key = (stretches_of(step), step.lead_role, step.minutes)
-            if key not in self._kinds:
-                self._kinds[key] = Kind(len(self._kinds), step, self.roster)
-            found = self._kind_of[id(step)] = (step, self._kinds[key])
-        return found[1]
+        return self._given.kind_of(step)
+
+    def number_of(self, resource: UUID) -> int:
+        """Return which of the roster's resources it is; -1: none."""
+        return self._numbers.get(resource, -1)
 
     # --- what changes ---------------------------------------------------------------------------------------------
 
@@ -72,71 +150,83 @@ class Diary:
         for slot in slots:
             self._patients[patient, slot.on] = self._patients.get((patient, slot.on), 0) | patient_span(slot)
             for use in slot.uses:
-                self._changing(use, slot.on)[use.place] &= ~ticks.span(use.from_tick, use.until_tick)
+                self._change(use, slot.on, is_taken=True)
 
     def free(self, patient: UUID, slots: Iterable[Slot]) -> None:
         """Take visits out that were put in where it was free."""
         for slot in slots:
             self._patients[patient, slot.on] &= ~patient_span(slot)
             for use in slot.uses:
-                self._changing(use, slot.on)[use.place] |= ticks.span(use.from_tick, use.until_tick)
+                self._change(use, slot.on, is_taken=False)
 
-    def _changing(self, use: Use, on: date) -> list[int]:
-        self._of_resource.pop((use.resource, on), None)
-        self._of_roles.pop(on, None)
-        self._times.pop(on, None)
-        return self.free_places(use.resource, on)
+    def _change(self, use: Use, on: date, *, is_taken: bool) -> None:
+        day, number = self._day(on), self._numbers[use.resource]
+        places, span = list(day.free[number]), ticks.span(use.from_tick, use.until_tick)
+        places[use.place] = places[use.place] & ~span if is_taken else places[use.place] | span
+        day.free[number] = tuple(places)
+        day.changed.add(number)
+        for of_kind in day.of_kinds.values():
+            of_kind.change(number, places)
 
     def is_free(self, slot: Slot) -> bool:
         """Whether nobody has taken the slot's places; its patient aside."""
         spans = ((use, ticks.span(use.from_tick, use.until_tick)) for use in slot.uses)
         return all(self.free_places(use.resource, slot.on)[use.place] & span == span for use, span in spans)
 
+    def could_be(self, slot: Slot, step: Step, patient_busy: Mapping[date, int]) -> bool:
+        """Whether a booked time of a session breaks none of the rules in `search.TIME_IS_IMPOSSIBLE`.
+
+        It answers as the rules do when the patient's other visits in the course are on other dates; in a tenth of the
+        time, since all resources of a date are read at once.
+        """
+        kind, day = self.kind_of(step), self.roster.days.get(slot.on)
+        length = LONGEST_DAY if day is None else day.length_minutes
+        if (day is not None and day.closed) or not 0 <= slot.tick <= length - slot.minutes:
+            return False
+        if not kind.is_shape_of(slot) or patient_span(slot) & patient_busy.get(slot.on, 0):
+            return False
+        for use in slot.uses:
+            number = self._numbers.get(use.resource)
+            if number is None or not 0 <= use.place < len(self._day(slot.on).free[number]) or use.from_tick < 0:
+                return False
+            if number not in kind.numbers(use.role, slot.on):
+                return False
+        return self.is_free(slot)
+
     # --- what is free ---------------------------------------------------------------------------------------------
 
-    def free_places(self, resource: UUID, on: date) -> list[int]:
+    def free_places(self, resource: UUID, on: date) -> tuple[int, ...]:
         """Return the minutes on duty and not taken, for each place of a resource."""
-        key = (resource, on)
-        if key not in self._free:
-            self._free[key] = free_of(self.roster, resource, on, self._places[resource])
-        return self._free[key]
+        return self._day(on).free[self._numbers[resource]]
 
-    def times(self, kind: Kind, on: date) -> list[tuple[int, ResourceFacts, int]]:
+    def awkward(self, on: date) -> tuple[list[int], list[int]]:
+        """Return `cost.awkward` of each resource's first place on a date, as it was before anything was put in."""
+        return self._given.awkward(on)
+
+    def times(self, kind: Kind, on: date) -> list[Able]:
         """Return who could lead on that date, by id: their number in that order, they, and the starts that are free."""
-        of_day = self._times.setdefault(on, {})
-        if kind.number not in of_day:
-            common = self.role_starts(kind, on)
-            of_day[kind.number] = [
-                (number, lead, starts)
-                for number, lead in enumerate(self._able_leads(kind, on) if common else ())
-                if (starts := self._resource_starts(kind, kind.lead_role, lead, on) & common)
+        found = self._of_kind(kind, on)
+        if found.times is None:
+            common = self._common(found)
+            of_leads = found.by_role[kind.lead_role].items() if common else ()
+            found.times = [
+                (number, self._resources[number], left) for number, starts in of_leads if (left := starts & common)
             ]
-        return of_day[kind.number]
+        return found.times
 
     def lead_starts(self, kind: Kind, on: date, lead: ResourceFacts) -> int:
         """Return the starts on which the lead and each other role by itself agree."""
-        return next((starts for _, one, starts in self.times(kind, on) if one.id == lead.id), 0)
-
-    def role_starts(self, kind: Kind, on: date) -> int:
-        """Return the starts on which each role but the lead's could be filled by somebody."""
-        of_day = self._of_roles.setdefault(on, {})
-        if kind.number not in of_day:
-            mask = -1
-            for role in kind.roles:
-                any_resource = 0
-                for resource in kind.able(role, on):
-                    any_resource |= self._resource_starts(kind, role, resource, on)
-                mask &= any_resource
-            of_day[kind.number] = mask
-        return of_day[kind.number]
+        found = self._of_kind(kind, on)
+        return found.by_role[kind.lead_role].get(self._numbers[lead.id], 0) & self._common(found)
 
     def others_starts(self, kind: Kind, on: date, others: Sequence[ResourceFacts] | None) -> int:
         """Return the starts on which these agree, one for each role but the lead's; None: whoever can."""
+        found = self._of_kind(kind, on)
         if others is None:
-            return self.role_starts(kind, on)
+            return self._common(found)
         mask = -1
         for role, resource in zip(kind.roles, others, strict=True):
-            mask &= self._resource_starts(kind, role, resource, on)
+            mask &= found.by_role[role][self._numbers[resource.id]]
         return mask
 
     def without_patient(self, starts: int, patient: UUID, on: date, minutes: int) -> int:
@@ -150,7 +240,11 @@ class Diary:
         self, kind: Kind, on: date, lead: ResourceFacts, tick: int, others: Sequence[ResourceFacts] | None = None
     ) -> Iterator[tuple[Use, ...]]:
         """Yield the ways to fill a visit's roles, the lowest ids first; with these others, if they are given."""
-        able = [[other] for other in others] if others is not None else [kind.able(role, on) for role in kind.roles]
+        if others is not None:
+            able = [[other] for other in others]
+        else:
+            starts = self._of_kind(kind, on).by_role
+            able = [[self._resources[n] for n, of in starts[role].items() if of >> tick & 1] for role in kind.roles]
         for chosen in product([lead], *able):
             uses = self._uses(kind, on, dict(zip((kind.lead_role, *kind.roles), chosen, strict=True)), tick)
             if uses is not None:
@@ -170,29 +264,122 @@ class Diary:
         first, until = tick + stretch.from_minute, tick + stretch.until_minute
         wanted = ticks.span(first, until)
         for place, free in enumerate(self.free_places(resource.id, on)):
+            if first < 0 or free & wanted != wanted:
+                continue
             ours = (use for use in others if (use.resource, use.place) == (resource.id, place))
             taken = reduce(int.__or__, (ticks.span(use.from_tick, use.until_tick) for use in ours), 0)
-            if first >= 0 and free & ~taken & wanted == wanted:
+            if not taken & wanted:
                 return Use(stretch.phase, stretch.role, resource.id, place, first, until)
         return None
 
-    def _able_leads(self, kind: Kind, on: date) -> list[ResourceFacts]:
-        """Return who could lead on that date and is on duty, by id."""
-        key = (kind.number, on)
-        if key not in self._leads:
-            able = kind.able(kind.lead_role, on)
-            self._leads[key] = [lead for lead in able if (lead.id, on) in self.roster.on_duty]
-        return self._leads[key]
+    # --- what is remembered ---------------------------------------------------------------------------------------
 
-    def _resource_starts(self, kind: Kind, role: str, resource: ResourceFacts, on: date) -> int:
-        known = self._of_resource.setdefault((resource.id, on), {})
-        key = (kind.number, role)
-        if key not in known:
-            mask, free = -1, self.free_places(resource.id, on)
+    def _day(self, on: date) -> _Day:
+        found = self._days.get(on)
+        if found is None:
+            free = self._given.free(on) if self._below is None else list(self._below._day(on).free)  # noqa: SLF001
+            found = self._days[on] = _Day(free)
+        return found
+
+    def _of_kind(self, kind: Kind, on: date) -> _OfKind:
+        day = self._day(on)
+        found = day.of_kinds.get(kind.number)
+        if found is None:
+            if self._below is None:
+                found = _OfKind(kind, {role: self._given.starts(kind, role, on) for role in kind.of_role})
+            else:
+                found = self._below._of_kind(kind, on).copy()  # noqa: SLF001
+            for number in day.changed:
+                found.change(number, day.free[number])
+            day.of_kinds[kind.number] = found
+        return found
+
+    def _common(self, found: _OfKind) -> int:
+        if found.common is None:
+            found.common = -1
+            for role in found.kind.roles:
+                found.common &= reduce(int.__or__, found.by_role[role].values(), 0)
+        return found.common
+
+
+class _Given:
+    """What a roster gives, read at once for all resources on a chunk of dates."""
+
+    def __init__(self, roster: Roster) -> None:
+        self.roster, self.resources = roster, roster.resources
+        self.numbers = {resource.id: number for number, resource in enumerate(roster.resources)}
+        busy = roster.busy if isinstance(roster.busy, Taken) else Taken.of(roster.busy)
+        self._on_duty: TimeTable = packed(roster.on_duty)
+        self._rows = self._on_duty.rows(self.numbers)
+        self._places = [resource.places for resource in roster.resources]
+        self._most = max(self._places, default=0)
+        self._taken = [(table, table.rows(self.numbers)) for table in busy.places[: self._most]]
+        self._kinds: dict[tuple[tuple[Stretch, ...], str, int], Kind] = {}
+        self._kind_of: dict[int, tuple[Step, Kind]] = {}  # by identity; the step is kept so that it stays its own
+        self._free: dict[int, list[Words]] = {}
+        self._starts: dict[tuple[int, str, int], Words] = {}
+        self._awkward: dict[int, tuple[Words, Words]] = {}
+        self._awkward_on: dict[date, tuple[list[int], list[int]]] = {}
+
+    def kind_of(self, step: Step) -> Kind:
+        found = self._kind_of.get(id(step))
+        if found is None:
+            key = (stretches_of(step), step.lead_role, step.minutes)
+            if key not in self._kinds:
+                self._kinds[key] = Kind(len(self._kinds), step, self.resources)
+            found = self._kind_of[id(step)] = (step, self._kinds[key])
+        return found[1]
+
+    def free(self, on: date) -> list[tuple[int, ...]]:
+        """Return the minutes on duty and not taken, for each place of each resource."""
+        chunk, at = divmod(on.toordinal(), CHUNK)
+        of_places = [_ints(words[at]) for words in self._free_words(chunk)]
+        if self._most == 1:
+            return [(free,) for free in of_places[0]]
+        return [tuple(of_all[n] for of_all in of_places[:places]) for n, places in enumerate(self._places)]
+
+    def starts(self, kind: Kind, role: str, on: date) -> dict[int, int]:
+        """Return the starts of each who can fill the role on that date, by itself."""
+        chunk, at = divmod(on.toordinal(), CHUNK)
+        key = (kind.number, role, chunk)
+        members = kind.members[role]
+        if key not in self._starts:
+            free = [words[:, members] for words in self._free_words(chunk)]
+            found = np.full_like(free[0], ~np.uint64(0))
             for stretch in kind.of_role[role]:
-                length, any_place = stretch.until_minute - stretch.from_minute, 0
-                for place in free:
-                    any_place |= ticks.starts(place, length) if place else 0
-                mask &= ticks.shifted(any_place, -stretch.from_minute)
-            known[key] = mask
-        return known[key]
+                length = stretch.until_minute - stretch.from_minute
+                any_place = reduce(np.bitwise_or, (starts_of(place, length) for place in free))
+                found &= shifted(any_place, -stretch.from_minute)
+            self._starts[key] = found
+        ofmembers = dict(zip(members, _ints(self._starts[key][at]), strict=True))
+        able = kind.numbers(role, on)
+        return ofmembers if len(able) == len(members) else {number: ofmembers[number] for number in able}
+
+    def awkward(self, on: date) -> tuple[list[int], list[int]]:
+        """Return `cost.awkward` of each resource's first place."""
+        if on not in self._awkward_on:
+            chunk, at = divmod(on.toordinal(), CHUNK)
+            if chunk not in self._awkward:
+                free = self._free_words(chunk)[0]
+                self._awkward[chunk] = awkward_words(free, self.roster.shortest_useful_minutes)
+            begins, ends = self._awkward[chunk]
+            self._awkward_on[on] = _ints(begins[at]), _ints(ends[at])
+        return self._awkward_on[on]
+
+    def _free_words(self, chunk: int) -> list[Words]:
+        """Return the minutes on duty and not taken, for each place: [date, resource, word]."""
+        if chunk not in self._free:
+            duty = self._on_duty.words(self._rows, chunk * CHUNK, CHUNK)
+            free = [
+                duty * np.array([n > place for n in self._places], np.uint64)[:, None] for place in range(self._most)
+            ]
+            for place, (table, rows) in enumerate(self._taken):
+                free[place] &= ~table.words(rows, chunk * CHUNK, CHUNK)
+            self._free[chunk] = free
+        return self._free[chunk]
+
+
+def _ints(words: Words) -> list[int]:
+    """Return each row of minutes as one int."""
+    raw = words.tobytes()
+    return [int.from_bytes(raw[at : at + BYTES], "little") for at in range(0, len(raw), BYTES)]

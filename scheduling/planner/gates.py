@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
+from functools import cache
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -559,6 +560,8 @@ def refuses(answer: GateAnswer, moment: Moment) -> bool:
 
 def _gates_of(session: SessionFacts) -> list[tuple[GateKind, Mapping[str, Parameter]]]:
     """Return the gates that a session is asked for, in the order of GATES, each with its parameters."""
+    if not session.step.gates:
+        return _gates_of_all()
     listed: dict[str, list[Mapping[str, Parameter]]] = {}
     for one in session.step.gates:
         listed.setdefault(one.name, []).append(one.parameters)
@@ -569,6 +572,12 @@ def _gates_of(session: SessionFacts) -> list[tuple[GateKind, Mapping[str, Parame
         for name, kind in GATES.items()
         for parameters in ([{}] if kind.always or kind.both_ways else listed.get(name, []))
     ]
+
+
+@cache
+def _gates_of_all() -> list[tuple[GateKind, Mapping[str, Parameter]]]:
+    """Return the gates that are asked of every session."""
+    return [(kind, {}) for kind in GATES.values() if kind.always or kind.both_ways]
 
 
 def _is_treatment(session: SessionFacts) -> bool:

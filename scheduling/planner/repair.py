@@ -19,6 +19,7 @@ from .cost import Weights, price, total
 from .diary import Diary
 from .facts import CourseFacts, Move, Plan, Roster, Slot
 from .plans import plan_of
+from .repair_alike import Alike
 from .repair_bounds import Bounds
 from .repair_greedy import greedy, moving
 from .repair_master import EPSILON, Master
@@ -91,7 +92,7 @@ def repair_together(
     """
     watch = _Watch(clock, seconds, on_progress)
     work = _Work(courses, roster, patients_busy, weights, today)
-    answer = greedy(work.tasks, work.diary)
+    answer = greedy(work.tasks, work.diary, work.alike)
     search = _Search(work, watch, answer)
     try:
         search.run()
@@ -165,7 +166,7 @@ class _Search:
         if not self.work.tasks:
             return
         self._stage = "reading"
-        networks = Networks(self.work.tasks, self.work.base, self.check)
+        networks = Networks(self.work.tasks, self.work.given, self.work.alike, self.check)
         bounds = Bounds(networks, self.work.unplaced)
         master = Master(networks)
         for number, unplaced in enumerate(self.work.unplaced):
@@ -316,20 +317,23 @@ class _Work:
             busy=roster.busy if isinstance(roster.busy, Taken) else Taken.of(roster.busy),
         )
         self.courses = [with_begun_pinned(course, roster, today) for course in courses]
-        self.base = with_taken(roster, [slot for course in self.courses for slot in fixed_slots(course)])
+        self._roster = with_taken(roster, [slot for course in self.courses for slot in fixed_slots(course)])
+        self.given = Diary(self._roster)  # without anything of the tasks
+        self.alike = Alike(self.given)
         self.all = [self._task(course, patients_busy.get(course.id, {})) for course in self.courses]
         at_rest = [task for task in self.all if not task.displaced]
-        if at_rest:
-            self.base = with_taken(self.base, [slot for task in at_rest for slot in task.stay.values()])
-            self.all = [self._beside(task, at_rest) for task in self.all]
+        for task in at_rest:
+            self.given.take(task.patient, task.stay.values())
+        self.all = [self._beside(task, at_rest) for task in self.all]
         self.tasks = [task for task in self.all if task.displaced]
         self.unplaced = [weights.unplaced * task.displaced for task in self.tasks]
-        self.diary = Diary(self.base)
+        self.diary = self.given.above()
         for task in self.tasks:
             self.diary.take(task.patient, task.stay.values())
 
     def _task(self, course: CourseFacts, patient_busy: Mapping[date, int]) -> Task:
-        return Task(course, replace(self.base, patient_busy=patient_busy), self.weights, self.today)
+        roster = replace(self._roster, patient_busy=patient_busy)
+        return Task(course, roster, self.weights, self.today, self.given)
 
     def _beside(self, task: Task, at_rest: Sequence[Task]) -> Task:
         """Return the task with its patient's visits in other courses, which are left alone."""
@@ -360,7 +364,7 @@ class _Work:
         returned too, with those that they could not be beside. No answer when even that cannot be: what the course
         would keep is taken.
         """
-        diary = Diary(self.base)
+        diary = self.given.above()
         visits: list[Visit] = []
         answer: list[list[Slot] | None] = []
         for number, (task, column) in enumerate(zip(self.tasks, columns, strict=True)):

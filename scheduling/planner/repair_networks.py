@@ -19,7 +19,6 @@ from dataclasses import dataclass, field
 from datetime import date
 from itertools import product
 from math import prod
-from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -28,10 +27,10 @@ from numpy.typing import NDArray
 from . import cost, ticks
 from .chains import Chain, Dates
 from .diary import Diary, Kind
-from .facts import ResourceFacts, Roster, SessionFacts, Slot
+from .facts import ResourceFacts, SessionFacts, Slot
+from .repair_alike import REFUSED, Alike
 from .repair_places import Visit
-from .repair_tasks import Task, starts_by_cost
-from .shapes import free_of
+from .repair_tasks import Task
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -253,10 +252,9 @@ class Buckets:
 class Rows:
     """What the times take from, as one long array: a stretch of blocks for each pool and date."""
 
-    def __init__(self, roster: Roster, block: int, first: int, until: int) -> None:
-        self.roster, self.block, self.first = roster, block, first
+    def __init__(self, diary: Diary, block: int, first: int, until: int) -> None:
+        self._diary, self.block, self.first = diary, block, first
         self.width = (until - first + block - 1) // block
-        self._resources = {resource.id: resource for resource in roster.resources}
         self._blocks: dict[tuple[UUID, date], Ints] = {}
 
     def capacities(self, rows: Iterable[tuple[Pool, date]]) -> Ints:
@@ -271,7 +269,7 @@ class Rows:
     def _places(self, resource: UUID, on: date) -> NDArray[np.int64]:
         key = (resource, on)
         if key not in self._blocks:
-            free = free_of(self.roster, resource, on, self._resources[resource].places)
+            free = self._diary.free_places(resource, on)
             self._blocks[key] = np.sum([self._whole_blocks(place) for place in free], axis=0, dtype=np.int64)
         return self._blocks[key]
 
@@ -285,18 +283,17 @@ class Rows:
 class Networks:
     """Everything that is worked out once for a repair."""
 
-    def __init__(self, tasks: Sequence[Task], base: Roster, check: Callable[[], None] = lambda: None) -> None:
-        self.tasks = tasks
-        self._diary = Diary(base)
+    def __init__(
+        self, tasks: Sequence[Task], diary: Diary, alike: Alike, check: Callable[[], None] = lambda: None
+    ) -> None:
+        self.tasks, self._diary, self._alike = tasks, diary, alike
         nobody = ResourceFacts(UUID(int=0), "", "", ())
         self.of_bucket: list[Bucket] = []
         self._numbers: dict[Key, int | None] = {}
         self._of_slot: dict[UUID, int] = {}  # session -> bucket
         self._pools: dict[date, set[frozenset[UUID]]] = defaultdict(set)  # that times take from
         self._wide: dict[date, dict[frozenset[UUID], None]] = {}  # those of several resources
-        self._open: dict[tuple[int, date], int] = {}
-        self._shared: dict[tuple[int, date, int, int, int, UUID | None], list[tuple[ResourceFacts, int, int]]] = {}
-        self._arcs: dict[Any, list[tuple[int, int, Dates]]] = {}
+        self._shared: dict[tuple[int, date, int, int, int, UUID | None], list[tuple[int, ResourceFacts, int, int]]] = {}
         self._at: dict[tuple[int, date, UUID, UUID | None], list[int]] = defaultdict(list)  # buckets
         self._add(Bucket(None, date.min, nobody, (Group((), 1, None),)))
         counts = Counter(task.patient for task in tasks)
@@ -307,7 +304,7 @@ class Networks:
             check()
             self.parts.append(self._part(task))
         self.stays = [[self._of_slot[session] for session in task.stay] for task in tasks]
-        self.buckets, self.capacity = self._laid(base)
+        self.buckets, self.capacity = self._laid()
         self.whole = _joined(self.parts)
 
     # --- what each course can do ----------------------------------------------------------------------------------
@@ -331,7 +328,7 @@ class Networks:
             counts: list[int] = []
             for state in states:
                 count = 0
-                for on, timed, after in self._onward(chain, number, state):
+                for on, timed, after in self._alike.onward(chain, number, state):
                     cell = cells.get((number, on))
                     if cell is None:
                         cell = cells[number, on] = self._cell(task, number, on, cells, entries, seats)
@@ -361,25 +358,6 @@ class Networks:
             states = following
         root = -1 if chain.course.lead is None else 0
         return _network(entries, len([cell for cell in cells.values() if cell >= 0]), depths, root, max(len(seats), 1))
-
-    def _onward(self, chain: Chain, number: int, state: Dates) -> Iterable[tuple[int, int, Dates]]:
-        """Return the arcs of a state; courses whose layers are alike share them."""
-        layer = chain.layers[number]
-        is_plain = (
-            layer.fixed is None
-            and layer.anchors is not None
-            and not layer.may_be_early
-            and layer.kept == (number,)
-            and len(state) == min(number, 1)
-            and not any(gate.name == "yearly_limit" for gate in layer.session.step.gates)
-        )
-        if not is_plain or layer.anchors is None:
-            return chain.onward(number, state)
-        anchors = tuple((id(s), state[0] if isinstance(a, int) else a) for s, a in layer.anchors)
-        key = (anchors, state, layer.first, layer.last, layer.closed)
-        if key not in self._arcs:
-            self._arcs[key] = list(chain.onward(number, state))
-        return self._arcs[key]
 
     def _cell(
         self,
@@ -417,18 +395,20 @@ class Networks:
             found.append((lead, self._of_slot[session.id], price))
         moved = 0 if booked is None else cost.moving_to(booked, on, chain.today, chain.weights)
         at_home: ResourceFacts | None = None
-        for lead, bucket, price in self._choices(task, chain, session, on):
-            if chain.starts.is_refused(lead):
+        missed = self._alike.leads_missed(chain)
+        of_date = cost.date_wishes_missed(on, chain.course.wishes, chain.weights)
+        for by, lead, bucket, price in self._choices(task, chain, session, on):
+            if missed[by] == REFUSED:
                 continue
             if booked is None or (booked.on, booked.lead) != (on, lead.id):
-                found.append((lead, bucket, price + moved + chain.wishes_missed(lead, on)))
+                found.append((lead, bucket, price + moved + of_date + missed[by]))
             elif lead is not at_home:
                 at_home = lead
-                found += self._beside(task, chain, number, lead)
+                found += self._beside(task, chain, number, by, lead)
         return found
 
     def _beside(
-        self, task: Task, chain: Chain, number: int, lead: ResourceFacts
+        self, task: Task, chain: Chain, number: int, by: int, lead: ResourceFacts
     ) -> Iterator[tuple[ResourceFacts, int, int]]:
         """Yield the choices on the date and with the lead of a booked visit: the time it has is no move.
 
@@ -437,44 +417,37 @@ class Networks:
         session = chain.layers[number].session
         booked, kind = session.booked, self._diary.kind_of(session.step)
         assert booked is not None
-        starts = self._diary.lead_starts(kind, booked.on, lead) & self._open_starts(chain, kind, session, booked.on)
+        starts = self._diary.lead_starts(kind, booked.on, lead) & self._alike.open_starts(
+            chain, kind, session, booked.on
+        )
         if session.id in task.stay:
             starts &= ~(1 << booked.tick)
         missed = chain.wishes_missed(lead, booked.on)
-        for price, mask in starts_by_cost(chain, number, booked.on, lead, starts).items() if starts else ():
-            bucket = self._bucket(task, session, kind, booked.on, lead, mask)
+        for price, mask in self._alike.classes_at_home(chain, kind, by, booked):
+            bucket = self._bucket(task, session, kind, booked.on, lead, starts & mask) if starts & mask else None
             if bucket is not None:
                 yield lead, bucket, price + missed
 
     def _choices(
         self, task: Task, chain: Chain, session: SessionFacts, on: date
-    ) -> list[tuple[ResourceFacts, int, int]]:
-        """Return leads, buckets and what time of day and holes cost there; courses that are alike share them."""
+    ) -> list[tuple[int, ResourceFacts, int, int]]:
+        """Return the leads' numbers, leads, buckets and what time of day and holes cost; courses share them."""
         kind, wishes = self._diary.kind_of(session.step), chain.course.wishes
         times = self._diary.times(kind, on)
         if not times:
             return []
-        open_starts = self._open_starts(chain, kind, session, on)
+        open_starts = self._alike.open_starts(chain, kind, session, on)
         patient = task.patient if task.patient in self._several else None
         key = (kind.number, on, open_starts, wishes.from_minute, wishes.until_minute, patient)
         if key not in self._shared:
             self._shared[key] = [
-                (lead, bucket, price)
-                for _, lead, free in times
-                if free & open_starts
-                for price, mask in chain.starts.classes(session.step, on, lead, free & open_starts).items()
-                if (bucket := self._bucket(task, session, kind, on, lead, mask)) is not None
+                (by, lead, bucket, price)
+                for by, lead, free in times
+                for price, mask in self._alike.classes(chain, kind, on, by)
+                if (starts := free & open_starts & mask)
+                if (bucket := self._bucket(task, session, kind, on, lead, starts)) is not None
             ]
         return self._shared[key]
-
-    def _open_starts(self, chain: Chain, kind: Kind, session: SessionFacts, on: date) -> int:
-        """Return the starts that site, grid, patient and strict wishes allow; the first two are asked once."""
-        if chain.course.wishes.strict or chain.roster.patient_busy.get(on):
-            return chain.starts.open_starts(session.step, on)
-        key = (kind.number, on)
-        if key not in self._open:
-            self._open[key] = chain.starts.open_starts(session.step, on)
-        return self._open[key]
 
     def times_of(self, number: int, slots: Sequence[Slot]) -> list[int]:
         """Return the times of a task's slots."""
@@ -613,7 +586,7 @@ class Networks:
         """Patients with several of the courses are a pool of their own: each is in one place at a time."""
         return [(task.patient, tick, tick + minutes)] if task.patient in self._several else []
 
-    def _laid(self, base: Roster) -> tuple[Buckets, Ints]:
+    def _laid(self) -> tuple[Buckets, Ints]:
         """Lay out the rows, and say where each time takes from them."""
         groups = [(bucket, group) for bucket in self.of_bucket for group in bucket.groups]
         counts = [group.starts.bit_count() for _, group in groups]
@@ -634,7 +607,7 @@ class Networks:
         edges = np.unique(np.concatenate([begins[takes], ends[takes]])) if takes.any() else np.array([0, 1])
         first, until = int(edges[0]), int(edges[-1])
         block = int(np.gcd.reduce(edges - first)) or 1
-        rows = Rows(base, block, first, until)
+        rows = Rows(self._diary, block, first, until)
         base_of = row * (rows.width + 1)
         begins = np.where(takes, base_of + (begins - first) // block, 0)
         ends = np.where(takes, base_of + (ends - first) // block, 0)

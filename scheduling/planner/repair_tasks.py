@@ -8,17 +8,21 @@ from uuid import UUID
 
 from . import cost
 from .chains import Chain
-from .facts import CourseFacts, ResourceFacts, Roster, SessionState, Slot
+from .diary import Diary
+from .facts import CourseFacts, Roster, SessionState, Slot
 from .search import still_possible
 
 
 class Task:
-    """A course whose begun visits are pinned already, and how it may be searched; `roster` knows its patient."""
+    """A course whose begun visits are pinned already, and how it may be searched; `roster` knows its patient.
 
-    def __init__(self, course: CourseFacts, roster: Roster, weights: cost.Weights, today: date) -> None:
+    The diary is of the same roster.
+    """
+
+    def __init__(self, course: CourseFacts, roster: Roster, weights: cost.Weights, today: date, diary: Diary) -> None:
         self.course = course
         self._roster, self._weights, self._today = roster, weights, today
-        possible = still_possible(course, roster, today)
+        possible = _possible(course, roster, today, diary)
         self.keeping = Chain(course, roster, weights, today=today, stay=possible)
         planned = {session.id for session in self.keeping.sessions}
         self.stay = {session: slot for session, slot in possible.items() if session in planned}
@@ -29,7 +33,9 @@ class Task:
     @cached_property
     def free(self) -> Chain:
         """The chain in which every visit may move that is not pinned; `keeping` moves only those that cannot stay."""
-        return Chain(self.course, self._roster, self._weights, today=self._today, stay={})
+        if not self.stay:
+            return self.keeping
+        return Chain(self.course, self._roster, self._weights, today=self._today, stay={}, like=self.keeping)
 
     @property
     def patient(self) -> UUID:
@@ -45,6 +51,18 @@ def fixed_slots(course: CourseFacts) -> list[Slot]:
     ]
 
 
+def _possible(course: CourseFacts, roster: Roster, today: date, diary: Diary) -> dict[UUID, Slot]:
+    """Return what `still_possible` does, asking the diary where that is enough."""
+    booked = [s for s in course.sessions if s.state is SessionState.OPEN and s.booked is not None]
+    if len({s.booked.on for s in booked if s.booked is not None}) < len(booked):
+        return still_possible(course, roster, today)
+    return {
+        s.id: s.booked
+        for s in booked
+        if s.booked is not None and not s.pinned and diary.could_be(s.booked, s.step, roster.patient_busy)
+    }
+
+
 def _is_at_rest(chain: Chain) -> bool:
     """Whether every visit is where it may stay."""
     state: tuple[int, ...] = ()
@@ -54,20 +72,3 @@ def _is_at_rest(chain: Chain) -> bool:
         if only is None or only.on.toordinal() != on:
             return False
     return True
-
-
-def starts_by_cost(chain: Chain, number: int, on: date, lead: ResourceFacts, starts: int) -> dict[int, int]:
-    """Split starts by what time of day, holes and leaving the booked time cost: price -> starts."""
-    layer = chain.layers[number]
-    classes = chain.starts.classes(layer.session.step, on, lead, starts)
-    booked = layer.session.booked
-    if booked is None:
-        return classes
-    moved = cost.moving_to(booked, on, chain.today, chain.weights)
-    at_home = 1 << booked.tick if (on, lead.id) == (booked.on, booked.lead) else 0
-    found: dict[int, int] = {}
-    for price, mask in classes.items():
-        for at, part in ((price, mask & at_home), (price + moved, mask & ~at_home)):
-            if part:
-                found[at] = found.get(at, 0) | part
-    return found
