@@ -291,25 +291,6 @@ class Starts:
             price += self.weights.hole * ((first >= 0 and begins >> first & 1) + (last >= 0 and ends >> last & 1))
         return price
 
-    def classes(self, step: Step, on: date, lead: ResourceFacts, starts: int) -> dict[int, int]:
-        """Split starts, possible or not, by what `price_of` says to them: price -> starts."""
-        shape = self.shape(step)
-        dearer = [(~self.wished(on, shape.minutes), self.weights.time_of_day)]
-        stretches = shape.roles[step.lead_role]
-        if self.weights.hole and lead.places == 1 and stretches:
-            begins, ends = cost.awkward(free_of(self.roster, lead.id, on, 1)[0], self.roster.shortest_useful_minutes)
-            dearer.append((ticks.shifted(begins, -stretches[0].from_minute), self.weights.hole))
-            dearer.append((ticks.shifted(ends, -stretches[-1].until_minute), self.weights.hole))
-        classes = {0: starts}
-        for those, more in dearer:
-            split: dict[int, int] = {}
-            for price, mask in classes.items():
-                for at, part in ((price, mask & ~those), (price + more, mask & those)):
-                    if part:
-                        split[at] = split.get(at, 0) | part
-            classes = split
-        return classes
-
     def is_refused(self, lead: ResourceFacts) -> bool:
         """Whether strict wishes, or what is asked of the plan, refuse this lead."""
         is_unwished = self.wishes.strict and cost.lead_wishes_missed(lead, self.wishes, cost.Weights()) > 0
