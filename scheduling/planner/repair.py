@@ -23,8 +23,10 @@ from .repair_alike import Alike
 from .repair_bounds import Bounds
 from .repair_greedy import greedy, moving
 from .repair_master import EPSILON, Master
-from .repair_networks import Floats, Ints, Networks, Paths
+from .repair_networks import Networks
+from .repair_paths import Paths
 from .repair_places import Visit, placed
+from .repair_rows import Floats, Ints
 from .repair_tasks import Task, fixed_slots
 from .search import with_begun_pinned
 from .shapes import patient_span, with_taken

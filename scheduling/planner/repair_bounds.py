@@ -13,7 +13,9 @@ from math import ceil
 
 import numpy as np
 
-from .repair_networks import Floats, Ints, Networks, Paths, Priced
+from .repair_networks import Networks
+from .repair_paths import Paths, Priced
+from .repair_rows import Floats, Ints
 
 STEPS = 80
 BLEND = 0.12  # how much of what this step took goes into the average of what all took
@@ -62,37 +64,41 @@ class Bounds:
         priced = networks.whole.priced(networks.buckets.least(time_prices))
         unplaced = self._unplaced + np.bincount(self._whose, time_prices[self._stays], minlength=len(self._unplaced))
         least = np.minimum(priced.roots, unplaced).sum()
-        found = Asked(float(least - (prices * networks.capacity).sum()), prices, time_prices, priced, unplaced)
+        rows = np.flatnonzero(prices.max(axis=1, initial=0.0))
+        places = (prices[rows] * networks.capacity[rows]).sum()
+        found = Asked(float(least - places), prices, time_prices, priced, unplaced)
         if found.bound > self.best:
             self.best, self.center = found.bound, prices
         return found
 
-    def cheapest(self, found: Asked) -> tuple[Paths, Ints]:
-        """Return the cheapest plans of those who are best placed, and how many places all take together."""
+    def cheapest(self, found: Asked) -> tuple[Paths, Ints, Ints]:
+        """Return the cheapest plans of those who are best placed, and what all take together: see `Buckets.taken`."""
         networks = self.networks
         placed = found.priced.roots <= found.unplaced
         paths = found.priced.paths(np.flatnonzero(placed), networks.buckets, found.time_prices)
         times = np.concatenate([paths.times.ravel(), self._stays[~placed[self._whose]]])
-        return paths, networks.buckets.taken(times, networks.capacity.shape)
+        return paths, *networks.buckets.taken(times, networks.capacity.shape[1])
 
     def climb(self, cost: Callable[[], int]) -> Iterator[Paths]:
         """Raise the bound step by step, yielding the plans that each step finds; `cost` is of the best answer."""
         capacity = self.networks.capacity
-        average = np.zeros(capacity.shape)
+        average, excess = np.zeros(capacity.shape), -capacity
         active = np.flatnonzero(self.center)  # blocks that were ever short; no other has a price
         prices, length, without = self.center, 1.0, 0
         for _ in range(STEPS):
             before = self.best
             found = self.at(prices)
-            paths, taken = self.cheapest(found)
+            paths, rows, taken = self.cheapest(found)
             yield paths
             without = 0 if self.best > before + 1e-9 else without + 1
             if without >= PATIENCE:
                 length, without = length * SHORTER, 0
-            excess = (taken - capacity).ravel()
-            active = np.union1d(active, np.flatnonzero(excess > 0))
+            excess[rows] += taken
+            row, block = np.nonzero(excess[rows] > 0)
+            active = np.union1d(active, rows[row] * capacity.shape[1] + block)
             flat, center = average.ravel(), self.center.ravel()[active]
-            flat[active] = BLEND * excess[active] + (1 - BLEND) * flat[active]
+            flat[active] = BLEND * excess.ravel()[active] + (1 - BLEND) * flat[active]
+            excess[rows] = -capacity[rows]
             step = flat[active]
             helps = step[(center > 0) | (step > 0)]
             size = float((helps * helps).sum())

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from .repair_networks import Floats, Ints, Networks, ragged
+from .repair_networks import Networks
+from .repair_rows import Floats, Ints, ragged
 
 EPSILON = 1e-6
 SLICE = 0.9  # seconds that a solver may keep silent
