@@ -39,12 +39,24 @@ Key = tuple[int, date, UUID, int, UUID | None]  # kind, date, lead, starts, pati
 
 
 @dataclass(frozen=True, slots=True)
+class Beside:
+    """Who takes part in a visit besides its lead, and when they could."""
+
+    people: tuple[ResourceFacts, ...] | None  # by role; None: of each role's pool
+    starts: int
+    spans: tuple[Span, ...]  # what they take, counted from the visit's tick
+
+
+NOBODY = Beside(None, -1, ())
+
+
+@dataclass(frozen=True, slots=True)
 class Group:
     """Starts of a visit with the same people and rooms."""
 
-    spans: tuple[Span, ...]  # what each takes, counted from its tick
+    own: tuple[Span, ...]  # what its lead and its patient take, counted from its tick
+    beside: Beside
     starts: int
-    others: tuple[ResourceFacts, ...] | None  # by role, the lead's aside; None: of each role's pool
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +84,9 @@ class Networks:
         self._pools: dict[date, set[frozenset[UUID]]] = defaultdict(set)  # that times take from
         self._wide: dict[date, dict[frozenset[UUID], None]] = {}  # those of several resources
         self._shared: dict[tuple[int, date, int, int, int, UUID | None], list[tuple[int, ResourceFacts, int, int]]] = {}
+        self._ways: dict[tuple[int, date], list[Beside]] = {}
         self._at: dict[tuple[int, date, UUID, UUID | None], list[int]] = defaultdict(list)  # buckets
-        self._add(Bucket(None, date.min, nobody, (Group((), 1, None),)))
+        self._add(Bucket(None, date.min, nobody, (Group((), NOBODY, 1),)))
         counts = Counter(task.patient for task in tasks)
         self._several = {patient for patient, count in counts.items() if count > 1}
         self._has_change = any(layer.change for task in tasks for layer in task.free.layers)
@@ -82,6 +95,7 @@ class Networks:
             check()
             self.parts.append(self._part(task))
         self.stays = [[self._of_slot[session] for session in task.stay] for task in tasks]
+        self._groups = [group for bucket in self.of_bucket for group in bucket.groups]
         self.buckets, self.capacity = self._laid()
         self.whole = joined(self.parts)
 
@@ -163,7 +177,7 @@ class Networks:
         if layer.fixed is not None:
             lead = _lead_of(layer.fixed, chain)
             price = chain.starts.price_of(session.step, on, lead, layer.fixed.tick) + chain.wishes_missed(lead, on)
-            self._of_slot[session.id] = self._add(Bucket(None, on, lead, (Group((), 1, None),), layer.fixed))
+            self._of_slot[session.id] = self._add(Bucket(None, on, lead, (Group((), NOBODY, 1),), layer.fixed))
             return [(lead, self._of_slot[session.id], price)]
         found = []
         stay, booked = task.stay.get(session.id), session.booked
@@ -244,7 +258,8 @@ class Networks:
         for number in self._at[kind.number, slot.on, slot.lead, patient]:
             at = int(self.buckets.first[number])
             for group in self.of_bucket[number].groups:
-                is_theirs = group.others is None or [resource.id for resource in group.others] == others
+                people = group.beside.people
+                is_theirs = people is None or [resource.id for resource in people] == others
                 if is_theirs and group.starts >> slot.tick & 1:
                     return at + (group.starts & ((1 << slot.tick) - 1)).bit_count()
                 at += group.starts.bit_count()
@@ -262,7 +277,7 @@ class Networks:
             bucket = self.of_bucket[self.buckets.of[time]]
             if bucket.slot is None and bucket.kind is not None:
                 tick = int(self.buckets.ticks[time])
-                others = self._group_of[time].others
+                others = self._groups[self._group_of[time]].beside.people
                 yield Visit(
                     number, layer.session.id, task.patient, bucket.kind, bucket.on, bucket.lead, others, tick, time
                 )
@@ -279,7 +294,7 @@ class Networks:
             bucket = self.of_bucket[number_of]
             at = slice(self.buckets.first[number_of], self.buckets.first[number_of + 1])
             if bucket.slot is not None:
-                is_fixed = not bucket.groups[0].spans
+                is_fixed = not bucket.groups[0].own
                 time_prices[at] = 0 if is_fixed or diary.is_free(bucket.slot) else FAR
             elif bucket.kind is not None:
                 kind = diary.kind_of(bucket.kind.step)
@@ -288,7 +303,7 @@ class Networks:
                 time_prices[at] = [
                     0 if left >> tick & 1 else FAR
                     for group in bucket.groups
-                    for left in (free & diary.others_starts(kind, bucket.on, group.others) if free else 0,)
+                    for left in (free & diary.others_starts(kind, bucket.on, group.beside.people) if free else 0,)
                     for tick in ticks.each(group.starts)
                 ]
         bucket_prices = np.full(len(self.of_bucket), FAR)
@@ -311,7 +326,7 @@ class Networks:
         """Make the bucket of a visit that may stay: it takes its own resources."""
         spans: list[Span] = [(frozenset({use.resource}), use.from_tick, use.until_tick) for use in slot.uses]
         spans += self._of_patient(task, slot.tick, slot.minutes)
-        return self._add(Bucket(None, slot.on, _lead_of(slot, chain), (Group(tuple(spans), 1, None),), slot))
+        return self._add(Bucket(None, slot.on, _lead_of(slot, chain), (Group(tuple(spans), NOBODY, 1),), slot))
 
     def _bucket(
         self, task: Task, session: SessionFacts, kind: Kind, on: date, lead: ResourceFacts, starts: int
@@ -325,33 +340,44 @@ class Networks:
                 (pool, stretch.from_minute, stretch.until_minute) for stretch in kind.of_role[kind.lead_role]
             ]
             spans += self._of_patient(task, 0, session.step.minutes)
-            groups = tuple(self._groups(kind, on, lead, starts, spans))
+            own = tuple(spans)
+            groups = tuple(
+                Group(own, beside, left)
+                for beside in self._beside_on(kind, on)
+                if (left := self._left(kind, on, lead, starts & beside.starts, beside))
+            )
             self._numbers[key] = self._add(Bucket(kind, on, lead, groups)) if groups else None
             if groups:
                 self._at[kind.number, on, lead.id, key[-1]].append(len(self.of_bucket) - 1)
         return self._numbers[key]
 
-    def _groups(self, kind: Kind, on: date, lead: ResourceFacts, starts: int, spans: Sequence[Span]) -> Iterator[Group]:
-        """Yield the starts by who takes part besides the lead; when those are too many ways, by pools of them."""
-        able = [kind.able(role, on) for role in kind.roles]
-        if prod(map(len, able)) > MOST_WAYS:
-            if not kind.is_separate:
-                found = (tick for tick in ticks.each(starts) if next(self._diary.ways(kind, on, lead, tick), None))
-                starts = sum(1 << tick for tick in found)
-            pools = [frozenset(resource.id for resource in those) for those in able]
-            if starts:
-                yield Group((*spans, *self._others(kind, on, pools)), starts, None)
-            return
-        for others in product(*able):
-            taking = [lead.id, *(resource.id for resource in others)]
-            if len(set(taking)) < len(taking) and any(resource.places == 1 for resource in (lead, *others)):
-                continue
-            left = starts & self._diary.others_starts(kind, on, others)
-            if left:
-                pools = [frozenset({resource.id}) for resource in others]
-                yield Group((*spans, *self._others(kind, on, pools)), left, others)
+    def _beside_on(self, kind: Kind, on: date) -> list[Beside]:
+        """Return the ways to fill the roles but the lead's on a date; when those are too many, one by pools."""
+        key = (kind.number, on)
+        if key not in self._ways:
+            able = [kind.able(role, on) for role in kind.roles]
+            if prod(map(len, able)) > MOST_WAYS:
+                pools = [frozenset(resource.id for resource in those) for those in able]
+                ways = [Beside(None, -1, tuple(self._taking(kind, on, pools)))]
+            else:
+                ways = [
+                    Beside(people, starts, tuple(self._taking(kind, on, [frozenset({one.id}) for one in people])))
+                    for people in product(*able)
+                    if (starts := self._diary.others_starts(kind, on, people)) and _may_meet(people)
+                ]
+            self._ways[key] = ways
+        return self._ways[key]
 
-    def _others(self, kind: Kind, on: date, pools: Sequence[frozenset[UUID]]) -> Iterator[Span]:
+    def _left(self, kind: Kind, on: date, lead: ResourceFacts, starts: int, beside: Beside) -> int:
+        """Return the starts at which a lead may be with those."""
+        if kind.is_separate or not starts:
+            return starts
+        if beside.people is not None:
+            return starts if _may_meet((lead, *beside.people)) else 0
+        found = (tick for tick in ticks.each(starts) if next(self._diary.ways(kind, on, lead, tick), None))
+        return sum(1 << tick for tick in found)
+
+    def _taking(self, kind: Kind, on: date, pools: Sequence[frozenset[UUID]]) -> Iterator[Span]:
         """Yield what a visit takes besides its lead: one of the pool of each role."""
         for pool, role in zip(pools, kind.roles, strict=True):
             self._pools[on].add(pool)
@@ -366,20 +392,16 @@ class Networks:
 
     def _laid(self) -> tuple[Buckets, Ints]:
         """Lay out the rows, and say where each time takes from them."""
-        groups = [(bucket, group) for bucket in self.of_bucket for group in bucket.groups]
-        counts = [group.starts.bit_count() for _, group in groups]
-        whose = np.repeat(np.arange(len(groups)), counts)
-        self._group_of = [groups[number][1] for number in whose.tolist()]
-        of = np.repeat(
-            np.arange(len(self.of_bucket)),
-            [sum(group.starts.bit_count() for group in bucket.groups) for bucket in self.of_bucket],
-        )
-        at = np.array([tick for _, group in groups for tick in ticks.each(group.starts)], np.int64)
+        of_groups = np.repeat(np.arange(len(self.of_bucket)), [len(bucket.groups) for bucket in self.of_bucket])
+        self._group_of = np.repeat(np.arange(len(of_groups)), [group.starts.bit_count() for group in self._groups])
+        of = of_groups[self._group_of]
+        each = {starts: list(ticks.each(starts)) for starts in {group.starts for group in self._groups}}
+        at = np.array([tick for group in self._groups for tick in each[group.starts]], np.int64)
         numbers: dict[tuple[Pool, date], int] = {}
-        spans = [list(self._spans(group, bucket.on, numbers)) for bucket, group in groups]
-        most = max(map(len, spans))
-        padded = np.array([[*those, *[(0, 0, 0)] * (most - len(those))] for those in spans], np.int64)
-        row, begins, ends = np.moveaxis(padded.reshape(len(spans), most, 3)[whose], 2, 0)
+        on = [self.of_bucket[bucket].on for bucket in of_groups.tolist()]
+        own = self._spans([group.own for group in self._groups], on, numbers)
+        beside = self._spans([group.beside.spans for group in self._groups], on, numbers)
+        row, begins, ends = np.moveaxis(np.concatenate([own, beside], axis=1)[self._group_of], 2, 0)
         takes = ends > begins
         begins, ends = begins + at[:, None], ends + at[:, None]
         edges = np.unique(np.concatenate([begins[takes], ends[takes]])) if takes.any() else np.array([0, 1])
@@ -392,9 +414,25 @@ class Networks:
         firsts = np.append(np.searchsorted(of, np.arange(len(self.of_bucket))), len(of))
         return Buckets(firsts, of, at, begins, ends), rows.capacities(numbers)
 
-    def _spans(self, group: Group, on: date, rows: dict[tuple[Pool, date], int]) -> Iterator[tuple[int, int, int]]:
-        """Yield the rows that a group's times take from, and when, counted from their tick."""
-        for pool, begins, ends in group.spans:
+    def _spans(self, spans: Sequence[tuple[Span, ...]], on: Sequence[date], rows: dict[tuple[Pool, date], int]) -> Ints:
+        """Return the rows that those spans on those dates take from, and when: [span, which, (row, begins, ends)]."""
+        numbers: dict[int, int] = {}  # by identity: groups share spans
+        found: list[list[tuple[int, int, int]]] = []
+        which = []
+        for those, day in zip(spans, on, strict=True):
+            number = numbers.get(id(those))
+            if number is None:
+                number = numbers[id(those)] = len(found)
+                found.append(list(self._takes(those, day, rows)))
+            which.append(number)
+        most = max(map(len, found))
+        padded = [[*those, *[(0, 0, 0)] * (most - len(those))] for those in found]
+        return np.array(padded, np.int64).reshape(len(found), most, 3)[which]
+
+    def _takes(
+        self, spans: Sequence[Span], on: date, rows: dict[tuple[Pool, date], int]
+    ) -> Iterator[tuple[int, int, int]]:
+        for pool, begins, ends in spans:
             if isinstance(pool, UUID):
                 yield rows.setdefault((pool, on), len(rows)), begins, ends
                 continue
@@ -403,6 +441,12 @@ class Networks:
             for other in self._wide.get(on, ()):
                 if pool < other:
                     yield rows.setdefault((other, on), len(rows)), begins, ends
+
+
+def _may_meet(people: Sequence[ResourceFacts]) -> bool:
+    """Whether nobody is meant twice who has one place only."""
+    ids = [one.id for one in people]
+    return len(set(ids)) == len(ids) or all(one.places > 1 for one in people)
 
 
 def _lead_of(slot: Slot, chain: Chain) -> ResourceFacts:
