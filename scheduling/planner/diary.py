@@ -92,24 +92,21 @@ class Kind:
 
 @dataclass(slots=True)
 class _OfKind:
-    """The starts that one kind of visit has on a date."""
+    """The starts that one kind of visit has on a date; diaries share it until one of them changes something there."""
 
     kind: Kind
     by_role: dict[str, dict[int, int]]  # of each who is able, by itself
     common: int | None = None  # starts at which each role but the lead's could be filled by somebody
     times: list[Able] | None = None
 
-    def copy(self) -> _OfKind:
-        return _OfKind(self.kind, {role: dict(of) for role, of in self.by_role.items()}, self.common, self.times)
-
-    def change(self, number: int, places: Sequence[int]) -> None:
-        """Let a resource have other minutes free."""
-        for role, of_role in self.by_role.items():
-            if number in of_role:
-                of_role[number] = self.kind.starts(role, places)
-                self.times = None
-                if role != self.kind.lead_role:
-                    self.common = None
+    def changed(self, number: int, places: Sequence[int]) -> _OfKind:
+        """Return what it is when a resource has other minutes free."""
+        roles = [role for role, of_role in self.by_role.items() if number in of_role]
+        if not roles:
+            return self
+        new = {role: {**self.by_role[role], number: self.kind.starts(role, places)} for role in roles}
+        is_common = roles == [self.kind.lead_role]
+        return _OfKind(self.kind, {**self.by_role, **new}, self.common if is_common else None)
 
 
 @dataclass(slots=True)
@@ -165,8 +162,7 @@ class Diary:
         places[use.place] = places[use.place] & ~span if is_taken else places[use.place] | span
         day.free[number] = tuple(places)
         day.changed.add(number)
-        for of_kind in day.of_kinds.values():
-            of_kind.change(number, places)
+        day.of_kinds = {kind: of_kind.changed(number, places) for kind, of_kind in day.of_kinds.items()}
 
     def is_free(self, slot: Slot) -> bool:
         """Whether nobody has taken the slot's places; its patient aside."""
@@ -288,9 +284,9 @@ class Diary:
             if self._below is None:
                 found = _OfKind(kind, {role: self._given.starts(kind, role, on) for role in kind.of_role})
             else:
-                found = self._below._of_kind(kind, on).copy()  # noqa: SLF001
+                found = self._below._of_kind(kind, on)  # noqa: SLF001
             for number in day.changed:
-                found.change(number, day.free[number])
+                found = found.changed(number, day.free[number])
             day.of_kinds[kind.number] = found
         return found
 

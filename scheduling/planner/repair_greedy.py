@@ -60,7 +60,11 @@ def _placed(task: Task, diary: Diary, alike: Alike) -> list[Slot] | None:
     """Return slots for the course in what the diary leaves, its own visits not being in it, or None."""
     if not task.keeping.layers:
         return None
-    return _Ways(task, task.keeping, diary, alike).first() or _Ways(task, task.free, diary, alike).first()
+    keeping = _Ways(task, task.keeping, diary, alike)
+    found = keeping.first()
+    if found is not None or keeping.has_no_beginning:
+        return found
+    return _Ways(task, task.free, diary, alike).first()
 
 
 class _Ways:
@@ -70,6 +74,13 @@ class _Ways:
         self._task, self._chain, self._diary, self._alike = task, chain, diary, alike
         self._missed = alike.leads_missed(chain)
         self._tries = iter(range(TRIES))
+        self._has_begun = False
+
+    @property
+    def has_no_beginning(self) -> bool:
+        """Whether nothing was found for a first visit that may move: then there is nothing if all may move either."""
+        first = self._chain.layers[0]
+        return not (self._has_begun or first.fixed or first.stay)
 
     def first(self) -> list[Slot] | None:
         lead = self._chain.course.lead
@@ -94,6 +105,7 @@ class _Ways:
                 if uses is None:
                     continue
                 slot = Slot(layer.session.id, on, tick, kind.minutes, lead.id, uses)
+            self._has_begun = True
             rest = self._from(at + 1, after, number)
             if rest is not None:
                 return [slot, *rest]
