@@ -16,7 +16,7 @@ from .cost import awkward_words
 from .facts import ResourceFacts, Roster, Slot, Step, Use
 from .rules import LONGEST_DAY
 from .shapes import Stretch, patient_span, stretches_of
-from .timetable import CHUNK, WORDS, Taken, TimeTable, Words, packed, shifted
+from .timetable import CHUNK, WORDS, Taken, TimeTable, Words, in_minutes, packed, shifted
 from .timetable import starts as starts_of
 
 Able = tuple[int, ResourceFacts, int]  # a lead's number among the roster's resources, they, and the starts they have
@@ -365,12 +365,12 @@ class _Given:
     def _free_words(self, chunk: int) -> list[Words]:
         """Return the minutes on duty and not taken, for each place: [date, resource, word]."""
         if chunk not in self._free:
-            duty = self._on_duty.words(self._rows, chunk * CHUNK, CHUNK)
+            duty = in_minutes(self._on_duty.words(self._rows, chunk * CHUNK, CHUNK))
             free = [
                 duty * np.array([n > place for n in self._places], np.uint64)[:, None] for place in range(self._most)
             ]
             for place, (table, rows) in enumerate(self._taken):
-                free[place] &= ~table.words(rows, chunk * CHUNK, CHUNK)
+                free[place] &= ~in_minutes(table.words(rows, chunk * CHUNK, CHUNK))
             self._free[chunk] = free
         return self._free[chunk]
 

@@ -213,5 +213,3 @@ def test_awkward_times_are_those_of_the_roster_whatever_is_put_in():
     assert list(zip(begins, ends, strict=True)) == [
         cost.awkward(free_of(given, r.id, day(0), 1)[0], given.shortest_useful_minutes) for r in given.resources
     ]
-
-
