@@ -85,12 +85,11 @@ def _spread(words: Words, table: NDArray[np.uint8]) -> Words:
 
 def _by_fives(minutes: Words) -> Words:
     """Return minutes by fives if that is the same, else as they are."""
-    bits = np.unpackbits(minutes.view(np.uint8), axis=-1, count=LONGEST, bitorder="little")
-    fives = bits.reshape(*minutes.shape[:-1], -1, FIVE)
-    if (fives != fives[..., :1]).any():
+    if ((minutes ^ shifted(minutes, 1)) & _WITHIN_FIVES).any():
         return minutes
+    bits = np.unpackbits(minutes.view(np.uint8), axis=-1, count=LONGEST, bitorder="little")
     found = np.zeros((*minutes.shape[:-1], 8 * FIVE_WORDS), np.uint8)
-    found[..., : -(-LONGEST // FIVE // 8)] = np.packbits(fives[..., 0], axis=-1, bitorder="little")
+    found[..., : -(-LONGEST // FIVE // 8)] = np.packbits(bits[..., ::FIVE], axis=-1, bitorder="little")
     return found.view(np.uint64)
 
 
@@ -279,3 +278,5 @@ _MINUTES_OF, _MOMENTS_OF = (
     )
     for each in (0b11111, 0b00001)
 )
+# Minutes that are as the one before them, where all goes by fives.
+_WITHIN_FIVES = as_words(sum(1 << minute for minute in range(64 * WORDS) if minute % FIVE))
