@@ -69,7 +69,7 @@ def clinic(rng):
         busy=busy,
         off=[(BEN, day(1))],
         closed={day(5): "holiday"},
-        patient_busy={day(2): minutes(TEN, TEN + 30)},
+        patient_busy={day(0): minutes(TEN, TEN + 30)},
     )
 
 
@@ -125,9 +125,8 @@ def test_a_booked_time_is_possible_when_the_rules_say_so(seed):
     visit = open_session(1, step(phases=rng.choice(SHAPES)))
     resources = [r.id for r in given.resources]
     on, tick = day(rng.choice((0, 0, 1, 2, 3, 4, 5, 8))), NINE + 15 * rng.randrange(-1, 13)
-    right = booked(visit, on, tick, nurse=rng.choice(resources[:3]), injector=rng.choice(resources[:3]))
-    assert right.booked is not None
-    uses = list(right.booked.uses)
+    at = slot(visit, on, tick, nurse=rng.choice(resources[:3]), injector=rng.choice(resources[:3]))
+    uses = list(at.uses)
     match rng.randrange(8):
         case 0:
             uses[0] = replace(uses[0], place=rng.choice((-1, 1, 2)))
@@ -138,23 +137,31 @@ def test_a_booked_time_is_possible_when_the_rules_say_so(seed):
         case 3:
             uses = uses[1:]
         case 4:
-            right = replace(right, booked=replace(right.booked, minutes=right.booked.minutes + 5))
+            at = replace(at, minutes=at.minutes + 5)
         case 5:
-            right = replace(right, booked=replace(right.booked, lead=rng.choice(resources)))
-    right = replace(right, booked=replace(right.booked, uses=tuple(uses)))
+            at = replace(at, lead=rng.choice(resources))
+    at = replace(at, uses=tuple(uses))
 
-    said = Diary(given).could_be(right.booked, right.step, given.patient_busy)
+    said = Diary(given).could_be(at, visit.step, given.patient_busy)
 
-    assert said == bool(still_possible(course(right), given, MONDAY))
+    assert said == bool(still_possible(course(replace(visit, booked=at)), given, MONDAY))
 
 
-def test_some_of_those_times_are_possible_and_some_are_not():
-    given = clinic(random.Random(0))
+def test_a_time_is_possible_that_nothing_stands_against():
     visit = open_session(1, step())
-    ticks = range(NINE, NOON, 15)
-    said = [Diary(given).could_be(slot(visit, day(0), tick), visit.step, {}) for tick in ticks]
+    diary = Diary(roster(7, busy={(ROOM, day(0)): (minutes(NINE, NINE + 15),)}, closed={day(2): "holiday"}))
+    at_ten, elsewhere = slot(visit, day(0), TEN), {day(0): minutes(TEN + 15, TEN + 20)}
 
-    assert 0 < sum(said) < len(said)
+    said = [
+        diary.could_be(at_ten, visit.step, {}),
+        diary.could_be(slot(visit, day(0), NINE), visit.step, {}),  # the room is taken
+        diary.could_be(at_ten, visit.step, elsewhere),  # the patient is
+        diary.could_be(slot(visit, day(2), TEN), visit.step, {}),
+        diary.could_be(replace(at_ten, lead=BEN), visit.step, {}),
+        diary.could_be(at_ten, step(phases=SHAPES[1]), {}),
+    ]
+
+    assert said == [True, False, False, False, False, False]
 
 
 @pytest.mark.parametrize("seed", range(10))

@@ -8,7 +8,7 @@ import pytest
 
 from scheduling.planner.chains import Chain
 from scheduling.planner.cost import Weights
-from scheduling.planner.facts import PatientFacts, SessionState
+from scheduling.planner.facts import PatientFacts, SessionState, Wishes
 from scheduling.planner.repair import CourseRepair, JointRepair, Progress, repair_together
 from scheduling.planner.shapes import with_taken
 from tests.planner import brute_joint
@@ -178,6 +178,20 @@ def test_no_repair_costs_less_than_the_one_found_and_none_less_than_the_bound(se
     answer = repaired(courses, site, weights=weights, seconds=20)
 
     least = brute_joint.cheapest(courses, site, weights, MONDAY)
+    assert (answer.cost, answer.bound, answer.is_complete) == (least, least, True)
+
+
+@pytest.mark.parametrize("seed", range(60, 70))
+def test_holes_wishes_and_short_notice_are_paid_for_as_in_the_plan_of_one_course(seed):
+    courses, site = tiny(seed)
+    rng = random.Random(seed)
+    wishes = [Wishes(from_minute=NINE + 30), Wishes(practitioner=BEN), Wishes(weekdays=frozenset({3})), Wishes()]
+    courses = [replace(one, wishes=rng.choice(wishes)) for one in courses]
+    weights = Weights(hole=3, unplaced=120)
+
+    answer = repaired(courses, replace(site, shortest_useful_minutes=45), weights=weights, seconds=20)
+
+    least = brute_joint.cheapest(courses, replace(site, shortest_useful_minutes=45), weights, MONDAY)
     assert (answer.cost, answer.bound, answer.is_complete) == (least, least, True)
 
 
