@@ -45,10 +45,12 @@ def answer(replan: Replan, seconds: float) -> dict[str, Any]:
     return {**line, "seconds": round(taken, 3), "first_answer_seconds": round(heard[0].seconds, 3)}
 
 
-def repaired_within(problem: Problem, seconds: float, heard: list[Progress]) -> JointRepair:
+def repaired_within(
+    problem: Problem, seconds: float, heard: list[Progress], *, is_first_enough: bool = False
+) -> JointRepair:
     def hear(progress: Progress) -> bool:
         heard.append(progress)
-        return True
+        return not is_first_enough
 
     return repair_together(
         problem.courses, problem.roster, {}, problem.weights, today=problem.today, seconds=seconds, on_progress=hear
