@@ -87,9 +87,11 @@ def _by_fives(minutes: Words) -> Words:
     """Return minutes by fives if that is the same, else as they are."""
     if ((minutes ^ shifted(minutes, 1)) & _WITHIN_FIVES).any():
         return minutes
-    bits = np.unpackbits(minutes.view(np.uint8), axis=-1, count=LONGEST, bitorder="little")
+    many = -(-LONGEST // FIVE // 8)
     found = np.zeros((*minutes.shape[:-1], 8 * FIVE_WORDS), np.uint8)
-    found[..., : -(-LONGEST // FIVE // 8)] = np.packbits(bits[..., ::FIVE], axis=-1, bitorder="little")
+    bytes_of = minutes.view(np.uint8)[..., : FIVE * many].reshape(*minutes.shape[:-1], many, FIVE)
+    for at, table in enumerate(_FIVES_OF):
+        found[..., :many] |= table.take(bytes_of[..., at])
     return found.view(np.uint64)
 
 
@@ -277,6 +279,17 @@ _MINUTES_OF, _MOMENTS_OF = (
         np.uint8,
     )
     for each in (0b11111, 0b00001)
+)
+# The other way round: of each byte, by its place among five, the minutes that are multiples of five.
+_FIVES_OF = tuple(
+    np.array(
+        [
+            sum(1 << bit // FIVE for bit in range(8 * at, 8 * at + 8) if bit % FIVE == 0 and byte >> bit % 8 & 1)
+            for byte in range(256)
+        ],
+        np.uint8,
+    )
+    for at in range(FIVE)
 )
 # Minutes that are as the one before them, where all goes by fives.
 _WITHIN_FIVES = as_words(sum(1 << minute for minute in range(64 * WORDS) if minute % FIVE))
