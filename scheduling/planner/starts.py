@@ -108,7 +108,7 @@ class Shape:
     """What a step takes, worked out once: stretches by role, lead first, and who could fill each role."""
 
     def __init__(self, step: Step, roster: Roster, on_duty: TimeTable, busy: Taken) -> None:
-        self.step = step
+        self._phases, self._lead_role = step.phases, step.lead_role
         self.minutes = step.minutes
         self.stretches = stretches_of(step)
         roles: dict[str, list[Stretch]] = {step.lead_role: []}
@@ -128,6 +128,10 @@ class Shape:
             minutes % FIVE for minutes in (roster.grid_minutes, roster.shortest_useful_minutes, *lengths)
         )
         self._settled: set[int] = set()
+
+    def is_of(self, step: Step) -> bool:
+        """Whether a step takes the same, and is led in the same role."""
+        return (step.phases, step.lead_role) == (self._phases, self._lead_role)
 
     def crews_in(self, chunk: int) -> Mapping[str, Crew]:
         """Return the crews by role, whose words of that chunk have bits of as many minutes."""
@@ -167,16 +171,18 @@ class Starts:
         self._on_duty: TimeTable = packed(roster.on_duty) if like is None else like._on_duty  # noqa: SLF001
         self._busy: Taken = _taken(roster) if like is None else like._busy  # noqa: SLF001
         self._shapes: dict[str, Shape] = {} if like is None else like._shapes  # noqa: SLF001
-        self._blocks: dict[tuple[str, int], Block] = {}
+        self._blocks: dict[tuple[Shape, int], Block] = {}
         self._missed: dict[str, NDArray[np.int64]] = {}
         self._wished: dict[tuple[date, int], int] = {}
         self._free: dict[tuple[UUID, date], list[int]] = {}
-        self._uses: dict[tuple[str, str, date, int], tuple[Use, ...] | None] = {}
+        self._uses: dict[tuple[Shape, str, date, int], tuple[Use, ...] | None] = {}
         self._chunks: dict[int, tuple[date | None, list[date]]] = {}
 
     def shape(self, step: Step) -> Shape:
         if step.key not in self._shapes:
-            self._shapes[step.key] = Shape(step, self.roster, self._on_duty, self._busy)
+            alike = (shape for shape in self._shapes.values() if shape.is_of(step))
+            found = next(alike, None) or Shape(step, self.roster, self._on_duty, self._busy)
+            self._shapes[step.key] = found
         return self._shapes[step.key]
 
     def leads(self, step: Step, on: date) -> list[ResourceFacts]:
@@ -319,7 +325,7 @@ class Starts:
 
     def _of_role(self, step: Step, role: str, on: date, lead: ResourceFacts, tick: int) -> tuple[Use, ...] | None:
         """Return the places of a role that no other role could use. Whoever leads, the others' are the same."""
-        key = step.key, role, on, tick
+        key = self.shape(step), role, on, tick
         if role == step.lead_role:
             return self._filled(step, self.shape(step).roles[role], on, lead, tick, ())
         if key not in self._uses:
@@ -371,7 +377,7 @@ class Starts:
 
     def _block(self, step: Step, on: date) -> Block:
         chunk = on.toordinal() // CHUNK
-        key = (step.key, chunk)
+        key = (self.shape(step), chunk)
         if key not in self._blocks:
             leads = self.shape(step).crews_in(chunk)[step.lead_role]
             possible = leads.starts(chunk) & self._common_starts(step, chunk)[:, None, :]
@@ -427,9 +433,14 @@ class Starts:
     def _dates_of(self, chunk: int) -> tuple[date | None, list[date]]:
         """Return a date like most of a chunk, if there is one, and those that are not like it."""
         if chunk not in self._chunks:
-            dates = [date.fromordinal(chunk * CHUNK + at) for at in range(CHUNK)]
-            others = [on for on in dates if not self._is_usual(on)]
-            self._chunks[chunk] = next((on for on in dates if on not in others), None), others
+            usual, others = None, []
+            for ordinal in range(chunk * CHUNK, (chunk + 1) * CHUNK):
+                on = date.fromordinal(ordinal)
+                if self._is_usual(on):
+                    usual = usual or on
+                else:
+                    others.append(on)
+            self._chunks[chunk] = usual, others
         return self._chunks[chunk]
 
     def _is_usual(self, on: date) -> bool:
