@@ -16,6 +16,7 @@ from scheduling import models, roster, visits
 from scheduling.booking.occupancies import STANDING
 from scheduling.planner import ticks
 from scheduling.roster.asking import ask
+from scheduling.roster.busy import WEEKS
 
 from . import databases, instances
 from .as_facts import day_of
@@ -180,9 +181,5 @@ def _ask(statement: str, asked: dict[str, Any], _: None) -> object:
     return ask(statement, asked)
 
 
-MAP = """
-    SELECT resource_id, place, string_agg(int4send(week), ''::bytea), string_agg(minutes, ''::bytea)
-    FROM scheduling_busyweek
-    WHERE resource_id = ANY (%(resources)s::bigint[]) AND week BETWEEN %(first_week)s AND %(last_week)s
-    GROUP BY resource_id, place, octet_length(minutes)
-"""
+# What a plan reads of the busy map, of these resources instead of those that it finds by their skills.
+MAP = f"SELECT * FROM (WITH able AS MATERIALIZED (SELECT unnest(%(resources)s::bigint[]) AS id) {WEEKS}) found"  # noqa: S608

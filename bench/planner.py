@@ -62,7 +62,7 @@ def answers(clinic: Clinic, courses: list[Course], name: str) -> Iterator[dict[s
 
 
 def _answer(rows: Any, course: Course, name: str, people: dict[Any, int], rooms: dict[Any, int]) -> dict[str, Any]:
-    from scheduling import roster
+    from scheduling import booking, roster
     from scheduling.planner import search
     from scheduling.planner.explain import Unplannable
 
@@ -72,8 +72,11 @@ def _answer(rows: Any, course: Course, name: str, people: dict[Any, int], rooms:
     stored, now, weights = rows.course(course, name), rows.now_of(course), weights_of(course)
     on, last_on = (day_of(rows.clinic, day) for day in (course["earliest"], rows.clinic["days"] - 1))
 
+    stored.site.booking_horizon_days = (last_on - on).days
+
     def read(_: None) -> Any:
-        return roster.course_facts(stored), roster.load(stored, on, last_on, now=now)
+        as_it_stands = roster.course_facts(stored)
+        return as_it_stands, booking.times_of_plans(stored, as_it_stands, now=now)
 
     roster.protocol_facts(stored.version)  # once per process
     begun = time.perf_counter()

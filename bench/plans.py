@@ -10,6 +10,7 @@ from django.db import connection
 from scheduling import booking, models, roster
 from scheduling.planner import search
 from scheduling.planner.explain import Unplannable
+from scheduling.roster import there
 
 from . import instances, suite
 from .as_facts import Facts, day_of, weights_of
@@ -66,7 +67,7 @@ def _by_horizon(clinic: Clinic, kernel: Kernel, known: Facts, rows: Rows) -> Ite
     for days in HORIZONS:
         rows.site.booking_horizon_days = stored.site.booking_horizon_days = days
         runs = _runs(course, kernel, known, rows, stored)
-        reference, _, with_sql, _ = in_turn(*runs, rounds=ROUNDS)
+        reference, _, with_sql, *_ = in_turn(*runs, rounds=ROUNDS)
         name = f"plan with SQL, {MIDDLE} practitioners, {LENGTHS[0]} sessions, horizon of {days} days"
         yield Figure(name, 1000 * with_sql, 1000 * reference)
 
@@ -81,15 +82,16 @@ def _of(clinic: Clinic, sessions: int, kernel: Kernel, known: Facts, rows: Rows)
         objectives = [run.do(None) for run in runs[:3]]
         assert len(set(objectives)) == 1, f"objectives differ for P={size}, N={sessions}, course {seed}: {objectives}"
         times.append(in_turn(*runs, rounds=ROUNDS))
-        asked.add((statements(runs[2]), statements(runs[3])))
+        asked.add((statements(runs[2]), statements(runs[3]), statements(runs[4])))
     assert len(asked) == 1, f"statements differ between courses: {asked}"
-    ((with_sql, proposing),) = asked
-    reference, in_memory, stored_too, proposed = (
+    ((with_sql, proposing, asking_anew),) = asked
+    reference, in_memory, stored_too, proposed, anew = (
         1000 * statistics.median(column) for column in zip(*times, strict=True)
     )
     name = f"{size} practitioners, {sessions} sessions"
     yield Figure(f"plan in memory, {name}", in_memory, reference)
     yield Figure(f"plan with SQL, {name}", stored_too, reference, goal=GOAL, statements=str(with_sql))
+    yield Figure(f"plan with SQL, who is there asked anew, {name}", anew, reference, statements=str(asking_anew))
     yield Figure(f"propose (up to 6 plans) with SQL, {name}", proposed, reference, statements=str(proposing))
 
 
@@ -118,4 +120,4 @@ def _runs(course: Course, kernel: Kernel, known: Facts, rows: Rows, stored: mode
     def propose(_: None) -> int:
         return len(booking.propose_course(stored, now=now))
 
-    return [Run(bare), Run(in_memory), Run(with_sql), Run(propose)]
+    return [Run(bare), Run(in_memory), Run(with_sql), Run(propose), Run(with_sql, there.forget)]

@@ -60,15 +60,18 @@ OF_PATIENTS = f"""
     GROUP BY patient_id
 """  # noqa: S608
 # The weeks of a place in a row: one long answer for all takes PostgreSQL longer, and so do many short ones. OFFSET 0
-# keeps it from reading all weeks there are of everybody.
-IN_MAP = f"""
-    SELECT * FROM (
-    WITH able AS MATERIALIZED ({ABLE})
+# keeps it from reading all weeks there are of everybody. `able` holds whose they are.
+WEEKS = """
     SELECT 'map', able.id, place, string_agg(int4send(week), ''::bytea), string_agg(minutes, ''::bytea)
     FROM able CROSS JOIN LATERAL (
         SELECT place, week, minutes FROM scheduling_busyweek
         WHERE resource_id = able.id AND week BETWEEN %(first_week)s AND %(last_week)s OFFSET 0) taken
     GROUP BY able.id, place, octet_length(minutes)
+"""
+IN_MAP = f"""
+    SELECT * FROM (
+    WITH able AS MATERIALIZED ({ABLE})
+    {WEEKS}
   UNION ALL
     SELECT 'free', resource_id, place, NULL, string_agg(range_send(during), ''::bytea)
     FROM ({FREE_ALL_THE_SAME}) AS free_all_the_same

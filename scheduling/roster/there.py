@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, time
+from threading import Lock
 from typing import Any
 from uuid import UUID
 
@@ -111,29 +112,42 @@ class There:
 
 def known(asked: Asked, fingerprint: str) -> There | None:
     """Return what is there if it is known: what was found last time, when the fingerprint is still the same."""
-    return _known.get((asked, fingerprint))
+    with _lock:
+        found = _known.get((asked, fingerprint))
+        if found is not None:
+            _known.move_to_end((asked, fingerprint))
+    return found
 
 
 def who_is_there(asked: Asked) -> There:
     """Return what is there, by one statement."""
     ((fingerprint, closed, able),) = ask(THERE, asked.parameters())
-    key = (asked, fingerprint)
-    if key not in _known:
+    there = known(asked, fingerprint)
+    if there is None:
         closures, workers = [_lost(*row) for row in closed or ()], [_worker(row) for row in able or ()]
         days = days_between(asked.zone, asked.first_on, asked.last_on, closures)
-        _known[key] = There(
+        there = There(
             fingerprint=fingerprint,
             days=days,
             workers=workers,
             resources=tuple(worker.resource for worker in workers),
             on_duty=on_duty(workers, days, closures, asked.zone),
         )
-        while len(_known) > MOST_KNOWN:
-            _known.popitem(last=False)
-    return _known[key]
+        with _lock:
+            _known[asked, fingerprint] = there
+            while len(_known) > MOST_KNOWN:
+                _known.popitem(last=False)
+    return there
 
 
-_known: OrderedDict[tuple[Asked, str], There] = OrderedDict()
+def forget() -> None:
+    """Forget what is known: whoever asks next is told anew."""
+    with _lock:
+        _known.clear()
+
+
+_known: OrderedDict[tuple[Asked, str], There] = OrderedDict()  # those asked for last are last
+_lock = Lock()  # requests are served by several threads
 
 
 def _worker(row: dict[str, Any]) -> Worker:

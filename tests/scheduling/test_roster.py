@@ -26,7 +26,7 @@ from scheduling.models import (
 from scheduling.planner import facts, ticks
 from scheduling.planner.amounts import Amount
 from scheduling.planner.gates import gate_answers
-from scheduling.roster.there import _known as known_of_who_is_there
+from scheduling.roster import there
 from tests import build
 
 pytestmark = pytest.mark.django_db
@@ -486,5 +486,5 @@ def test_what_is_known_of_who_is_there_is_never_stale(clinic, change):
     assert statements() == 1
     after = found()
     assert after != before
-    known_of_who_is_there.clear()
+    there.forget()
     assert found() == after
