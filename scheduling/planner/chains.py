@@ -145,6 +145,8 @@ class Chain:
         self.is_counted = any(limit is not None for limit in self._limits)
         self.first_day = max(today, min(roster.days, default=date.max)).toordinal()
         self.last_day = max(roster.days, default=date.min).toordinal()
+        # Whether a gate is closed always is judged by all dates that could be booked, read or not.
+        self._gated_until = max(self.last_day, roster.horizon_on.toordinal() if roster.horizon_on else 0)
         self.layers: list[Layer] = list(
             self._layers(stay or {}, like.layers if like and is_alike and like.course is course else ())
         )
@@ -195,7 +197,7 @@ class Chain:
             if path is not None:
                 return self._slots(path)
             bound = min(bound + step, LAST_BOUND) if self._cut and bound < LAST_BOUND else ENDLESS
-            step += step // 2
+            step *= 2
         self._grids = None
         self._to_go(0, ())  # without tables, to note how far paths come
         return self._stuck()
@@ -321,11 +323,11 @@ class Chain:
 
         if self.first_day > self.last_day:
             return frozenset()
-        ends = date.fromordinal(self.first_day), date.fromordinal(self.last_day)
+        ends = date.fromordinal(self.first_day), date.fromordinal(self._gated_until)
         turns = [on.toordinal() for on in turning_dates(session, *ends, self._outside, self.today)]
         spans = [
             (first, closed(first), last, closed(last))
-            for first, last in zip(turns, [*(on - 1 for on in turns[1:]), self.last_day], strict=True)
+            for first, last in zip(turns, [*(on - 1 for on in turns[1:]), self._gated_until], strict=True)
         ]
         even: list[tuple[int, int, frozenset[tuple[str, str]]]] = []  # first and last date, and what is closed on all
         while spans:

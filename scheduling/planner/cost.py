@@ -224,4 +224,5 @@ def _holes(slot: Slot, session: SessionFacts, lead: ResourceFacts | None, roster
     if not weights.hole or lead is None or lead.places > 1 or not used:
         return 0
     begins, ends = awkward(free_of(roster, slot.lead, slot.on, 1)[0], roster.shortest_useful_minutes)
-    return weights.hole * ((begins >> used[0].from_tick & 1) + (ends >> used[-1].until_tick & 1))
+    first, last = used[0].from_tick, used[-1].until_tick  # of a visit booked by other rules, perhaps before its day
+    return weights.hole * ((first >= 0 and begins >> first & 1) + (last >= 0 and ends >> last & 1))

@@ -471,6 +471,7 @@ class Roster:
     grid_minutes: int = 5  # a session starts on a multiple of it on the wall clock
     not_before: datetime | None = None  # UTC: nothing is booked before this instant
     shortest_useful_minutes: int = 20  # a shorter hole in a practitioner's day counts as awkward
+    horizon_on: date | None = None  # the last date that could be booked, where the days end before it
 
 
 # --- answers --------------------------------------------------------------------------------------------------------

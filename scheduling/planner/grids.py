@@ -59,7 +59,7 @@ class Grid:
 
     def least_after(self, on: int, rank: int) -> int:
         """Return the least that all later sessions cost when this one has a date and a lead."""
-        return int(self.after[on - self.first, self.ranks.get(rank, 0)])
+        return int(self.after[on - self.first, self.ranks[rank] if self.ranks else 0])
 
 
 def grids_of(chain: Chain) -> list[Grid] | None:

@@ -363,18 +363,18 @@ class Networks:
                 ways = [
                     Beside(people, starts, tuple(self._taking(kind, on, [frozenset({one.id}) for one in people])))
                     for people in product(*able)
-                    if (starts := self._diary.others_starts(kind, on, people)) and _may_meet(people)
+                    if (starts := self._diary.others_starts(kind, on, people))
                 ]
             self._ways[key] = ways
         return self._ways[key]
 
     def _left(self, kind: Kind, on: date, lead: ResourceFacts, starts: int, beside: Beside) -> int:
         """Return the starts at which a lead may be with those."""
-        if kind.is_separate or not starts:
+        people = beside.people
+        if kind.is_separate or not starts or (people is not None and len({lead, *people}) == 1 + len(people)):
             return starts
-        if beside.people is not None:
-            return starts if _may_meet((lead, *beside.people)) else 0
-        found = (tick for tick in ticks.each(starts) if next(self._diary.ways(kind, on, lead, tick), None))
+        # Somebody may be meant twice: then it is asked what is free besides, time by time.
+        found = (tick for tick in ticks.each(starts) if next(self._diary.ways(kind, on, lead, tick, people), None))
         return sum(1 << tick for tick in found)
 
     def _taking(self, kind: Kind, on: date, pools: Sequence[frozenset[UUID]]) -> Iterator[Span]:
@@ -441,12 +441,6 @@ class Networks:
             for other in self._wide.get(on, ()):
                 if pool < other:
                     yield rows.setdefault((other, on), len(rows)), begins, ends
-
-
-def _may_meet(people: Sequence[ResourceFacts]) -> bool:
-    """Whether nobody is meant twice who has one place only."""
-    ids = [one.id for one in people]
-    return len(set(ids)) == len(ids) or all(one.places > 1 for one in people)
 
 
 def _lead_of(slot: Slot, chain: Chain) -> ResourceFacts:

@@ -78,7 +78,7 @@ def in_one_unit(words: Words, minutes: int) -> tuple[Words, Words]:
 def _spread(words: Words, table: NDArray[np.uint8]) -> Words:
     fives = words.view(np.uint8)[..., : -(-LONGEST // FIVE // 8)]
     found = np.zeros((*words.shape[:-1], 8 * WORDS), np.uint8)
-    minutes = table.take(fives, axis=0).reshape(*words.shape[:-1], -1)
+    minutes = table.take(fives, axis=0).reshape(*words.shape[:-1], FIVE * fives.shape[-1])
     found[..., : minutes.shape[-1]] = minutes
     return found.view(np.uint64)
 

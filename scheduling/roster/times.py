@@ -121,6 +121,7 @@ def load_site(
         grid_minutes=site.grid_minutes,
         not_before=now.astimezone(UTC),
         shortest_useful_minutes=site.shortest_visit_minutes,
+        horizon_on=horizon_on,
     )
 
 

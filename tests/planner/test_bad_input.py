@@ -85,9 +85,11 @@ def test_dates_asked_for_in_ten_years():
     assert [one.code for one in contradictions(ask, COURSE, roster(365), TODAY)] == ["beyond_horizon"]
 
 
-def test_nobody_has_the_capability():
+@pytest.mark.parametrize("odd", [{}, {"grid_minutes": 7}, {"shortest_useful_minutes": 22}])
+def test_nobody_has_the_capability(odd):
+    """Whether minutes are counted by fives or one by one."""
     with within(10):
-        refusal = refused(COURSE, roster(365, resources=(resource(ANNA, "nurse"),)))
+        refusal = refused(COURSE, roster(365, resources=(resource(ANNA, "nurse"),), **odd))
         assert {reason.binding for reason in refusal.reasons} == {"lacks_capability"}
         ways = ways_out(refusal)
         assert (ways.found, ways.searches <= 2 * MOST_SEARCHES) == ((), True)

@@ -187,3 +187,13 @@ def test_costs_add_up_part_by_part():
 def test_weights_are_not_negative():
     with pytest.raises(ValueError, match="hole"):
         Weights(hole=-1)
+
+
+def test_a_visit_booked_by_other_rules_may_begin_before_its_day():
+    """Its buffer, that is: nothing of the day lies before it, so it leaves no hole there."""
+    early = slot(FIRST, day(0), 0)
+    early = replace(early, uses=tuple(replace(use, from_tick=-10) for use in early.uses))
+
+    assert cost_of(early, sessions=(FIRST,), weights=replace(W, hole=3), on_roster=roster(hours=minutes(0, 60))) == [
+        CostParts()
+    ]

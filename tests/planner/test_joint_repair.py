@@ -236,6 +236,34 @@ def test_a_follower_moves_when_that_is_cheaper_for_all():
     assert answer.cost == answer.bound
 
 
+@pytest.mark.parametrize(
+    ("places", "phases"),
+    [
+        (2, [phase(30, "injector", "supervisor", "room")]),  # at once, in two places
+        (1, [phase(10, "injector", "room"), phase(20, "supervisor", "room")]),  # one after the other
+    ],
+)
+def test_one_person_fills_two_roles_where_they_can(places, phases):
+    """Anna leads and supervises; the room has one place."""
+    weekly = step("next", spacing(minimum="2 days", target="3 days", lapse="9 days"), phases=phases)
+    c = numbered(1, performed(0, FIRST, day(0)), open_session(1, weekly))
+    people = (resource(ANNA, "injector", "supervisor", places=places), resource(ROOM, "room", kind="room"))
+
+    answer = repaired([c], roster(20, resources=people))
+
+    assert (answer.cost, answer.bound, answer.unplaced) == (0, 0, 0)
+    assert [planned.slot.on for planned in answer.courses[0].plan.sessions] == [day(3)]
+
+
+def test_one_person_is_not_in_one_place_twice_at_once():
+    both = step("next", spacing(minimum="2 days", lapse="9 days"), phases=[phase(30, "injector", "supervisor")])
+    c = numbered(1, performed(0, FIRST, day(0)), open_session(1, both))
+
+    answer = repaired([c], roster(20, resources=(resource(ANNA, "injector", "supervisor"),)))
+
+    assert answer.courses[0].plan is None
+
+
 def test_nothing_is_found_when_nobody_is_there():
     shut = roster(closed={day(n): "shut" for n in range(28)})
 

@@ -221,10 +221,25 @@ def test_no_plan_uses_a_date_after_the_last_that_the_lapses_allow(situation):
     facts, r = situation
     pinned = replace(facts, sessions=tuple(replace(s, pinned=s.booked is not None) for s in facts.sessions))
     last_on = max(last_date_of(pinned, day(DAYS - 1)), TODAY)
-    shorter = replace(r, days={on: one for on, one in r.days.items() if on <= last_on})
+    shorter = replace(r, days={on: one for on, one in r.days.items() if on <= last_on}, horizon_on=day(DAYS - 1))
 
     assert last_on <= day(DAYS - 1)
     assert plans_of(pinned, shorter) == plans_of(pinned, r)
+
+
+def test_a_gate_that_opens_after_the_last_date_keeps_the_session_as_in_the_whole_horizon():
+    """Treated reflux is clear on day 20, and the lapse is on day 10: that gate is not closed on every date."""
+    following = step("next", spacing(minimum="5 days", lapse="10 days"), gates=(sample("reflux"),))
+    reflux = AssessmentFacts(day(-30), suitable=True, reflux=Reflux.TREATED, reflux_clear_on=day(20))
+    of = course(performed(0, step("first"), day(-1)), open_session(1, following), assessment=reflux)
+    whole = roster(60)
+    last_on = last_date_of(of, day(59))
+    shorter = replace(whole, days={on: one for on, one in whole.days.items() if on <= last_on})
+
+    assert last_on == day(8)
+    assert plans_of(of, whole) == []
+    assert plans_of(of, replace(shorter, horizon_on=day(59))) == []
+    assert plans_of(of, shorter) != [], "closed on all dates there are: told with each session"
 
 
 def plans_of(facts: CourseFacts, r: Roster) -> list[tuple[str, Plan]]:

@@ -476,3 +476,25 @@ def test_free_times_of_a_booked_session_keep_the_others():
     )
     assert (everything[0].slot.on, everything[-1].slot.on) == (day(5), day(11))  # before the lapse, day 12
     assert (day(7), NINE, ANNA) in {(one.slot.on, one.slot.tick, one.slot.lead) for one in everything}
+
+
+def test_the_bound_is_raised_in_few_steps_however_dear_a_day_is():
+    """Anna and Ben are there in turn, and nobody may change: dates cost a thousand million a day, changes nothing."""
+    further = step("third", spacing(minimum="5 days"), spacing(Reference.STEP, "first", minimum="9 days"))
+    sessions = open_session(0, step("first")), open_session(1, step("second", spacing(minimum="5 days")))
+    of = course(*sessions, open_session(2, further))
+    off = [(ANNA, day(n)) for n in (0, 5, 6, 7)] + [(BEN, day(n)) for n in range(8, 28)]
+    weights = replace(W, change=0, elapsed_per_day=10**9)
+
+    class Counting(Chain):
+        rounds = 0
+
+        def _cheapest_within(self, bound):
+            self.rounds += 1
+            return super()._cheapest_within(bound)
+
+    chain = Counting(of, roster(off=off), weights, today=TODAY, keep_lead=True)
+    found = chain.outcome()
+
+    assert [(slot.on, slot.lead) for slot in found] == [(day(1), ANNA), (day(8), ANNA), (day(13), ANNA)]
+    assert 1 < chain.rounds < 60
