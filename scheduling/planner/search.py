@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from datetime import date
+from itertools import islice
 from uuid import UUID
 
 from . import cost
@@ -16,13 +17,13 @@ from .facts import (
     Alternative,
     Ask,
     Between,
+    CostParts,
     CourseFacts,
     Difference,
     Move,
     Plan,
     PlannedSession,
     Repair,
-    ResourceFacts,
     Roster,
     SessionFacts,
     SessionState,
@@ -164,39 +165,39 @@ def free_times(
     gate that is closed whatever the date is does not hide times: each carries its gates.
     """
     chain = Chain(_around(session, course), roster, weights, today=today, only=session.id)
-    found: list[tuple[date, int, UUID, int, ResourceFacts]] = []
+    found: list[PlannedSession] = []
     for on, _price in chain.open_dates(*between) if chain.sessions else ():
-        for lead in chain.starts.leads(session.step, on):
-            found += [(on, tick, lead.id, price, lead) for price, tick in chain.starts.by_cost(session.step, on, lead)]
-        if len(found) >= limit:
+        found += _times_on(on, chain, limit - len(found))
+        if len(found) == limit:
             break
-    found.sort(key=lambda one: one[:3])
-    alike: dict[date, PlannedSession] = {}
-    return [
-        _at_start(chain.starts.slot(session, on, lead, tick), lead, price, alike, chain)
-        for on, tick, _uid, price, lead in found[:limit]
-    ]
+    return found
 
 
-def _at_start(
-    slot: Slot, lead: ResourceFacts, price: int, alike: dict[date, PlannedSession], chain: Chain
-) -> PlannedSession:
-    """Return what `plan_of` says of one slot, whose time of day and holes cost so much.
+def _times_on(on: date, chain: Chain, limit: int) -> list[PlannedSession]:
+    """Return what `plan_of` says of each slot of the chain's only session on a date, up to so many.
 
-    Window, gates and what the date costs are those of all times of a date, which `alike` keeps.
+    Window, gates and what the date costs are those of all; what time of day and holes cost is known with each.
     """
-    if slot.on not in alike:
-        (alike[slot.on],) = plan_of([slot], chain).sessions
-    same = alike[slot.on]
-    is_wished = chain.starts.wished(slot.on, slot.minutes) >> slot.tick & 1
-    missed = 0 if is_wished else chain.weights.time_of_day
-    parts = replace(
-        same.cost,
-        continuity=chain.lead_price(lead) - chain.starts.lead_missed(lead),
-        wishes=chain.wishes_missed(lead, slot.on) + missed,
-        holes=price - missed,
-    )
-    return replace(same, slot=slot, cost=parts)
+    (session,), starts, weights = chain.sessions, chain.starts, chain.weights
+    slots = list(islice(starts.slots_on(session, on), limit))
+    if not slots:
+        return []
+    wished = starts.wished(on, session.step.minutes)
+    (same,) = plan_of([slots[0][0]], chain).sessions
+    costs: dict[tuple[UUID, int, int], CostParts] = {}
+    found = []
+    for slot, lead, price in slots:
+        missed = 0 if wished >> slot.tick & 1 else weights.time_of_day
+        key = lead.id, price, missed
+        if key not in costs:
+            costs[key] = replace(
+                same.cost,
+                continuity=chain.lead_price(lead) - starts.lead_missed(lead),
+                wishes=chain.wishes_missed(lead, on) + missed,
+                holes=price - missed,
+            )
+        found.append(PlannedSession(slot, same.window, costs[key], gates=same.gates))
+    return found
 
 
 def repair(course: CourseFacts, roster: Roster, weights: Weights, *, today: date, whole: bool = False) -> Repair:

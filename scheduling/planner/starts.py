@@ -24,6 +24,7 @@ from .timetable import (
     CHUNK,
     FIVE,
     LONGEST,
+    Rows,
     Taken,
     TimeTable,
     Words,
@@ -31,6 +32,7 @@ from .timetable import (
     in_minutes,
     moments_as_fives,
     moments_as_int,
+    moments_of,
     packed,
     shifted,
     unit_of,
@@ -176,7 +178,7 @@ class Starts:
         self._wished: dict[tuple[date, int], int] = {}
         self._free: dict[tuple[UUID, date], list[int]] = {}
         self._uses: dict[tuple[Shape, str, date, int], tuple[Use, ...] | None] = {}
-        self._chunks: dict[int, tuple[date | None, list[date]]] = {}
+        self._chunks: dict[int, tuple[date | None, Rows, list[date]]] = {}
 
     def shape(self, step: Step) -> Shape:
         if step.key not in self._shapes:
@@ -277,6 +279,40 @@ class Starts:
             for tick in ticks.each(moments_as_int(words[at, rank])):
                 if shape.is_separate or self.uses(step, on, lead, tick) is not None:
                     yield price, tick
+
+    def slots_on(self, session: SessionFacts, on: date) -> Iterator[tuple[Slot, ResourceFacts, int]]:
+        """Yield the slots of every start on this date that can really be filled, by start and then lead.
+
+        Each with its lead, and what time of day and holes cost.
+        """
+        step, shape, at = session.step, self.shape(session.step), on.toordinal() % CHUNK
+        classes = self._block(step, on).classes
+        found = sorted((tick, rank, price) for price, words in classes for rank, tick in moments_of(words[at]))
+        others = self._first_free(step, on) if found and shape.is_separate else {}
+        for tick, rank, price in found:
+            lead = shape.leads.members[rank]
+            fill = {step.lead_role: lead} | {role: those[tick] for role, those in others.items()}
+            uses: tuple[Use, ...] | None
+            if shape.is_separate and all(resource.places == 1 for resource in fill.values()):
+                uses = tuple(
+                    Use(one.phase, one.role, fill[one.role].id, 0, tick + one.from_minute, tick + one.until_minute)
+                    for one in shape.stretches
+                )
+            else:
+                uses = self.uses(step, on, lead, tick)
+            if uses is not None:
+                yield Slot(session.id, on, tick, shape.minutes, lead.id, uses), lead, price
+
+    def _first_free(self, step: Step, on: date) -> dict[str, dict[int, ResourceFacts]]:
+        """Return for each role but the lead's who fills it at each start of a date: the lowest id that is free."""
+        chunk, at = divmod(on.toordinal(), CHUNK)
+        found: dict[str, dict[int, ResourceFacts]] = {}
+        for role, crew in self.shape(step).crews_in(chunk).items():
+            if role != step.lead_role:
+                those = found[role] = {}
+                for rank, tick in moments_of(crew.starts(chunk)[at]):
+                    those.setdefault(tick, crew.members[rank])
+        return found
 
     def lead_missed(self, lead: ResourceFacts) -> int:
         """Return what the wishes say to a lead."""
@@ -420,35 +456,37 @@ class Starts:
         return classes
 
     def _each(self, chunk: int, unit: int, starts: Callable[[date], int]) -> Words:
-        """Return starts on each date of a chunk: [date, word]. Nearly all dates are alike."""
-        usual, others = self._dates_of(chunk)
+        """Return starts on each date of a chunk that the roster holds: [date, word]. Nearly all dates are alike."""
+        usual, rows, others = self._dates_of(chunk)
         pack = as_words if unit == 1 else moments_as_fives
-        found = np.empty((CHUNK, len(pack(0))), np.uint64)
+        found = np.zeros((CHUNK, len(pack(0))), np.uint64)
         if usual is not None:
-            found[:] = pack(starts(usual) & WHOLE_DAY)
+            found[rows] = pack(starts(usual) & WHOLE_DAY)
         for on in others:
             found[on.toordinal() % CHUNK] = pack(starts(on) & WHOLE_DAY)
         return found
 
-    def _dates_of(self, chunk: int) -> tuple[date | None, list[date]]:
-        """Return a date like most of a chunk, if there is one, and those that are not like it."""
+    def _dates_of(self, chunk: int) -> tuple[date | None, Rows, list[date]]:
+        """Return a date like most of a chunk, if there is one, where those like it are, and the others."""
         if chunk not in self._chunks:
-            usual, others = None, []
-            for ordinal in range(chunk * CHUNK, (chunk + 1) * CHUNK):
-                on = date.fromordinal(ordinal)
+            usual, rows, others = None, [], []
+            for at in range(CHUNK):
+                on = date.fromordinal(chunk * CHUNK + at)
+                if on not in self.roster.days:
+                    continue
                 if self._is_usual(on):
                     usual = usual or on
+                    rows.append(at)
                 else:
                     others.append(on)
-            self._chunks[chunk] = usual, others
+            self._chunks[chunk] = usual, np.array(rows, np.intp), others
         return self._chunks[chunk]
 
     def _is_usual(self, on: date) -> bool:
         """Whether nothing sets a date apart from others but who is on duty and what is taken."""
-        day, roster = self.roster.days.get(on), self.roster
+        day, roster = self.roster.days[on], self.roster
         return (
-            day is not None
-            and not (day.closed or day.changes or self.wishes.strict or self.asked)
+            not (day.closed or day.changes or self.wishes.strict or self.asked)
             and day.length_minutes == MINUTES_OF_A_DAY
             and on not in roster.patient_busy
             and (roster.not_before is None or roster.not_before <= day.starts_at)

@@ -60,6 +60,12 @@ def moments_as_int(words: Words) -> int:
     return int.from_bytes(moments_in_minutes(words).tobytes(), "little")
 
 
+def moments_of(words: Words) -> list[tuple[int, int]]:
+    """Return the moments of rows, [row, word], as pairs of the row and the minute, in this order."""
+    rows, bits = np.nonzero(np.unpackbits(words.view(np.uint8), axis=-1, bitorder="little"))
+    return list(zip(rows.tolist(), (bits * unit_of(words)).tolist(), strict=True))
+
+
 @lru_cache(maxsize=1024)
 def moments_as_fives(moments: int) -> Words:
     """Return those of the moments that are multiples of five minutes."""
