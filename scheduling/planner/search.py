@@ -29,9 +29,12 @@ from .facts import (
     SessionState,
     Slot,
     Terms,
+    Window,
 )
+from .gates import gate_answers
 from .plans import plan_of
 from .rules import violations
+from .windows import window_of
 
 # What makes a booked time impossible whatever the other sessions' dates are. A grid that changed later does not.
 TIME_IS_IMPOSSIBLE = frozenset(
@@ -166,24 +169,27 @@ def free_times(
     """
     chain = Chain(_around(session, course), roster, weights, today=today, only=session.id)
     found: list[PlannedSession] = []
+    window = window_of(session, chain.course)
     for on, _price in chain.open_dates(*between) if chain.sessions else ():
-        found += _times_on(on, chain, limit - len(found))
+        found += _times_on(on, window, chain, limit - len(found))
         if len(found) == limit:
             break
     return found
 
 
-def _times_on(on: date, chain: Chain, limit: int) -> list[PlannedSession]:
+def _times_on(on: date, window: Window, chain: Chain, limit: int) -> list[PlannedSession]:
     """Return what `plan_of` says of each slot of the chain's only session on a date, up to so many.
 
-    Window, gates and what the date costs are those of all; what time of day and holes cost is known with each.
+    Gates and what the date costs are those of all; what time of day and holes cost is known with each.
     """
     (session,), starts, weights = chain.sessions, chain.starts, chain.weights
     slots = list(islice(starts.slots_on(session, on), limit))
     if not slots:
         return []
     wished = starts.wished(on, session.step.minutes)
-    (same,) = plan_of([slots[0][0]], chain).sessions
+    gates = tuple(gate_answers(session, on, chain.course, chain.today, {session.id: on}))
+    by_date = replace(weights, time_of_day=0, hole=0)
+    (same,) = cost.price([slots[0][0]], chain.course, chain.roster, by_date, today=chain.today)
     costs: dict[tuple[UUID, int, int], CostParts] = {}
     found = []
     for slot, lead, price in slots:
@@ -191,12 +197,12 @@ def _times_on(on: date, chain: Chain, limit: int) -> list[PlannedSession]:
         key = lead.id, price, missed
         if key not in costs:
             costs[key] = replace(
-                same.cost,
+                same,
                 continuity=chain.lead_price(lead) - starts.lead_missed(lead),
                 wishes=chain.wishes_missed(lead, on) + missed,
                 holes=price - missed,
             )
-        found.append(PlannedSession(slot, same.window, costs[key], gates=same.gates))
+        found.append(PlannedSession(slot, window, costs[key], gates=gates))
     return found
 
 

@@ -7,7 +7,7 @@ together, side by side in one int: see `timetable`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache, reduce
@@ -29,6 +29,7 @@ from .timetable import (
     TimeTable,
     Words,
     as_words,
+    bits_of,
     in_minutes,
     moments_as_fives,
     moments_as_int,
@@ -288,7 +289,7 @@ class Starts:
         step, shape, at = session.step, self.shape(session.step), on.toordinal() % CHUNK
         classes = self._block(step, on).classes
         found = sorted((tick, rank, price) for price, words in classes for rank, tick in moments_of(words[at]))
-        others = self._first_free(step, on) if found and shape.is_separate else {}
+        others = self._first_free(step, on, {tick for tick, *_ in found}) if found and shape.is_separate else {}
         for tick, rank, price in found:
             lead = shape.leads.members[rank]
             fill = {step.lead_role: lead} | {role: those[tick] for role, those in others.items()}
@@ -303,15 +304,15 @@ class Starts:
             if uses is not None:
                 yield Slot(session.id, on, tick, shape.minutes, lead.id, uses), lead, price
 
-    def _first_free(self, step: Step, on: date) -> dict[str, dict[int, ResourceFacts]]:
-        """Return for each role but the lead's who fills it at each start of a date: the lowest id that is free."""
+    def _first_free(self, step: Step, on: date, wanted: Collection[int]) -> dict[str, dict[int, ResourceFacts]]:
+        """Return for each role but the lead's who fills it at possible starts of a date: the lowest id that is free."""
         chunk, at = divmod(on.toordinal(), CHUNK)
         found: dict[str, dict[int, ResourceFacts]] = {}
         for role, crew in self.shape(step).crews_in(chunk).items():
             if role != step.lead_role:
-                those = found[role] = {}
-                for rank, tick in moments_of(crew.starts(chunk)[at]):
-                    those.setdefault(tick, crew.members[rank])
+                starts = crew.starts(chunk)
+                first = bits_of(starts[at]).argmax(axis=0).tolist()
+                found[role] = {tick: crew.members[first[tick // unit_of(starts)]] for tick in wanted}
         return found
 
     def lead_missed(self, lead: ResourceFacts) -> int:

@@ -60,9 +60,14 @@ def moments_as_int(words: Words) -> int:
     return int.from_bytes(moments_in_minutes(words).tobytes(), "little")
 
 
+def bits_of(words: Words) -> NDArray[np.uint8]:
+    """Return each bit by itself: [..., bit]."""
+    return np.unpackbits(words.view(np.uint8), axis=-1, bitorder="little")
+
+
 def moments_of(words: Words) -> list[tuple[int, int]]:
     """Return the moments of rows, [row, word], as pairs of the row and the minute, in this order."""
-    rows, bits = np.nonzero(np.unpackbits(words.view(np.uint8), axis=-1, bitorder="little"))
+    rows, bits = np.nonzero(bits_of(words))
     return list(zip(rows.tolist(), (bits * unit_of(words)).tolist(), strict=True))
 
 
