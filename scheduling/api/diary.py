@@ -18,7 +18,6 @@ from clinic.errors import Conflict, Problem
 from clinic.models import Site
 from scheduling import booking, check_in, roster, sessions, visits, worklists
 from scheduling.models import Appointment, AppointmentState, Occupancy, Outcome, Resource, Session
-from scheduling.planner.windows import windows_of
 
 from . import inputs, outputs, shown
 from .courses import slot_as_sent
@@ -147,6 +146,8 @@ class SessionEndpoint(Endpoint):
     }
 
     def get_queryset(self) -> QuerySet[Session]:
+        if self.action == "free_times":
+            return shown.sessions_to_plan(roles_of(self.request))
         return shown.sessions_visible_to(self.user)
 
     def _shown(self, session: Session, now: datetime) -> Any:
@@ -189,14 +190,9 @@ class SessionEndpoint(Endpoint):
         last_on = given.get("until") or first_on + timedelta(days=site.booking_horizon_days)
         if last_on < first_on:
             raise InvalidInput(Problem("ends_before_it_begins", _("The last day lies before the first."), "until"))
-        found = visits.free_times(session, first_on=first_on, last_on=last_on, now=now, limit=given["limit"])
-        windows = windows_of(roster.course_facts(session.course))
-        self.was_read("view", "scheduling.session", [session.course.patient.uid], session.uid)
-        return Response(
-            outputs.FreeTimesOutput(
-                {"session": session.uid, "window": windows.get(session.uid), "results": shown.times(found, site)}
-            ).data
-        )
+        free = visits.find_free(session, first_on=first_on, last_on=last_on, now=now, limit=given["limit"])
+        self.was_read("view", "scheduling.session", [free.course.patient.id], session.uid)
+        return Response(shown.free_times(session, free))
 
     @extend_schema(
         summary="Book one session: post a slot back",

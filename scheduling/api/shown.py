@@ -11,6 +11,7 @@ from uuid import UUID
 from django.db.models import Prefetch, QuerySet
 
 from clinic import localtime
+from clinic.api import SiteRoles
 from clinic.models import Site, User
 from scheduling import booking, check_in, explaining, holds, reports, roster, versions, wording, worklists
 from scheduling.models import (
@@ -37,7 +38,9 @@ from scheduling.planner import facts
 from scheduling.planner.evaluation import Evaluation, evaluate
 from scheduling.planner.gates import ASK_AGAIN, gate_answers
 from scheduling.planner.windows import late_band_of, windows_of
-from scheduling.visits import gates_at_check_in
+from scheduling.visits import Free, gates_at_check_in
+
+from .outputs import WindowOutput
 
 
 class Shown:
@@ -69,6 +72,15 @@ def sessions_visible_to(user: User) -> QuerySet[Session]:
         "step",
         "outcome",
     )
+
+
+def sessions_to_plan(roles: SiteRoles) -> QuerySet[Session]:
+    """Return the sessions that these roles may see, with no more than finding times for one of them reads.
+
+    The database plans anew for every request: with few tables it answers several times as soon.
+    """
+    rows = Session.objects.select_related("course__site", "course__version")
+    return rows if roles.everywhere else rows.filter(course__site__in=roles.at_sites)
 
 
 def appointments_visible_to(user: User) -> QuerySet[Appointment]:
@@ -292,19 +304,32 @@ def override(row: Override, now: datetime) -> Shown:
 # --- times and plans --------------------------------------------------------------------------------------------------
 
 
+def free_times(session: Session, free: Free) -> dict[str, Any]:
+    """Return the answer in the shape of `outputs.FreeTimesOutput` without its fields: it may have hundreds of times."""
+    site, names = session.course.site, {one.id: one.name for one in free.resources}
+    window = windows_of(free.course).get(session.uid)
+    return {
+        "session": session.uid,
+        "window": window and WindowOutput(window).data,
+        "results": [_time(one.slot, site, {"uid": one.slot.lead, "name": names[one.slot.lead]}) for one in free.times],
+    }
+
+
 def times(planned: Sequence[facts.PlannedSession], site: Site) -> list[dict[str, Any]]:
     """Return slots as they are posted back, each with its instants and the practitioner's name."""
     leads = {one.uid: one for one in Resource.objects.filter(uid__in={one.slot.lead for one in planned})}
-    return [
-        {
-            "slot": booking.slot_as_data(one.slot, site),
-            "zone": site.zone,
-            "starts_at": (starts_at := _starts_at(one.slot, site)),
-            "ends_at": starts_at + timedelta(minutes=one.slot.minutes),
-            "lead": leads[one.slot.lead],
-        }
-        for one in planned
-    ]
+    return [_time(one.slot, site, leads[one.slot.lead]) for one in planned]
+
+
+def _time(slot: facts.Slot, site: Site, lead: object) -> dict[str, Any]:
+    starts_at = _starts_at(slot, site)
+    return {
+        "slot": booking.slot_as_data(slot, site),
+        "zone": site.zone,
+        "starts_at": starts_at,
+        "ends_at": starts_at + timedelta(minutes=slot.minutes),
+        "lead": lead,
+    }
 
 
 def _starts_at(slot: facts.Slot, site: Site) -> datetime:

@@ -5,7 +5,7 @@ when read; busy time comes from standing occupancies, at a cost that grows with 
 """
 
 from .busy import patients_busy
-from .courses import course_facts, courses_facts, history, live_appointments, slot_of, wishes_of
+from .courses import course_facts, courses_facts, history, live_appointments, slot_of
 from .days import today
 from .duty import is_on
 from .locks import CLOCKS_MAY_DIFFER_BY, ClockWentBack, lock, lock_courses, lock_resources
@@ -41,5 +41,4 @@ __all__ = [
     "week_of",
     "week_starts_at",
     "weeks_between",
-    "wishes_of",
 ]

@@ -12,7 +12,6 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from patients.models import Patient
 from scheduling.models import Course
 from scheduling.planner import facts, ticks
 from scheduling.planner.timetable import Taken, TimeTable, Words, in_one_unit
@@ -104,13 +103,13 @@ OF_SLOTS = f"""
 
 
 def there_and_busy(
-    wanted: Asked, last_on: date, patient: Patient | None, without: Collection[Course], now: datetime
+    wanted: Asked, last_on: date, patient: int | None, without: Collection[Course], now: datetime
 ) -> tuple[There, Taken, dict[date, int]]:
     """Return who is there, and until `last_on` ticks taken per resource, date and place, and those of the patient.
 
     By one statement when nobody's hours, absences and so on have changed since they were last asked for, else by two,
     or three if they change meanwhile. Of the courses `without`, live visits and what is kept for them are left out;
-    what a visit that is over still holds is taken. Reservations count until they expire.
+    what a visit that is over still holds is taken. Reservations count until they expire. The patient is a primary key.
     """
     every = list(days_of(wanted.zone, wanted.first_on, last_on).values())
     first_week, last_week = week_of(minute_of(every[0].starts_at)), week_of(minute_of(_end_of(every)))
@@ -174,7 +173,7 @@ def busy_of_slots(
     slots: Iterable[facts.Slot],
     workers: Sequence[Worker],
     days: Mapping[date, facts.Day],
-    patient: Patient | None,
+    patient: int | None,
     without: Collection[Course],
     now: datetime,
 ) -> tuple[dict[tuple[UUID, date], tuple[int, ...]], dict[date, int]]:
@@ -240,12 +239,12 @@ def _end_of(days: Sequence[facts.Day]) -> datetime:
 
 
 def _asked(
-    days: Sequence[facts.Day], patient: Patient | None, without: Collection[Course], now: datetime
+    days: Sequence[facts.Day], patient: int | None, without: Collection[Course], now: datetime
 ) -> dict[str, Any]:
     return {
         "since": days[0].starts_at,
         "until": _end_of(days),
-        "patient": patient.pk if patient else None,
+        "patient": patient,
         "without": [course.pk for course in without],
         "now": now,
     }

@@ -42,6 +42,14 @@ SESSIONS = f"""
     LEFT JOIN scheduling_outcome o ON o.session_id = s.id
     WHERE s.course_id = c.id
 """  # noqa: S608
+PEOPLE = """
+    SELECT json_build_array(
+        patient.uid, patient.deceased_on, patient.merged_into_id IS NOT NULL, patient.born_on, lead.uid, wished.uid)
+    FROM patients_patient patient
+    LEFT JOIN scheduling_resource lead ON lead.id = c.lead_id
+    LEFT JOIN scheduling_resource wished ON wished.id = c.wish_practitioner_id
+    WHERE patient.id = c.patient_id
+"""
 ANSWERS = """
     SELECT json_agg(json_build_array(newest.code, newest.value, newest.given_on, newest.reviewed_at IS NOT NULL))
     FROM (SELECT DISTINCT ON (a.question_id) q.code, a.value, a.given_on, a.reviewed_at
@@ -104,8 +112,8 @@ ELSEWHERE = f"""
     JOIN scheduling_protocol protocol ON protocol.id = version.protocol_id
 """  # noqa: S608
 EVERYTHING = f"""
-    SELECT c.id, ({SESSIONS}), ({ANSWERS}), ({ASSESSMENT}), ({CONSENTS}), ({GUARDIANS}), ({HOLDS}),
-           ({EVENTS}), ({OVERRIDES}), ({ELSEWHERE})
+    SELECT c.id, ({PEOPLE}), ({SESSIONS}), ({ANSWERS}), ({ASSESSMENT}), ({CONSENTS}), ({GUARDIANS}),
+           ({HOLDS}), ({EVENTS}), ({OVERRIDES}), ({ELSEWHERE})
     FROM scheduling_course c JOIN scheduling_protocolversion version ON version.id = c.version_id
     WHERE c.id = ANY (%(courses)s::bigint[])
 """  # noqa: S608  (put together from statements of our own)
@@ -115,6 +123,7 @@ HISTORY = f"SELECT ({SESSIONS}), ({EVENTS}) FROM scheduling_course c WHERE c.id 
 class CourseRows(NamedTuple):
     """What is stored of a course; where there is nothing, None."""
 
+    people: Json  # the patient, the lead and the wished practitioner
     sessions: list[Json] | None
     answers: list[Json] | None
     assessment: Json | None

@@ -32,8 +32,7 @@ def course_facts(course: Course) -> facts.CourseFacts:
 def courses_facts(courses: Sequence[Course]) -> dict[int, facts.CourseFacts]:
     """Return courses as they stand, by primary key, in one statement for one and for many.
 
-    Each course has its patient, lead, wished practitioner and version at hand (`for_facts` of its queryset), else those
-    are read one by one.
+    Each course has its site and version at hand, else those are read one by one.
     """
     stored = rows_of([course.pk for course in courses])
     protocols = protocols_facts(
@@ -89,23 +88,12 @@ def slot_of(appointment: Appointment) -> facts.Slot:
     )
 
 
-def wishes_of(course: Course) -> facts.Wishes:
-    return facts.Wishes(
-        weekdays=frozenset(course.wish_weekdays),
-        from_minute=wall_minute(course.wish_from_time) if course.wish_from_time else 0,
-        until_minute=wall_minute(course.wish_until_time) if course.wish_until_time else 24 * 60,
-        practitioner=course.wish_practitioner.uid if course.wish_practitioner else None,
-        avoid_dates=frozenset(course.wish_avoid_dates),
-        language=course.wish_language,
-        strict=course.wish_is_strict,
-    )
-
-
 # --- rows to facts ----------------------------------------------------------------------------------------------------
 
 
 def _course(course: Course, rows: CourseRows, protocol: facts.Protocol, steps: Steps) -> facts.CourseFacts:
     consents = {session: _consent(*row) for session, *row in rows.consents or ()}
+    *_of_patient, lead, wished = rows.people
     return facts.CourseFacts(
         id=course.uid,
         protocol=protocol,
@@ -114,9 +102,9 @@ def _course(course: Course, rows: CourseRows, protocol: facts.Protocol, steps: S
             _session(row, steps, booked=_booked(row), consent=consents.get(row["id"])) for row in rows.sessions or ()
         ),
         started_on=course.started_on,
-        lead=course.lead.uid if course.lead else None,
+        lead=_uid_or_none(lead),
         events=_events(rows.events),
-        wishes=wishes_of(course),
+        wishes=_wishes(course, _uid_or_none(wished)),
         assessment=_assessment(*rows.assessment) if rows.assessment else None,
         consent=consents.get(None),
         holds=tuple(facts.HoldFacts(*row) for row in rows.holds or ()),
@@ -199,28 +187,41 @@ def _slot(
 
 
 def _patient(course: Course, protocol: facts.Protocol, rows: CourseRows) -> facts.PatientFacts:
-    patient = course.patient
+    uid, deceased_on, is_merged_away, born, *_others = rows.people
+    born_on = day_or_none(born)
+    # Whoever was of age when the course began needs no guardian.
+    may_be_under_age = born_on is not None and birthday(born_on, protocol.adult_age) > course.started_on
     return facts.PatientFacts(
-        id=patient.uid,
-        deceased_on=patient.deceased_on,
-        merged_away=patient.merged_into_id is not None,
+        id=UUID(uid),
+        deceased_on=day_or_none(deceased_on),
+        merged_away=is_merged_away,
         answers={
             question: facts.AnswerFacts(value, date.fromisoformat(given_on), is_reviewed)
             for question, value, given_on, is_reviewed in rows.answers or ()
         },
-        born_on=patient.born_on,
+        born_on=born_on,
         guardians=tuple(
             facts.GuardianFacts(day_or_none(from_on), day_or_none(until_on))
             for from_on, until_on in rows.guardians or ()
-            if _may_be_under_age(course, protocol)
+            if may_be_under_age
         ),
     )
 
 
-def _may_be_under_age(course: Course, protocol: facts.Protocol) -> bool:
-    """Whether the patient was not of age when the course began. No guardian is asked for otherwise."""
-    born_on = course.patient.born_on
-    return born_on is not None and birthday(born_on, protocol.adult_age) > course.started_on
+def _wishes(course: Course, practitioner: UUID | None) -> facts.Wishes:
+    return facts.Wishes(
+        weekdays=frozenset(course.wish_weekdays),
+        from_minute=wall_minute(course.wish_from_time) if course.wish_from_time else 0,
+        until_minute=wall_minute(course.wish_until_time) if course.wish_until_time else 24 * 60,
+        practitioner=practitioner,
+        avoid_dates=frozenset(course.wish_avoid_dates),
+        language=course.wish_language,
+        strict=course.wish_is_strict,
+    )
+
+
+def _uid_or_none(text: str | None) -> UUID | None:
+    return UUID(text) if text else None
 
 
 def _assessment(

@@ -7,7 +7,6 @@ from datetime import UTC, date, datetime
 from uuid import UUID
 
 from clinic.models import Site
-from patients.models import Patient
 from scheduling.models import Course
 from scheduling.planner import facts
 
@@ -39,7 +38,7 @@ def load(
         first_on,
         last_on,
         now=now,
-        patient=course.patient,
+        patient=course.patient_id,
         without={course, *moving},
         horizon_on=horizon_on,
     )
@@ -64,7 +63,7 @@ def load_to_check(
         first_on,
         last_on,
         now=now,
-        patient=course.patient,
+        patient=course.patient_id,
         without={course, *moving},
         check=slots,
     )
@@ -94,7 +93,7 @@ def load_site(
     last_on: date,
     *,
     now: datetime,
-    patient: Patient | None = None,
+    patient: int | None = None,
     without: Collection[Course] = (),
     check: Sequence[facts.Slot] | None = None,
     horizon_on: date | None = None,

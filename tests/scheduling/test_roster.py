@@ -176,7 +176,7 @@ def test_a_visit_of_another_course_makes_the_patient_busy(clinic):
     elsewhere = Course(pk=0, version=course.version, site=clinic.site, patient=course.patient)
 
     times = roster.load_site(
-        clinic.site, set(), visit.on, visit.on, now=clinic.now, patient=course.patient, without={elsewhere}
+        clinic.site, set(), visit.on, visit.on, now=clinic.now, patient=course.patient_id, without={elsewhere}
     )
 
     slot = roster.slot_of(visit)

@@ -33,7 +33,7 @@ from .problems import ProblemOutput
 from .proposals import ProposalApplied, ProposalOutput, Replanned, VisitChanged
 from .protocols import ProtocolOutput, WholeProtocolOutput
 from .versions import VersionPreviewOutput
-from .visits import FreeTimesOutput, MyDayOutput, SiteDayOutput, VisitOutput
+from .visits import FreeTimesOutput, MyDayOutput, SiteDayOutput, VisitOutput, WindowOutput
 from .waiting import OfferOutput, WaitingOutput
 from .worklist import WorklistOutput
 
@@ -75,6 +75,7 @@ __all__ = [
     "VisitsFreed",
     "WaitingOutput",
     "WholeProtocolOutput",
+    "WindowOutput",
     "WorklistOutput",
     "page_of",
 ]
