@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from datetime import time, timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from rest_framework.renderers import JSONRenderer
 
 from clinic.models import AccessEvent, Role
 from patients.models import Complication
+from scheduling import roster, visits
+from scheduling.api import outputs, shown
 from scheduling.models import Appointment, Course, Outcome, Resource, Session
+from scheduling.planner.windows import windows_of
 from tests import build
 
 from .conftest import ApiClinic, Door, refusal
@@ -199,6 +204,30 @@ def test_free_times_can_be_posted_back_to_book_the_session(clinic: ApiClinic):
     assert (visit.on.isoformat(), visit.at_time) == ("2027-01-05", time(9, 5))
     again = door.post_once(f"sessions/{session.uid}/book/", {"slot": found["results"][0]["slot"]})
     assert refusal(again) == (409, "not_bookable", [("already_booked", str(session.uid))])
+
+
+def test_free_times_have_their_documented_shape_and_take_as_many_statements_for_many_as_for_one(clinic: ApiClinic):
+    session = build.sessions_of(clinic.cleared_course())[0]
+    door, path = clinic.reception, f"sessions/{session.uid}/free-times/"
+    door.get(path)
+
+    with CaptureQueriesContext(connection) as for_many:
+        found = door.get(path, limit=100).json()
+    with CaptureQueriesContext(connection) as for_one:
+        assert door.get(path, limit=1).json()["results"] == found["results"][:1]
+
+    first_on = roster.today(clinic.site, clinic.now)
+    last_on = first_on + timedelta(days=clinic.site.booking_horizon_days)
+    free = visits.find_free(session, first_on=first_on, last_on=last_on, now=clinic.now, limit=100)
+    as_rows = {
+        "session": session.uid,
+        "window": windows_of(free.course)[session.uid],
+        "results": shown.times(free.times, clinic.site),
+    }
+    assert found == json.loads(JSONRenderer().render(outputs.FreeTimesOutput(as_rows).data))
+    assert len(found["results"]) == 100
+    # The token by two, roles; the session; its course's facts; what is taken; who read it.
+    assert len(for_many) == len(for_one) == 7
 
 
 def test_a_time_of_another_session_is_refused_and_so_is_booking_without_a_key(clinic: ApiClinic):

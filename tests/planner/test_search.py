@@ -21,8 +21,10 @@ from scheduling.planner.facts import (
     OverrideFacts,
     Reference,
     StepKind,
+    Use,
     Wishes,
 )
+from scheduling.planner.plans import plan_of
 from scheduling.planner.rules import violations
 from scheduling.planner.search import alternatives, cheapest_plan, free_times
 from tests.planner.brute import cheapest, plans, slots_of
@@ -379,9 +381,12 @@ def test_every_free_time_breaks_no_rule_and_none_is_left_out(instance):
 
     found = free_times(session, c, r, weights, today=TODAY, between=(day(0), day(SMALL_DAYS)), limit=10_000)
 
+    chain = Chain(c, r, weights, today=TODAY, only=session.id)
     for one in found:
         assert violations([one.slot], c, r, TODAY) == []
         assert one.cost == price([one.slot], c, r, weights, today=TODAY)[0]
+        lead = chain.starts.resources[one.slot.lead]
+        assert plan_of([chain.starts.slot(session, one.slot.on, lead, one.slot.tick)], chain).sessions == (one,)
     order = [(one.slot.on, one.slot.tick, one.slot.lead) for one in found]
     assert order == sorted(order)
     assert {(s.on, s.tick, s.lead) for s in slots_of(session, r, TODAY)} == set(order)
@@ -459,6 +464,27 @@ def test_equal_alternatives_are_shown_once():
 def test_alternatives_of_nothing_are_unplannable():
     with pytest.raises(Unplannable):
         alternatives(course(*THREE), roster(closed={day(n): "shut" for n in range(28)}), W, today=TODAY)
+
+
+@pytest.mark.parametrize("places", [1, 2])
+def test_free_times_have_the_lowest_room_that_is_free_then(places):
+    """The first room is taken until ten, on both of its places where it has two; by half past nine only on one."""
+    rooms = resource(ROOM, "room", kind="room", places=places), resource(ROOM_2, "room", kind="room")
+    taken = (minutes(NINE, TEN), minutes(NINE, NINE + 30))[:places]
+    r = roster(1, resources=(*DEFAULT_RESOURCES[:2], *rooms), busy={(ROOM, day(0)): taken}, off=[(BEN, day(0))])
+
+    found = free_times(THREE[0], course(*THREE), r, W, today=TODAY, between=(day(0), day(0)), limit=9)
+
+    second = {1: (ROOM_2, 0), 2: (ROOM, 1)}[places]
+    length = THREE[0].step.minutes
+    expected = {NINE: (ROOM_2, 0), NINE + 30: second, TEN: (ROOM, 0), TEN + 30: (ROOM, 0)}
+    assert {one.slot.tick: one.slot.uses for one in found if one.slot.tick in expected} == {
+        tick: (
+            Use(0, "injector", ANNA, 0, tick, tick + length),
+            Use(0, "room", room, place, tick, tick + length),
+        )
+        for tick, (room, place) in expected.items()
+    }
 
 
 def test_free_times_of_a_booked_session_keep_the_others():
