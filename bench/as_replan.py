@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -16,18 +16,22 @@ from scheduling.planner.repair import JointRepair
 from scheduling.planner.timetable import Taken, packed
 
 from .as_facts import LEAD, ROOM, Facts, day_of, practitioner_id, room_id, skill
+from .instances import Clinic
 from .replan_instances import Replan
 
 
 @dataclass(frozen=True)
 class Problem:
-    """What `repair_together` is asked, and which booking each session is."""
+    """What `repair_together` is asked, and what the format calls each session, practitioner and room."""
 
     courses: list[facts.CourseFacts]
     roster: facts.Roster
+    patients_busy: Mapping[UUID, Mapping[date, int]]
     weights: Weights
     today: date
-    bookings: dict[UUID, int]  # session -> booking
+    bookings: Mapping[UUID, int]  # session -> booking
+    people: Mapping[UUID, int]
+    rooms: Mapping[UUID, int]
     followers: set[UUID]
     surplus: int  # what our cost of every answer is above the format's
 
@@ -51,46 +55,74 @@ def weights_of(replan: Replan) -> Weights:
     )
 
 
-def problem_of(replan: Replan) -> Problem:
+def without_courses(replan: Replan) -> Clinic:
+    """Return the clinic as it is now, without the visits of the courses: some are away, and others' visits gone."""
     clinic, away = replan["clinic"], replan["away"]
-    ours = {number for course in replan["courses"] for number in (course["displaced"], *course["following"])}
-    gone = ours.union(replan["cancelled"])
-    rest = [booking for number, booking in enumerate(clinic["bookings"]) if number not in gone]
-    known = Facts({**clinic, "bookings": rest})
-    for practitioner in away["practitioners"]:
-        for day in range(away["first"], away["last"] + 1):
-            known.on_duty.pop((practitioner_id(practitioner), day_of(clinic, day)), None)
-    steps = dict(enumerate(_steps(replan)))
+    gone = {visit for course in replan["courses"] for visit in visits_of(course)}.union(replan["cancelled"])
+    return {
+        **clinic,
+        "practitioners": [
+            {**one, "leave": [*one["leave"], [away["first"], away["last"]]]}
+            if one["id"] in away["practitioners"]
+            else one
+            for one in clinic["practitioners"]
+        ],
+        "bookings": [booking for number, booking in enumerate(clinic["bookings"]) if number not in gone],
+    }
+
+
+def visits_of(course: dict[str, Any]) -> list[int]:
+    """Return the bookings of a course, in order."""
+    return [course["displaced"], *course["following"]]
+
+
+def problem_of(replan: Replan) -> Problem:
+    clinic, known = replan["clinic"], Facts(without_courses(replan))
+    steps = list(_steps(replan))
     bookings: dict[UUID, int] = {}
     courses = []
     for number, course in enumerate(replan["courses"]):
-        numbers = [course["displaced"], *course["following"]]
-        ids = {UUID(int=1_000_000 + booking): booking for booking in numbers}
+        ids = {UUID(int=1_000_000 + booking): booking for booking in visits_of(course)}
         bookings |= ids
         courses.append(_course(replan, number, steps[course["treatment"]], ids))
-    lost = {UUID(int=1_000_000 + course["displaced"]) for course in replan["courses"]}
     return Problem(
         courses,
         _roster(replan, known),
-        weights_of(replan),
-        day_of(clinic, replan["today"]),
-        bookings,
-        followers=bookings.keys() - lost,
-        surplus=replan["weights"]["move"] * len(courses),
+        patients_busy={},
+        weights=weights_of(replan),
+        today=day_of(clinic, replan["today"]),
+        bookings=bookings,
+        people={practitioner_id(one["id"]): one["id"] for one in clinic["practitioners"]},
+        rooms={room_id(room["id"]): room["id"] for room in clinic["rooms"]},
+        followers=followers_in(replan, bookings),
+        surplus=surplus_of(replan),
     )
 
 
-def _steps(replan: Replan) -> Iterator[facts.Step]:
-    spacing = facts.Spacing(
+def followers_in(replan: Replan, bookings: Mapping[UUID, int]) -> set[UUID]:
+    lost = {course["displaced"] for course in replan["courses"]}
+    return {session for session, booking in bookings.items() if booking not in lost}
+
+
+def surplus_of(replan: Replan) -> int:
+    return int(replan["weights"]["move"]) * len(replan["courses"])
+
+
+def spacing_of(replan: Replan) -> facts.Spacing:
+    return facts.Spacing(
         facts.Reference.PREVIOUS,
         minimum=Amount.parse(f"{replan['gap_min']} days"),
         target=Amount.parse("1 month"),
         lapse=Amount.parse(f"{replan['gap_max'] + 1} days"),
     )
+
+
+def _steps(replan: Replan) -> Iterator[facts.Step]:
     for treatment in replan["clinic"]["treatments"]:
         needs = (facts.Need(LEAD, skill(treatment["id"])), facts.Need(ROOM, treatment["room_kind"]))
         phases = (facts.Phase("visit", treatment["minutes"], needs),)
-        yield facts.Step(f"visit-{treatment['id']}", "visit", facts.StepKind.TREATMENT, phases, LEAD, (spacing,))
+        kind = facts.StepKind.TREATMENT
+        yield facts.Step(f"visit-{treatment['id']}", "visit", kind, phases, LEAD, (spacing_of(replan),))
 
 
 def _course(replan: Replan, number: int, step: facts.Step, bookings: dict[UUID, int]) -> facts.CourseFacts:
@@ -163,8 +195,8 @@ def assignments_of(repaired: JointRepair, problem: Problem, replan: Replan) -> l
         {
             "booking": problem.bookings[slot.session],
             "day": (slot.on - start) // timedelta(days=1),
-            "practitioner": slot.lead.int - practitioner_id(0).int,
-            "room": next(use.resource for use in slot.uses if use.role == ROOM).int - room_id(0).int,
+            "practitioner": problem.people[slot.lead],
+            "room": next(problem.rooms[use.resource] for use in slot.uses if use.role == ROOM),
             "start": problem.roster.days[slot.on].wall_minute(slot.tick),
         }
         for course in repaired.courses

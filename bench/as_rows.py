@@ -8,11 +8,11 @@ from __future__ import annotations
 import contextlib
 import uuid
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, time, timedelta
 from functools import cached_property
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 
@@ -29,12 +29,21 @@ from .kernel import CLOSES, OPENS
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 
 
+class Laid(NamedTuple):
+    """A visit to be written, and the session that it is of."""
+
+    session: uuid.UUID
+    position: int
+    course: models.Course
+    booking: list[int]
+
+
 class Rows:
     """A clinic in the database. Capabilities bear its name, so that clinics do not lend each other their rooms."""
 
     def __init__(self, clinic: Clinic, name: str) -> None:
         self.clinic, self.name = clinic, name
-        with _without_triggers():
+        with without_triggers():
             self.site = Site.objects.create(
                 name=name,
                 zone=clinic["tz"],
@@ -61,7 +70,7 @@ class Rows:
                 zip(("first", "further"), (1, course["n"] - 1), spacings_of(course), strict=True), start=1
             )
         ]
-        patient = _patient(name)
+        patient = patient_named(name)
         patient.save()
         on = day_of(self.clinic, course["earliest"])
         from_minute, until_minute = course["window"]
@@ -186,19 +195,26 @@ class Rows:
         turns: dict[int, Iterator[int]] = defaultdict(count)
         visits = [(visit, *divmod(next(turns[visit[0]]), each)) for visit in bookings]
         courses = self._courses(sorted({(visit[0], turn) for visit, turn, _position in visits}))
+        self._lay(
+            self._visit,
+            [Laid(uuid.uuid4(), position, courses[visit[0], turn], visit) for visit, turn, position in visits],
+        )
+
+    def _lay(self, step: models.Step, visits: Iterable[Laid]) -> None:
+        """Write sessions of a step, each with its visit and what that takes."""
         given: dict[str, Any] = {
             "site": self.site.pk,
             "zone": self.site.zone,
-            "step": self._visit.pk,
+            "step": step.pk,
             "at": LONG_AGO,
             "lead": LEAD,
             "room": ROOM,
         }
-        with _without_triggers() as cursor:
+        with without_triggers() as cursor:
             cursor.execute(LAID)
             with cursor.copy("COPY laid FROM STDIN") as copy:
-                for (practitioner, room, day, begins, ends, _treatment), turn, position in visits:
-                    on, course = day_of(self.clinic, day), courses[practitioner, turn]
+                for session, position, course, (practitioner, room, day, begins, ends, _treatment) in visits:
+                    on = day_of(self.clinic, day)
                     starts_at = localtime.day_shape(on, self.clinic["tz"]).starts_at
                     copy.write_row(
                         (
@@ -212,7 +228,7 @@ class Rows:
                             ends - begins,
                             starts_at + timedelta(minutes=begins),
                             starts_at + timedelta(minutes=ends),
-                            uuid.uuid4(),
+                            session,
                         )
                     )
             for statement in (SESSIONS, APPOINTMENTS, OCCUPANCIES):
@@ -227,8 +243,10 @@ class Rows:
     def _courses(self, keys: Sequence[tuple[int, int]]) -> dict[tuple[int, int], models.Course]:
         """Open courses for visits, by practitioner and turn, each of a patient of its own."""
         step = self._visit
-        with _without_triggers():
-            patients = Patient.objects.bulk_create(_patient(self.people[practitioner].name) for practitioner, _ in keys)
+        with without_triggers():
+            patients = Patient.objects.bulk_create(
+                patient_named(self.people[practitioner].name) for practitioner, _ in keys
+            )
             courses = models.Course.objects.bulk_create(
                 models.Course(
                     patient=patient,
@@ -243,7 +261,7 @@ class Rows:
 
 
 @contextlib.contextmanager
-def _without_triggers() -> Iterator[Any]:
+def without_triggers() -> Iterator[Any]:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL session_replication_role = replica")
         cursor.execute("SET LOCAL statement_timeout = 0")  # a year of a large clinic in one statement
@@ -276,7 +294,7 @@ OCCUPANCIES = """
 """
 
 
-def _patient(name: str) -> Patient:
+def patient_named(name: str) -> Patient:
     return Patient(given_name="Bench", family_name=name, search_name=name, registered_at=LONG_AGO)
 
 

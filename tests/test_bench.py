@@ -7,8 +7,9 @@ from itertools import pairwise
 
 import pytest
 
-from bench import as_facts, instances, plan_checks
+from bench import as_facts, as_replan, instances, plan_checks
 from bench import planner as through_database
+from bench import repair as repaired_through_database
 from bench.kernel import Kernel
 from bench.servers import PROJECT
 from bench.solver import Proof, prove, solve
@@ -106,6 +107,7 @@ def test_the_service_plans_instances_at_the_kernels_objective():
 
 
 BARE = {
+    "tz": "Europe/London",
     "start": "2027-01-04",  # a Monday
     "days": 90,
     "grid": 5,
@@ -168,3 +170,63 @@ def wrong_with(objective, *visits):
 )
 def test_what_is_wrong_with_a_plan_is_said(objective, visits, wrong):
     assert wrong_with(objective, *visits) == wrong
+
+
+# Two are away in the week of day 35. Later, of the one there is half an hour on day 42, which the first two courses
+# both want; of the other there is nothing in time. The follower of the second course would come too soon.
+REPLAN = {
+    "clinic": BARE
+    | {
+        "practitioners": [*BARE["practitioners"][:2], BARE["practitioners"][2] | {"leave": [[42, 56]]}],
+        "bookings": [
+            [0, 0, 35, 540, 570, 0],
+            [0, 0, 70, 540, 570, 0],
+            [0, 2, 35, 570, 600, 0],
+            [0, 0, 56, 540, 570, 0],
+            [2, 1, 35, 540, 570, 1],
+            [2, 1, 70, 540, 570, 1],
+            [0, 0, 35, 600, 630, 0],
+            *([0, 2, 42, begins, begins + 30, 0] for begins in range(540, 690, 30)),
+        ],
+    },
+    "today": 20,
+    "away": {"practitioners": [0, 2], "first": 35, "last": 41},
+    "courses": [
+        {"practitioner": 0, "treatment": 0, "prev": 7, "displaced": 0, "following": [1]},
+        {"practitioner": 0, "treatment": 0, "prev": 14, "displaced": 2, "following": [3]},
+        {"practitioner": 2, "treatment": 1, "prev": 14, "displaced": 4, "following": [5]},
+    ],
+    "cancelled": [6],
+    "gap_min": 21,
+    "gap_max": 42,
+    "weights": {"gap": 4, "change": 15, "move": 40, "unplaced": 2000},
+}
+# A day late with the other practitioner, its follower three days; three days early, its follower moved; without a time.
+REPAIRED = (4 + 15 + 12) + (12 + 40) + 2000
+
+
+def repaired_in_memory():
+    problem = as_replan.problem_of(REPLAN)
+    return repaired_through_database.as_line(
+        repaired_through_database.repaired_within(problem, SECONDS, []), problem, REPLAN
+    )
+
+
+def repaired_by_the_service():
+    line = repaired_through_database.answer(REPLAN, "away", SECONDS)
+    # The courses, what is known of them, their site's time, who is there, and their patients' other visits.
+    assert line["statements"] == 5
+    return line
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("repaired", [repaired_in_memory, repaired_by_the_service])
+def test_a_replan_is_repaired_at_the_same_proven_objective_in_memory_and_from_the_database(repaired):
+    line = repaired()
+    assert [line[name] for name in ("objective", "bound", "unplaced", "moved")] == [REPAIRED, REPAIRED, 1, 1]
+    assert [(one["booking"], one["day"], one["practitioner"]) for one in line["assignments"]] == [
+        (0, 39, 1),
+        (1, 70, 0),
+        (2, 42, 0),
+        (3, 70, 0),
+    ]
