@@ -133,9 +133,12 @@ def put_off(freed: FreedTime, *, until: datetime) -> None:
     _our_look(freed).update(look_at=until, tries=F("tries") - 1, lease_until=None)
 
 
-def give_up(freed: FreedTime, *, now: datetime) -> None:
-    """Close a freed time of which every look has died; what it was tried stays on record, for the desk to see."""
-    _our_look(freed).update(closed_at=now, lease_until=None)
+def give_up(freed: FreedTime, *, now: datetime) -> bool:
+    """Close a freed time of which every look has died, unless an offer for it stands; say whether that was done.
+
+    What it was tried stays on record, for the desk to see.
+    """
+    return bool(_our_look(freed).filter(~Exists(_standing_offers())).update(closed_at=now, lease_until=None))
 
 
 def let_go_of(freed: FreedTime) -> None:

@@ -295,7 +295,10 @@ def _offer_all(freed: FreedTime, now: datetime) -> int:
 
 @act
 def _may_be_tried(freed: FreedTime, *, now: datetime) -> bool:
-    """Note of whom the last look died, if it did; give the freed time up when several have died of nobody."""
+    """Note of whom the last look died, if it did; give the freed time up when several have died of nobody.
+
+    Not while it is offered to somebody: it rests until they have answered, and may be tried as if for the first time.
+    """
     if (entry := freed.at_entry) is not None:
         marks.blame_entry(freed, tries=CAREFUL_FROM_TRY)
         most = WaitingListEntry.SET_ASIDE_AT_TRY
@@ -303,8 +306,10 @@ def _may_be_tried(freed: FreedTime, *, now: datetime) -> bool:
         if WaitingListEntry.objects.set_aside().filter(pk=entry.pk).exists():
             log.error("waiting-list entry %s is offered nothing any more: %d looks have died of it", entry.uid, most)
     elif freed.tries >= FreedTime.GIVEN_UP_AT_TRY:
-        marks.give_up(freed, now=now)
-        log.error("freed time %s could not be offered in %s tries: offer it by hand", freed.uid, freed.tries - 1)
+        if (ends_at := _first_offer_ends_at(freed)) is not None:
+            marks.end_look(freed, look_at=ends_at, now=now)
+        elif marks.give_up(freed, now=now):
+            log.error("freed time %s could not be offered in %s tries: offer it by hand", freed.uid, freed.tries - 1)
         return False
     return True
 
@@ -337,9 +342,12 @@ def _is_offered(freed: FreedTime, entry: WaitingListEntry, slot: facts.Slot, *, 
 @act
 def _rest(freed: FreedTime, *, is_spent: bool, now: datetime) -> None:
     """Let a spent freed time rest until the first of its offers ends, close it where none stands; else look again."""
+    marks.end_look(freed, look_at=_first_offer_ends_at(freed) if is_spent else now, now=now)
+
+
+def _first_offer_ends_at(freed: FreedTime) -> datetime | None:
     ends = Offer.objects.filter(freed=freed, ended_at=None).order_by("reservation__expires_at")
-    first = ends.values_list("reservation__expires_at", flat=True).first()
-    marks.end_look(freed, look_at=first if is_spent else now, now=now)
+    return ends.values_list("reservation__expires_at", flat=True).first()
 
 
 def find(

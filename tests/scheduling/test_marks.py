@@ -150,6 +150,25 @@ def test_a_time_that_ends_its_worker_three_times_is_given_up_and_the_desk_is_tol
     assert worklists.not_offered([clinic.site], clinic.wait(days=8).now) == []
 
 
+def test_a_time_that_is_offered_to_somebody_is_not_given_up_before_they_answer(clinic, three):
+    cancel(clinic, first_of(three[0]))
+    waitlist.offer_freed_times(clinic.now)
+    marks.look_again_at(clinic.site, now=clinic.now)
+    for _worker in range(FreedTime.GIVEN_UP_AT_TRY - 1):
+        assert marks.claim_freed(clinic.now) is not None
+        lease_is_over()
+
+    assert waitlist.offer_freed_times(clinic.now) == 0
+
+    freed, offer = FreedTime.objects.get(), the_offer(clinic)
+    assert (freed.closed_at, freed.tries, freed.lease_until) == (None, 0, None)
+    assert freed.look_at == offer.reservation.expires_at
+    assert worklists.not_offered([clinic.site], clinic.now) == []
+    waitlist.decline(offer, by=clinic.receptionist, now=clinic.now)
+    assert waitlist.offer_freed_times(clinic.now) == 1
+    assert [who for who, *_rest in standing(clinic)] == ["Ben Second"]
+
+
 def test_a_look_put_off_for_the_night_is_no_try(clinic, three):
     clinic.wait(hours=13)
     cancel(clinic, first_of(three[0]))
