@@ -14,6 +14,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
 from clinic import localtime
+from clinic.acts import act
 from clinic.models import Site
 
 from .models import Appointment, Examination, ExtraOpening, FreedTime, Hours, Offer, Resource, WaitingListEntry
@@ -94,7 +95,7 @@ def claim_freed(now: datetime) -> FreedTime | None:
     return found
 
 
-@transaction.atomic
+@act
 def note_whom_it_asks(freed: FreedTime, entry: WaitingListEntry | None) -> bool:
     """Write down for whom a time is looked for now (None: for all), and say whether the look is still ours.
 
@@ -129,8 +130,8 @@ def end_look(freed: FreedTime, *, look_at: datetime | None, now: datetime) -> No
 
 
 def put_off(freed: FreedTime, *, until: datetime) -> None:
-    """Give a freed time back without a look, which counts as no try; it is due then."""
-    _our_look(freed).update(look_at=until, tries=F("tries") - 1, lease_until=None)
+    """Give a freed time back without a look, which counts as no try and is nobody's fault; it is due then."""
+    _our_look(freed).update(look_at=until, tries=F("tries") - 1, at_entry=None, lease_until=None)
 
 
 def give_up(freed: FreedTime, *, now: datetime) -> bool:

@@ -16,7 +16,7 @@ from django.db.models import F, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from clinic import localtime, rights
-from clinic.acts import act
+from clinic.acts import Busy, act
 from clinic.errors import Conflict, Problem, Refusal, RuleBroken
 from clinic.models import User
 
@@ -45,6 +45,7 @@ TIME_TO_ANSWER = timedelta(minutes=15)  # a time that could be kept for less is 
 MOST_NOTICE_HOURS = 14 * 24
 MOST_OFFERS_AT_ONCE = 20  # of one freed time, in one look; the next look goes on
 MOST_FREED_AT_ONCE = 50  # in one tick
+REFUSED_FOR = timedelta(minutes=1)  # what others are in the way of now is looked at again then
 CAREFUL_FROM_TRY = 2  # a look has died: from here on for one after the other
 OF_COURSE = ("patient", "site", "lead", "wish_practitioner", "version__protocol")
 
@@ -234,8 +235,8 @@ def _end(offer: Offer, ended_as: OfferEnd, *, by: User | None, now: datetime) ->
 def offer_freed_times(now: datetime, *, limit: int = MOST_FREED_AT_ONCE) -> int:
     """Offer what fell free, one freed time after the other, and say how many offers were made.
 
-    Any number may run at once: each claims its own. One that cannot be looked at comes back later, and stops no other;
-    after some tries it is given up, or whoever it died of is set aside.
+    Any number may run at once: each claims its own. One that is refused comes back soon, and stops no other. One of
+    which this dies comes after the others; after some tries it is given up, or whoever it died of is set aside.
     """
     settle(now)
     tidy(now)
@@ -246,6 +247,9 @@ def offer_freed_times(now: datetime, *, limit: int = MOST_FREED_AT_ONCE) -> int:
             break
         try:
             made += _offer_all(freed, now)
+        except Refusal as refusal:
+            log.warning("freed time %s could not be looked at, and is again soon: %s", freed.uid, refusal)
+            marks.put_off(freed, until=now + REFUSED_FOR)
         finally:
             marks.let_go_of(freed)
     return made
@@ -329,6 +333,8 @@ def _is_offered(freed: FreedTime, entry: WaitingListEntry, slot: facts.Slot, *, 
         return False
     try:
         _offer(freed, entry, slot, now=now)
+    except Busy:
+        raise  # others are in the way, and it stays their turn
     except Refusal as refusal:
         log.info("waiting-list entry %s could not be offered a time: %s", entry.pk, refusal)
         is_offered = False

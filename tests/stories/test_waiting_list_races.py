@@ -7,7 +7,7 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
-from django.db import IntegrityError
+from django.db import IntegrityError, connection
 
 from scheduling import booking, holds, outbox, visits, waitlist
 from scheduling.models import Appointment, CancelReason, Course, FreedTime, Message, Occupancy, Offer, WaitingListEntry
@@ -220,6 +220,35 @@ def test_a_mail_that_is_leaving_when_the_offer_ends_never_leaves_after_it(clinic
 
         mail = Message.objects.get(dedupe_key=f"offer:{offer.reservation.uid}")
         assert (mail.state, mail.state_reason) in [("sent", ""), ("dropped", "reservation_expired")]
+
+
+def test_who_is_in_the_way_of_a_look_costs_it_no_try_and_nobody_their_turn(clinic):
+    """Somebody is at Cleo's course while a time is offered to her; Ben is offered another one all the same."""
+    ana, dora = (build.visits_of(course_from(clinic, days))[0] for days in (10, 14))
+    ben, cleo = course_from(clinic, 25), course_from(clinic, 30)
+    for course, days in ((ben, {}), (cleo, {"until_on": ana.on})):
+        waitlist.put_on(build.sessions_of(course)[0], by=clinic.receptionist, now=clinic.now, **days)
+    for visit in (ana, dora):
+        visits.cancel(visit, **BUSY, by=clinic.receptionist, now=clinic.now)
+    other = connection.copy()
+    try:
+        other.set_autocommit(False)
+        with other.cursor() as cursor, connection.cursor() as ours:
+            cursor.execute("SELECT id FROM scheduling_course WHERE id = %s FOR NO KEY UPDATE", [cleo.pk])
+            ours.execute("SET lock_timeout = '50ms'")
+            waitlist.offer_freed_times(clinic.now)
+    finally:
+        other.close()
+        connection.close()
+
+    put_off = FreedTime.objects.get(appointment=ana)
+    standing = Offer.objects.standing(clinic.now)
+    assert [(offer.entry.session.course, offer.freed.appointment) for offer in standing] == [(ben, dora)]
+    assert (put_off.tries, put_off.at_entry, put_off.lease_until, put_off.closed_at) == (0, None, None, None)
+    assert put_off.look_at == clinic.now + waitlist.REFUSED_FOR
+    assert waitlist.offer_freed_times(clinic.wait(minutes=1).now) == 1
+    assert Offer.objects.standing(clinic.now).get(freed=put_off).entry.session.course == cleo
+    assert set(WaitingListEntry.objects.values_list("tries", flat=True)) == {0}
 
 
 def test_nobody_was_left_waiting_for_a_lock_for_ever(clinic):
