@@ -110,7 +110,6 @@ def note_whom_it_asks(freed: FreedTime, entry: WaitingListEntry | None) -> bool:
 def blame_entry(freed: FreedTime, *, tries: int) -> None:
     """Note that the last look died of one who waits, and not of the time: it has so many tries behind it."""
     _our_look(freed).update(at_entry=None, tries=tries)
-    freed.refresh_from_db(fields=["at_entry", "tries"])
 
 
 def end_look(freed: FreedTime, *, look_at: datetime | None, now: datetime) -> None:

@@ -286,14 +286,15 @@ def _offer_all(freed: FreedTime, now: datetime) -> int:
     if quiet.covers(now):
         marks.put_off(freed, until=quiet.next_allowed(now))  # nobody is rung up, or would answer, at night
         return 0
-    if freed.tries >= CAREFUL_FROM_TRY and not _looked_for_each(freed, now=now):
+    looked_for = _candidates(freed, now)
+    if freed.tries >= CAREFUL_FROM_TRY and not _looked_for_each(freed, looked_for, now=now):
         return 0
     made = 0
     while made < MOST_OFFERS_AT_ONCE and any(
         _is_offered(freed, entry, slot, now=now) for entry, slot in find(freed, now=now)
     ):
         made += 1
-    _rest(freed, is_spent=made < MOST_OFFERS_AT_ONCE, now=now)
+    _rest(freed, looked_for, is_spent=made < MOST_OFFERS_AT_ONCE, now=now)
     return made
 
 
@@ -302,8 +303,10 @@ def _may_be_tried(freed: FreedTime, *, now: datetime) -> bool:
     """Note of whom the last look died, if it did; give the freed time up when several have died of nobody.
 
     Not while it is offered to somebody: it rests until they have answered, and may be tried as if for the first time.
+    Who has their offer is not to blame for what came after it.
     """
-    if (entry := freed.at_entry) is not None:
+    entry = freed.at_entry
+    if entry is not None and not Offer.objects.filter(freed=freed, entry=entry).exists():
         marks.blame_entry(freed, tries=CAREFUL_FROM_TRY)
         most = WaitingListEntry.SET_ASIDE_AT_TRY
         WaitingListEntry.objects.filter(pk=entry.pk).update(tries=F("tries") + 1)
@@ -318,12 +321,12 @@ def _may_be_tried(freed: FreedTime, *, now: datetime) -> bool:
     return True
 
 
-def _looked_for_each(freed: FreedTime, *, now: datetime) -> bool:
+def _looked_for_each(freed: FreedTime, entries: Sequence[WaitingListEntry], *, now: datetime) -> bool:
     """Look for a time for one after the other, to know of whom a look dies; False when somebody else took over."""
-    for entry in _candidates(freed, now):
+    for entry in entries:
         if not marks.note_whom_it_asks(freed, entry):
             return False
-        find(freed, now=now, only=entry)
+        find(freed, now=now, among=[entry])
     return marks.note_whom_it_asks(freed, None)
 
 
@@ -340,15 +343,24 @@ def _is_offered(freed: FreedTime, entry: WaitingListEntry, slot: facts.Slot, *, 
         is_offered = False
     else:
         is_offered = True
-    if entry.tries:
-        WaitingListEntry.objects.filter(pk=entry.pk).update(tries=0)
+    _forgive([entry])
     return marks.note_whom_it_asks(freed, None) and is_offered
 
 
 @act
-def _rest(freed: FreedTime, *, is_spent: bool, now: datetime) -> None:
-    """Let a spent freed time rest until the first of its offers ends, close it where none stands; else look again."""
+def _rest(freed: FreedTime, looked_for: Sequence[WaitingListEntry], *, is_spent: bool, now: datetime) -> None:
+    """Let a spent freed time rest until the first of its offers ends, close it where none stands; else look again.
+
+    Nobody for whom it was looked is to blame any more. Not before its end: of whom a look by itself does not die, it
+    may still die when the time is offered to them.
+    """
     marks.end_look(freed, look_at=_first_offer_ends_at(freed) if is_spent else now, now=now)
+    _forgive(looked_for)
+
+
+def _forgive(entries: Iterable[WaitingListEntry]) -> None:
+    if blamed := [entry.pk for entry in entries if entry.tries]:
+        WaitingListEntry.objects.filter(pk__in=blamed).update(tries=0)
 
 
 def _first_offer_ends_at(freed: FreedTime) -> datetime | None:
@@ -357,9 +369,9 @@ def _first_offer_ends_at(freed: FreedTime) -> datetime | None:
 
 
 def find(
-    freed: FreedTime, *, now: datetime, only: WaitingListEntry | None = None
+    freed: FreedTime, *, now: datetime, among: Sequence[WaitingListEntry] | None = None
 ) -> list[tuple[WaitingListEntry, facts.Slot]]:
-    """Return who on the waiting list (or, of them, `only` one) could lawfully use a freed time, and when.
+    """Return who on the waiting list (or of some who may, `among` them) could lawfully use a freed time, and when.
 
     Those who gain most come first. A constant number of statements, however many wait. Who was asked for this time
     before is left out; so is the session whose own visit it was.
@@ -367,7 +379,7 @@ def find(
     site, today = freed.site, roster.today(freed.site, now)
     horizon_on = today + timedelta(days=site.booking_horizon_days)
     first_on, last_on = _days_of(freed, now)
-    entries = [entry for entry in _candidates(freed, now) if only is None or entry == only]
+    entries = _candidates(freed, now) if among is None else among
     if not entries:
         return []
     courses = {entry.session.course.pk: entry.session.course for entry in entries}

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 from django.db.models.functions import Now
+from django.test.utils import CaptureQueriesContext
 
 from scheduling import marks, waitlist, worklists
 from scheduling.models import FreedTime, Session, WaitingListEntry
@@ -112,6 +113,7 @@ def test_who_ends_a_worker_while_the_time_is_booked_for_them_is_known(clinic, th
     for _worker in range(WaitingListEntry.SET_ASIDE_AT_TRY):
         freed = marks.claim_freed(clinic.now)
         waitlist._may_be_tried(freed, now=clinic.now)
+        waitlist._looked_for_each(freed, waitlist._candidates(freed, clinic.now), now=clinic.now)
         marks.note_whom_it_asks(freed, WaitingListEntry.objects.get(session__course=three[2]))
         lease_is_over()
 
@@ -129,6 +131,48 @@ def test_one_worker_that_died_is_forgotten_once_the_offer_is_made(clinic, three)
 
     cleo.refresh_from_db()
     assert ([who for who, *_rest in standing(clinic)], cleo.tries) == (["Cleo Third"], 0)
+
+
+def test_who_has_their_offer_is_not_to_blame_for_a_worker_that_dies_after_it(clinic, three):
+    cleo = WaitingListEntry.objects.get(session__course=three[2])
+    cancel(clinic, first_of(three[0]))
+    freed = marks.claim_freed(clinic.now)
+    ((who, slot), *_others) = waitlist.find(freed, now=clinic.now)
+    marks.note_whom_it_asks(freed, who)
+    waitlist._offer(freed, who, slot, now=clinic.now)
+    lease_is_over()
+
+    assert waitlist.offer_freed_times(clinic.now) == 0
+
+    cleo.refresh_from_db()
+    assert (who, cleo.tries, [who for who, *_rest in standing(clinic)]) == (cleo, 0, ["Cleo Third"])
+    freed.refresh_from_db()
+    assert (freed.tries, freed.at_entry, freed.lease_until, freed.closed_at) == (0, None, None, None)
+
+
+def test_a_look_that_ends_forgives_everybody_for_whom_it_was_though_they_are_offered_nothing(clinic, three):
+    """Cleo would have to know too early."""
+    cleo = WaitingListEntry.objects.filter(session__course=three[2])
+    cleo.update(tries=2, notice_hours=waitlist.MOST_NOTICE_HOURS)
+    cancel(clinic, first_of(three[0]))
+
+    assert waitlist.offer_freed_times(clinic.now) == 1
+
+    assert ([who for who, *_rest in standing(clinic)], cleo.get().tries) == (["Ben Second"], 0)
+
+
+def test_a_careful_look_reads_once_who_waits(clinic, three):
+    """Once for one after the other, and once for all together; nobody could come so soon."""
+    WaitingListEntry.objects.update(notice_hours=waitlist.MOST_NOTICE_HOURS)
+    cancel(clinic, first_of(three[0]))
+    FreedTime.objects.update(tries=1)
+    freed = marks.claim_freed(clinic.now)
+
+    with CaptureQueriesContext(connection) as said:
+        waitlist._offer_all(freed, clinic.now)
+
+    asked = [one["sql"] for one in said if one["sql"].startswith('SELECT "scheduling_waitinglistentry"')]
+    assert (len(asked), FreedTime.objects.get().closed_at) == (2, clinic.now)
 
 
 def test_a_time_that_ends_its_worker_three_times_is_given_up_and_the_desk_is_told(clinic, three, caplog):
