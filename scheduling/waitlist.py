@@ -134,10 +134,11 @@ def take_off(entry: WaitingListEntry, *, by: User | None, now: datetime) -> Wait
     """Take a session off the waiting list; an offer that stands is withdrawn, and goes to the next."""
     rights.require(by, entry.session.course.site, *rights.FRONT_DESK)
     roster.lock(entry.session.course, now=now)
-    if not _close(WaitingListEntry.objects.filter(pk=entry.pk), TAKEN_OFF, now=now):
-        raise DoesNotWait(Problem("does_not_wait", _("This session does not wait any more."), str(entry.session.uid)))
+    # First what was freed, then who waits for it: so do acceptances and looks, or they would wait for each other.
     for offer in Offer.objects.filter(entry=entry, ended_at=None).select_related("reservation"):
         _end(offer, OfferEnd.WITHDRAWN, by=by, now=now)
+    if not _close(WaitingListEntry.objects.filter(pk=entry.pk), TAKEN_OFF, now=now):
+        raise DoesNotWait(Problem("does_not_wait", _("This session does not wait any more."), str(entry.session.uid)))
     entry.refresh_from_db(fields=["closed_at", "close_reason"])
     return entry
 

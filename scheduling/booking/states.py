@@ -143,10 +143,11 @@ def let_go(sessions: Collection[int] | QuerySet[Session], *, now: datetime, visi
         held |= Q(appointment__in=list(live), during__startswith__gte=visits_from)
     if pks:
         Reservation.objects.filter(pk__in=pks).update(released_at=now)
-        offered = Offer.objects.filter(reservation__in=pks, ended_at=None)
-        marks.look_again(set(offered.values_list("freed", flat=True)), at=now)
     if pks or visits_from is not None:
         occupancies.release(Occupancy.objects.filter(held), now=now)
+    if pks:  # the busy map is locked before what was freed, as by whoever accepts
+        offered = Offer.objects.filter(reservation__in=pks, ended_at=None)
+        marks.look_again(set(offered.values_list("freed", flat=True)), at=now)
     return len(pks)
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
 from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
-from scheduling import marks, waitlist, worklists
+from scheduling import marks, sessions, waitlist, worklists
+from scheduling.booking import occupancies
 from scheduling.models import FreedTime, Session, WaitingListEntry
 from tests import build
 
@@ -173,6 +175,46 @@ def test_a_careful_look_reads_once_who_waits(clinic, three):
 
     asked = [one["sql"] for one in said if one["sql"].startswith('SELECT "scheduling_waitinglistentry"')]
     assert (len(asked), FreedTime.objects.get().closed_at) == (2, clinic.now)
+
+
+@pytest.mark.parametrize(
+    ("how", "order"),
+    [
+        ("accept", ["busy map", "freed time", "who waits"]),
+        ("take_off", ["busy map", "freed time", "who waits"]),
+        ("skip", ["busy map", "freed time"]),
+        ("blame", ["freed time", "who waits"]),
+    ],
+)
+def test_what_fell_free_is_locked_after_the_busy_map_and_before_who_waits_for_it(clinic, three, how, order):
+    """Or two of these would wait for each other."""
+    cancel(clinic, first_of(three[0]))
+    waitlist.offer_freed_times(clinic.now)
+    offer, by = the_offer(clinic), clinic.receptionist
+    FreedTime.objects.update(tries=1, look_at=clinic.now, at_entry=WaitingListEntry.objects.exclude(offers=offer).get())
+    freed = marks.claim_freed(clinic.now)
+    writes = {
+        "busy map": occupancies.LOCK,
+        "freed time": 'UPDATE "scheduling_freedtime"',
+        "who waits": 'UPDATE "scheduling_waitinglistentry"',
+    }
+    locked: list[str] = []
+
+    def note(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        locked.extend(name for name, write in writes.items() if sql.startswith(write) and name not in locked)
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(note):
+        {
+            "accept": lambda: waitlist.accept(offer, by=by, now=clinic.now),
+            "take_off": lambda: waitlist.take_off(offer.entry, by=by, now=clinic.now),
+            "skip": lambda: sessions.skip_session(
+                offer.entry.session, reason="enough", by=clinic.clinician, now=clinic.now
+            ),
+            "blame": lambda: waitlist._may_be_tried(freed, now=clinic.now),
+        }[how]()
+
+    assert locked == order
 
 
 def test_a_time_that_ends_its_worker_three_times_is_given_up_and_the_desk_is_told(clinic, three, caplog):
