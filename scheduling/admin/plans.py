@@ -154,7 +154,7 @@ def plan(request: HttpRequest, uid: UUID) -> HttpResponse:
             "choices": choices,
             "form": form,
             "stuck": [(cards.get(problem.where), problem) for problem in stuck],
-            "is_all_booked": [problem.code for problem in stuck] == ["nothing_to_plan"],
+            "is_nothing_left": [problem.code for problem in stuck] == ["nothing_to_plan"],
             "ways": [way for problem in stuck for way in problem.details.get("relaxations", ())],
             "is_smallest": all(problem.details.get("is_smallest", True) for problem in stuck),
             "refused": [(cards.get(problem.where), problem) for problem in refused],

@@ -66,7 +66,8 @@ def propose_course(
     on = roster.today(course.site, now)
     as_it_stands = with_booked_pinned(roster.course_facts(course))
     if not any(is_to_plan(session) for session in as_it_stands.sessions):
-        raise NoPlan(Problem("nothing_to_plan", _("Every session of this course is performed or booked already.")))
+        said = _("Every session of this course is over, has a visit, or is booked by itself when it falls due.")
+        raise NoPlan(Problem("nothing_to_plan", said))
     horizon_on = on + timedelta(days=course.site.booking_horizon_days)
     if ask == asks.NOTHING:
         with suppress(explain.Unplannable):  # why, says the time until the horizon

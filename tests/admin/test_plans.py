@@ -207,13 +207,17 @@ def test_a_course_with_nothing_left_to_plan_asks_nothing(clinic: OpenClinic, rec
     assert "There is no plan" not in page
 
 
-def test_a_course_that_is_booked_says_so_and_offers_to_plan_it_anew(clinic: OpenClinic, reception: Any):
+def test_a_course_with_all_visits_it_can_plan_says_so_and_offers_to_plan_it_anew(clinic: OpenClinic, reception: Any):
     course: Course = clinic.booked_course()
 
     page = reception.get(plan_page(course))
 
     said = words(page)
-    assert "Every session is booked already" in said
+    review = course.sessions.get(step_key="final_review")
+    assert (review.state, review.appointments.count()) == ("open", 0)
+    assert "Nothing is left to plan" in said
+    assert "Every session of this course is over, has a visit, or is booked by itself when it falls due." in said
+    assert "is booked already" not in said
     for visit in build.visits_of(course):
         assert f"{visit.on:%A} {visit.on.day} {visit.on:%B %Y}, {visit.at_time:%H:%M} · {visit.lead.name}" in said
     assert "Plan the booked visits anew" in said

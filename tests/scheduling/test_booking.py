@@ -265,7 +265,12 @@ def test_a_course_whose_sessions_are_all_booked_has_nothing_to_plan(clinic):
     with pytest.raises(booking.NoPlan) as refused:
         clinic.propose(course)
 
-    assert codes(refused) == ["nothing_to_plan"]
+    assert [(problem.code, problem.message) for problem in refused.value.problems] == [
+        (
+            "nothing_to_plan",
+            "Every session of this course is over, has a visit, or is booked by itself when it falls due.",
+        )
+    ]
 
 
 # --- book -------------------------------------------------------------------------------------------------------------
