@@ -330,6 +330,11 @@ class WaitingListEntry(models.Model):
     def __str__(self) -> str:
         return f"{self.since:%Y-%m-%d}"
 
+    @property
+    def is_set_aside(self) -> bool:
+        """Whether it waits and is offered nothing any more, as `set_aside` asks of many."""
+        return self.closed_at is None and self.tries >= self.SET_ASIDE_AT_TRY
+
 
 class OfferEnd(models.TextChoices):
     ACCEPTED = "accepted", _("accepted")

@@ -110,6 +110,19 @@ def test_the_worklist_says_what_could_not_be_offered_and_leads_there(clinic, rec
         assert f'href="{link}"' in page.content.decode()
 
 
+def test_the_course_page_says_who_waits_and_is_offered_nothing_any_more(clinic, reception):
+    course = clinic.booked_course()
+    waitlist.put_on(build.sessions_of(course)[1], by=clinic.receptionist, now=clinic.now)
+    why = "offered nothing looking for a time fails: take it off the list and put it on again"
+
+    waits = words(reception.get(course_page(course)))
+    WaitingListEntry.objects.update(tries=WaitingListEntry.SET_ASIDE_AT_TRY)
+    is_set_aside = words(reception.get(course_page(course)))
+
+    assert ("waiting list since" in waits, why in waits) == (True, False)
+    assert ("waiting list since" in is_set_aside, why in is_set_aside) == (True, True)
+
+
 def test_the_home_page_of_somebody_without_patients_is_a_welcome(clinic, signed_in):
     page = signed_in(user=build.user("operator", at=clinic.site)).get("/admin/")
 

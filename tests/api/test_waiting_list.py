@@ -53,6 +53,7 @@ def test_a_session_is_put_on_the_list_seen_there_and_taken_off(clinic: ApiClinic
         "from_on": "2027-01-06",
         "until_on": None,
         "notice_hours": 48,
+        "is_set_aside": False,
         "closed_at": None,
         "close_reason": "",
         "offer": None,
@@ -108,6 +109,8 @@ def test_what_could_not_be_offered_is_on_the_worklist(clinic: ApiClinic, ben: Co
         ("freed_time", str(freed.uid), f"{clinic.today}"),
     ]
     assert [row["patient"] and row["patient"]["uid"] for row in work["not_offered"]] == [str(ben.patient.uid), None]
+    (waiting,) = clinic.reception.get(f"sites/{clinic.site.uid}/waiting-list/").json()["results"]
+    assert waiting["is_set_aside"] is True
 
 
 def test_an_offer_is_declined_and_the_patient_still_waits(clinic: ApiClinic, ben: Course):

@@ -39,6 +39,9 @@ class WaitingOutput(Output):
     from_on = maybe_day(help_text="the first date that would suit")
     until_on = maybe_day(help_text="the last date that would suit")
     notice_hours = serializers.IntegerField()
+    is_set_aside = serializers.BooleanField(
+        help_text="true: looking for a time fails, and nothing is offered until it is taken off and put on again"
+    )
     closed_at = maybe_moment()
     close_reason = words(help_text="taken, taken_off, session_over, course_over, too_late")
     offer = OfferOutput(allow_null=True, help_text="a time that is kept for the patient")
