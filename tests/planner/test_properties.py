@@ -214,7 +214,7 @@ def test_no_plan_violates_a_window(situation):
             assert window.lapse_on is None or on < window.lapse_on
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(situations())
 def test_no_plan_uses_a_date_after_the_last_that_the_lapses_allow(situation):
     """Time after that date changes nothing: the same plans are found without it, or none as without it."""
