@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging.config
 import os
+from functools import cached_property
 from typing import Any
 
 from celery import Celery
@@ -11,7 +12,18 @@ from celery.signals import setup_logging
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "clinic.settings")
 
-app = Celery("clinic")
+
+class Application(Celery):
+    """Celery with the worker of ours, however it is started: by `run`, `celery worker` or `celery multi`."""
+
+    @cached_property
+    def Worker(self) -> type[Any]:  # noqa: N802 - as Celery calls it
+        from clinic.worker import Worker  # what else imports this application needs none of it
+
+        return self.subclass_with_self(Worker)
+
+
+app = Application("clinic")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 

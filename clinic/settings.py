@@ -142,6 +142,8 @@ CELERY_TASK_TIME_LIMIT = 840
 CELERY_TASK_SOFT_TIME_LIMIT = 780
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 8  # with REMAP_SIGTERM=SIGQUIT in the worker's environment
+# After that, or after its tasks, a worker that has not ended is ended. The next start waits for 90 s.
+WORKER_END_SECONDS = env.whole("WORKER_END_SECONDS", 10, least=1, most=60, unit="seconds")
 CELERY_WORKER_MAX_TASKS_PER_CHILD = 500
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False  # True would kill a sender in the middle of a mail
 CELERY_TIMEZONE = "UTC"

@@ -366,7 +366,9 @@ def _worker(family: int) -> Child:
         "BROKER_SOCKET_TIMEOUT_SECONDS": "30",
         "REMAP_SIGTERM": "SIGQUIT",  # SIGTERM waits for ever; SIGQUIT waits 8 s, then puts the task back
     }
-    return Child("worker", command, variables, 20, (family,))
+    # It limits its end itself (clinic/worker.py), for nobody else does when we are gone; we insist after that.
+    limit = settings.CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT + settings.WORKER_END_SECONDS
+    return Child("worker", command, variables, limit + 2, (family,))
 
 
 def _beat(family: int) -> Child:
