@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import socket
 import subprocess
 import sys
@@ -57,7 +56,8 @@ def child_of(pid: int, part: str) -> int:
     for child in (child for child, parent in parents().items() if parent == pid):
         with contextlib.suppress(OSError):
             words = Path(f"/proc/{child}/cmdline").read_bytes().decode().split("\0")
-            if any(program in re.split(r"[/ ]", word) for word in words):
+            # Only the last part of a path: the project may lie in a directory of any name.
+            if any(program == Path(part).name for word in words for part in word.split(" ")):
                 return child
     raise LookupError(f"no {part} among the children")
 
