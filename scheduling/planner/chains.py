@@ -21,7 +21,7 @@ resources are the lowest ids that leave a way (`Starts.uses`).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from operator import le
@@ -31,11 +31,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import cost
-from .asks import NOTHING, Held, dates_within, is_wanted, terms_of, within_a_day
+from .asks import NOTHING, Held, terms_of, within_a_day
 from .facts import (
     Ask,
     CourseFacts,
-    Moment,
     ResourceFacts,
     Roster,
     SessionFacts,
@@ -46,42 +45,19 @@ from .facts import (
     Window,
     Wishes,
 )
-from .gates import gate_answers, refuses, turning_dates, yearly_room
+from .gates import yearly_room
 from .grids import Grid, grids_of
-from .rules import follows, may_be_early
+from .layers import Dates, Frame, Layer
+from .rules import may_be_early
 from .shapes import with_taken
 from .starts import ENDLESS, Starts
-from .windows import GONE, counted, depends_on, references, window_of
+from .windows import counted, window_of
 
 LAST_BOUND = ENDLESS >> 1  # more than any plan costs, see `cost.MOST`
 
-Dates = tuple[int, ...]  # ordinals; of a state, after the count of the year where there is one
 Path = tuple[int, Dates, tuple[int, ...], tuple[int, ...]]  # cost, dates, ticks, leads: compared in this order
 Node = tuple[int, int]  # what a lead costs on a date at the cheapest start, by wishes too; the lead's rank by id
 START: Path = (0, (), (), ())
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """One session of the chain, with all that does not depend on the path to it."""
-
-    session: SessionFacts
-    fixed: Slot | None  # pinned: this time and no other
-    stay: Slot | None  # booked and still possible: this time whenever the window allows it
-    shared: int  # the date on which it is booked with an assessment before it; 0: none, each has a date of its own
-    anchors: list[tuple[Spacing, date | int]] | None  # spacings from a date or a layer; None: ask `window_of`
-    is_certain: bool  # no reference is to come
-    counted_from: Dates  # layers whose dates decide the window
-    kept: Dates  # layers whose dates must be known after this one; the last is this one
-    first: int  # dates in order with what is fixed outside the chain
-    last: int
-    gated: frozenset[int]  # dates on which a gate is closed that is not closed always
-    closed: frozenset[int]  # those, and the dates that nobody asked for
-    held: Held  # what was asked of it
-    starts: Starts  # its times, by what was asked
-    may_be_early: bool  # an override of the minimum stands for some date
-    counts_change: bool  # another lead than before would be a change
-    change: int  # what that costs
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,49 +105,31 @@ class Chain:
         self.moves, self.keep_lead = stay is not None, keep_lead
         open_sessions = [s for s in course.sessions if s.state is SessionState.OPEN]
         self.sessions = [s for s in open_sessions if (s.step.planned_with_course if only is None else s.id == only)]
-        self._inside = {session.id for session in self.sessions}
-        outside = [s.booked for s in open_sessions if s.id not in self._inside and s.booked is not None]
+        inside = {session.id for session in self.sessions}
+        outside = [s.booked for s in open_sessions if s.id not in inside and s.booked is not None]
         self.given = roster, outside
         is_alike = like is not None and like.given[0] is roster and like.given[1] == outside
         self.roster: Roster = like.roster if like is not None and is_alike else with_taken(roster, outside)
         self.known: dict[tuple[Wishes, int, int, int, int, Held], Starts] = like.known if like and is_alike else {}
-        self.starts = self.starts_by(())
-        self._held = terms_of(ask, course)
-        # What gates say does not depend on the times that the chain's own sessions had before.
-        self._outside = replace(
-            course, sessions=tuple(replace(s, booked=None) if s.id in self._inside else s for s in course.sessions)
-        )
         self._limits = [_yearly_limit(session) for session in self.sessions]
         self.is_counted = any(limit is not None for limit in self._limits)
-        self.first_day = max(today, min(roster.days, default=date.max)).toordinal()
-        self.last_day = max(roster.days, default=date.min).toordinal()
-        # Whether a gate is closed always is judged by all dates that could be booked, read or not.
-        self._gated_until = max(self.last_day, roster.horizon_on.toordinal() if roster.horizon_on else 0)
-        self.layers: list[Layer] = list(
-            self._layers(stay or {}, like.layers if like and is_alike and like.course is course else ())
-        )
+        self.first_day: int
+        self.last_day: int
+        if like is not None and like.given[0].days is roster.days and like.today == today:
+            self.first_day, self.last_day = like.first_day, like.last_day
+        else:
+            self.first_day = max(today, min(roster.days, default=date.max)).toordinal()
+            self.last_day = max(roster.days, default=date.min).toordinal()
+        gated_until = max(self.last_day, roster.horizon_on.toordinal() if roster.horizon_on else 0)
+        self._frame = Frame(course, self.sessions, today, (self.first_day, self.last_day), gated_until)
+        held = {} if ask == NOTHING else terms_of(ask, course)
+        alike = like.layers if like and is_alike and like.course is course else ()
+        self.layers: list[Layer] = list(self._frame.layers(stay or {}, held, weights.change, alike))
         befores = [(), *(layer.kept for layer in self.layers)]
         self._carried = [
             [before.index(n) + self.is_counted for n in layer.kept[:-1]]
             for before, layer in zip(befores, self.layers, strict=False)
         ]
-        # Sessions of one step have the same times; but not those that have a time to keep or to leave.
-        firsts: dict[tuple[str, Held], int] = {}
-        self._alike = [
-            number
-            if self._has_times_of_its_own(number)
-            else firsts.setdefault((layer.session.step.key, layer.starts.asked), number)
-            for number, layer in enumerate(self.layers)
-        ]
-        # Without a lapse or a fixed date ahead, later dates (and more treatments in the year) leave less: what has no
-        # plan has none when all is later. A spacing that is in effect on some dates only may leave more.
-        ends = [
-            layer.fixed is not None
-            or layer.stay is not None
-            or any(_may_end(spacing) for spacing in layer.session.step.spacings)
-            for layer in self.layers
-        ]
-        self._has_no_end = [not any(ends[number:]) for number in range(len(ends))]
         self._dead: list[list[Dates]] = [[] for _ in self.layers]
         self._cut = False
         self._rest: dict[tuple[int, Dates], int] = {}
@@ -234,6 +192,42 @@ class Chain:
     # Worked out when asked for: a repair of many courses asks most chains for nothing but their dates.
 
     @cached_property
+    def starts(self) -> Starts:
+        """The times that a session of the course has when nothing is asked of it."""
+        return self.starts_by(())
+
+    @cached_property
+    def _starts(self) -> list[Starts]:
+        """The times of each layer, by what was asked."""
+        return [self.starts_by(layer.held) for layer in self.layers]
+
+    @cached_property
+    def _alike(self) -> list[int]:
+        """For each layer the first with the same times: of one step, but not those with a time to keep or to leave."""
+        firsts: dict[tuple[str, Held], int] = {}
+        return [
+            number
+            if self._has_times_of_its_own(number)
+            else firsts.setdefault((layer.session.step.key, starts.asked), number)
+            for number, (layer, starts) in enumerate(zip(self.layers, self._starts, strict=True))
+        ]
+
+    @cached_property
+    def _has_no_end(self) -> list[bool]:
+        """For each layer whether later dates (and more treatments in the year) leave less from there on.
+
+        That is so without a lapse or a fixed date ahead: what has no plan then has none when all is later. A spacing
+        that is in effect on some dates only may leave more.
+        """
+        ends = [
+            layer.fixed is not None
+            or layer.stay is not None
+            or any(_may_end(spacing) for spacing in layer.session.step.spacings)
+            for layer in self.layers
+        ]
+        return [not any(ends[number:]) for number in range(len(ends))]
+
+    @cached_property
     def _ids(self) -> list[UUID]:
         known = {resource.id for resource in self.roster.resources} | {s.booked.lead for s in self.sessions if s.booked}
         return sorted(known if self.course.lead is None else known | {self.course.lead})
@@ -246,102 +240,7 @@ class Chain:
     def _led_by(self) -> int | None:
         return None if self.course.lead is None else self._ranks[self.course.lead]
 
-    # --- layers ---------------------------------------------------------------------------------------------------
-
-    def _layers(self, stay: Mapping[UUID, Slot], alike: Sequence[Layer]) -> Iterator[Layer]:
-        ids = [session.id for session in self.sessions]
-        free = frozenset(ids)
-        needs = [sorted(ids.index(i) for i in depends_on(session, self.course, free)) for session in self.sessions]
-        until = list(range(len(ids)))  # the last layer whose window is counted from each
-        for number, needed in enumerate(needs):
-            for earlier in needed:
-                until[earlier] = number
-        only_before: Slot | None = None
-        for number, session in enumerate(self.sessions):
-            before = self.sessions[number - 1] if number else None
-            fixed = session.booked if session.pinned else None
-            only = fixed or stay.get(session.id)
-            is_shared = (
-                only and only_before and before and only.on == only_before.on and follows(only.on, before, only.on)
-            )
-            found = references(session, self.course)
-            known = [(spacing, _known(reference, ids)) for spacing, reference in found]
-            anchors = [(spacing, anchor) for spacing, anchor in known if anchor is not None]
-            held = self._held.get(session.id, ())
-            first, last = dates_within(held, *self._between(session, is_fixed=fixed is not None))
-            gated = alike[number].gated if alike else frozenset() if fixed else self._closed_dates(session)
-            counts = cost.counts_change(before, session)
-            yield Layer(
-                session=session,
-                fixed=fixed,
-                stay=None if fixed else only,
-                shared=only.on.toordinal() if only and is_shared else 0,
-                anchors=anchors if len(anchors) == len(found) else None,
-                is_certain=all(isinstance(r, date) or r.performed_on is not None for _, r in found),
-                counted_from=tuple(needs[number]),
-                kept=(*(n for n in range(number) if until[n] > number), number),
-                first=first,
-                last=last,
-                gated=gated,
-                closed=gated | _unwanted(held, first, last),
-                held=held,
-                starts=self.starts_by(held),
-                may_be_early=any(o.rule == "before_minimum" for o in self.course.overrides),
-                counts_change=counts,
-                change=self.weights.change if counts else 0,
-            )
-            only_before = only
-
-    def _between(self, session: SessionFacts, *, is_fixed: bool) -> tuple[int, int]:
-        """Return the first and last date in order with sessions that are performed, pinned or outside the chain.
-
-        A pinned visit may lie before today (it took place and is not recorded yet) or beyond the roster.
-        """
-        first, last = (1, date.max.toordinal()) if is_fixed else (self.first_day, self.last_day)
-        for other in self.course.sessions:
-            if other.state in GONE or other.id == session.id:
-                continue
-            slot = other.booked if other.id not in self._inside or other.pinned else None
-            if other.position < session.position:
-                on = other.performed_on or (slot.on if slot else None)
-                if on is not None:
-                    first = max(first, on.toordinal() + (not follows(on, other, on)))
-            elif slot is not None and other.state is SessionState.OPEN:
-                last = min(last, slot.on.toordinal() - (not follows(slot.on, session, slot.on)))
-        return first, last
-
-    def _closed_dates(self, session: SessionFacts) -> frozenset[int]:
-        """Return the dates on which booking would be refused by a gate that is open on other dates.
-
-        Between two dates on which gates turn a code changes at most once (see `gates`), so two such dates with equal
-        answers have no other answer between them. What is closed on every date is reported.
-        """
-
-        def closed(on: int) -> frozenset[tuple[str, str]]:
-            found = gate_answers(session, date.fromordinal(on), self._outside, self.today)
-            return frozenset((a.code, a.subject) for a in found if refuses(a, Moment.BOOK))
-
-        if self.first_day > self.last_day:
-            return frozenset()
-        ends = date.fromordinal(self.first_day), date.fromordinal(self._gated_until)
-        turns = [on.toordinal() for on in turning_dates(session, *ends, self._outside, self.today)]
-        spans = [
-            (first, closed(first), last, closed(last))
-            for first, last in zip(turns, [*(on - 1 for on in turns[1:]), self._gated_until], strict=True)
-        ]
-        even: list[tuple[int, int, frozenset[tuple[str, str]]]] = []  # first and last date, and what is closed on all
-        while spans:
-            first, at_first, last, at_last = spans.pop()
-            if at_first == at_last:
-                even.append((first, last, at_first))
-            elif last - first == 1:
-                even += [(first, first, at_first), (last, last, at_last)]
-            else:
-                middle = (first + last) // 2
-                at_middle = closed(middle)
-                spans += [(first, at_first, middle, at_middle), (middle, at_middle, last, at_last)]
-        always = frozenset.intersection(*(codes for *_, codes in even))
-        return frozenset(on for first, last, codes in even if codes - always for on in range(first, last + 1))
+    # --- what others ask ----------------------------------------------------------------------------------------------
 
     def open_dates(self, first_on: date, last_on: date) -> Iterator[tuple[date, int]]:
         """Yield the dates on which the first session of the chain could be, with what they cost whoever leads."""
@@ -468,7 +367,7 @@ class Chain:
             return True
         key = (number, _year(on))
         if key not in self._rooms:
-            self._rooms[key] = yearly_room(self.sessions[number], key[1], self._outside, limit)
+            self._rooms[key] = yearly_room(self.sessions[number], key[1], self._frame.outside, limit)
         taken = self._in_year(state, on) + self._fixed_later(number, key[1])
         return self._rooms[key] <= 0 or taken < self._rooms[key]
 
@@ -619,7 +518,7 @@ class Chain:
         if self._has_times_of_its_own(number):
             return np.array([self.least_on(number, on) for on in range(first, last + 1)], np.int64)
         missed = cost.dates_missed(first, last, self.course.wishes, self.weights)
-        least = self.layers[number].starts.least_between(self.sessions[number].step, first, last) + missed
+        least = self._starts[number].least_between(self.sessions[number].step, first, last) + missed
         least[least > ENDLESS] = ENDLESS
         return least
 
@@ -635,7 +534,7 @@ class Chain:
                 for price, rank in self._nodes_on(number, on):
                     found[on - first, places[rank]] = price
             return found
-        step, starts = self.sessions[number].step, self.layers[number].starts
+        step, starts = self.sessions[number].step, self._starts[number]
         those = [places[self._ranks[lead.id]] for lead in starts.shape(step).leads.members]
         missed = cost.dates_missed(first, last, self.course.wishes, self.weights)
         found[:, those] = np.minimum(starts.prices_between(step, first, last) + missed[:, None], ENDLESS)
@@ -644,8 +543,8 @@ class Chain:
     def possible_leads(self) -> list[int]:
         """Return the ranks of all who could lead some session of the chain."""
         found: set[int] = set()
-        for layer in self.layers:
-            found.update(self._ranks[lead.id] for lead in layer.starts.shape(layer.session.step).leads.members)
+        for layer, starts in zip(self.layers, self._starts, strict=True):
+            found.update(self._ranks[lead.id] for lead in starts.shape(layer.session.step).leads.members)
             found.update(self._ranks[only.lead] for only in (layer.fixed, layer.stay) if only is not None)
         return sorted(found)
 
@@ -677,14 +576,14 @@ class Chain:
 
     def _of_leads(self, number: int, layer: Layer, on: date) -> Iterator[tuple[int, ResourceFacts]]:
         """Yield what each lead's cheapest start costs, where leaving a booked time costs."""
-        step, booked = layer.session.step, layer.session.booked
-        for price, lead in layer.starts.of_leads(step, on):
+        step, booked, starts = layer.session.step, layer.session.booked, self._starts[number]
+        for price, lead in starts.of_leads(step, on):
             if not self.moves or booked is None:
                 yield price, lead
                 continue
-            moved = price + cost.moving_to(booked, on, self.today, self.weights), _cheapest_tick(layer, on, lead)
+            moved = price + cost.moving_to(booked, on, self.today, self.weights), self._cheapest_tick(number, on, lead)
             is_there = on == booked.on and lead.id == booked.lead
-            if is_there and layer.starts.is_possible(step, on, lead, booked.tick):
+            if is_there and starts.is_possible(step, on, lead, booked.tick):
                 as_booked = self.starts.price_of(step, on, lead, booked.tick) + self.starts.lead_missed(lead)
                 moved = min(moved, (as_booked, booked.tick))
             self._ticks[number, on.toordinal(), self._ranks[lead.id]] = moved[1]
@@ -695,8 +594,14 @@ class Chain:
         key = (self._alike[number], on, rank)
         if key not in self._ticks:
             lead = self.starts.resources[self._ids[rank]]
-            self._ticks[key] = _cheapest_tick(self.layers[number], date.fromordinal(on), lead)
+            self._ticks[key] = self._cheapest_tick(number, date.fromordinal(on), lead)
         return self._ticks[key]
+
+    def _cheapest_tick(self, number: int, on: date, lead: ResourceFacts) -> int:
+        best = self._starts[number].cheapest(self.layers[number].session.step, on, lead)
+        if best is None:
+            raise ValueError("the lead has no start that day")
+        return best[1]
 
     def _has_times_of_its_own(self, number: int) -> bool:
         """Whether other starts count for a session than for the others of its step: it has one to keep, or to leave."""
@@ -727,20 +632,6 @@ def _yearly_limit(session: SessionFacts) -> int | None:
     return min((limit for limit in limits if isinstance(limit, int)), default=None)
 
 
-def _cheapest_tick(layer: Layer, on: date, lead: ResourceFacts) -> int:
-    best = layer.starts.cheapest(layer.session.step, on, lead)
-    if best is None:
-        raise ValueError("the lead has no start that day")
-    return best[1]
-
-
-def _unwanted(held: Held, first: int, last: int) -> frozenset[int]:
-    """Return the dates of a span that the terms do not leave."""
-    if not any(terms.weekdays or terms.forbidden for terms in held):
-        return frozenset()
-    return frozenset(on for on in range(first, last + 1) if not is_wanted(held, date.fromordinal(on)))
-
-
 def _may_end(spacing: Spacing) -> bool:
     """Whether later references may leave more than earlier ones."""
     return spacing.lapse is not None or spacing.effective_from is not None or spacing.effective_to is not None
@@ -748,12 +639,3 @@ def _may_end(spacing: Spacing) -> bool:
 
 def _year(on: int) -> int:
     return date.fromordinal(on).year
-
-
-def _known(reference: SessionFacts | date, ids: list[UUID]) -> date | int | None:
-    """Return the date of a reference, or the layer that will have it; None when it must be projected or looked up."""
-    if isinstance(reference, date):
-        return reference
-    if reference.performed_on is not None:
-        return reference.performed_on
-    return ids.index(reference.id) if reference.id in ids else None

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from . import cost, ticks
 from .asks import Held, may_lead, wanted_starts
-from .chains import Chain, Layer, Stuck
+from .chains import Chain, Stuck
 from .facts import (
     Ask,
     CostParts,
@@ -24,6 +24,7 @@ from .facts import (
     Terms,
     Wishes,
 )
+from .layers import Layer
 from .plans import plan_of
 from .rules import may_be_early
 from .starts import Starts
@@ -136,7 +137,7 @@ class Cascade:
 
     def __init__(self, chain: Chain, layer: Layer) -> None:
         self.step, self.roster = layer.session.step, chain.roster
-        self.starts, self.unasked = layer.starts, chain.starts
+        self.starts, self.unasked = chain.starts_by(layer.held), chain.starts
         self.pins = tuple(
             Terms(at_minute=terms.at_minute, only_with=terms.only_with)
             for terms in layer.held

@@ -99,6 +99,7 @@ READ: Mapping[Takes, Callable[[Any], Parameter]] = {
 }
 
 GateFunction = Callable[[Asked], list[GateAnswer]]
+Concerns = Callable[[SessionFacts, CourseFacts], bool]
 Turns = Callable[[Asked, date], Iterable[date]]
 
 
@@ -114,6 +115,7 @@ class GateKind:
     both_ways: bool  # asked of every session, once: it looks up what its step lists, and what others list about it
     for_treatments: bool  # only a treatment step may list it
     repeats: bool  # a step may list it several times, with other parameters
+    concerns: Concerns  # False: it says nothing of that session on any date, so it is not asked
     turns: Turns  # dates in (asked.on, until] between which each of its codes changes at most once
 
     def read(self, written: Mapping[str, object]) -> dict[str, Parameter]:
@@ -143,6 +145,10 @@ def _never(asked: Asked, until: date) -> Iterable[date]:
     return ()
 
 
+def _anything(session: SessionFacts, course: CourseFacts) -> bool:
+    return True
+
+
 def gate(
     *codes: Code,
     takes: Mapping[str, Takes] | None = None,
@@ -151,13 +157,14 @@ def gate(
     both_ways: bool = False,
     for_treatments: bool = False,
     repeats: bool = False,
+    concerns: Concerns = _anything,
     turns: Turns = _never,
 ) -> Callable[[GateFunction], GateFunction]:
     """Enter a gate into GATES, under the function's name."""
 
     def enter(ask: GateFunction) -> GateFunction:
         GATES[ask.__name__] = GateKind(
-            ask, codes, takes or {}, may_take or {}, always, both_ways, for_treatments, repeats, turns
+            ask, codes, takes or {}, may_take or {}, always, both_ways, for_treatments, repeats, concerns, turns
         )
         return ask
 
@@ -194,6 +201,29 @@ def _guardian_turns(asked: Asked, until: date) -> Iterable[date]:
     for guardian in asked.course.patient.guardians:
         yield from (on for on in (guardian.from_on,) if on)
         yield from (on + ONE_DAY for on in (guardian.until_on,) if on)
+
+
+# --- of whom gates have nothing to say ------------------------------------------------------------------------------
+
+
+def _is_treated_elsewhere(session: SessionFacts, course: CourseFacts) -> bool:
+    return session.step.kind is StepKind.TREATMENT and bool(course.elsewhere)
+
+
+def _has_late_bands(session: SessionFacts, course: CourseFacts) -> bool:
+    return any(spacing.late_bands for spacing in session.step.spacings)
+
+
+def _has_minimum_age(session: SessionFacts, course: CourseFacts) -> bool:
+    return course.protocol.minimum_age is not None
+
+
+def _is_held(session: SessionFacts, course: CourseFacts) -> bool:
+    return bool(course.holds)
+
+
+def _is_gone(session: SessionFacts, course: CourseFacts) -> bool:
+    return course.patient.deceased_on is not None or course.patient.merged_away
 
 
 # --- the gates ------------------------------------------------------------------------------------------------------
@@ -385,6 +415,7 @@ def season(asked: Asked) -> list[GateAnswer]:
     both_ways=True,
     for_treatments=True,
     repeats=True,
+    concerns=_is_treated_elsewhere,
     turns=_apart_turns,
 )
 def apart(asked: Asked) -> list[GateAnswer]:
@@ -412,6 +443,7 @@ def apart(asked: Asked) -> list[GateAnswer]:
     Code("late_repeat_step", override=PRESCRIBER),
     Code("late_restart", override=PRESCRIBER),
     always=True,
+    concerns=_has_late_bands,
     turns=_late_turns,
 )
 def late(asked: Asked) -> list[GateAnswer]:
@@ -430,7 +462,7 @@ def late(asked: Asked) -> list[GateAnswer]:
     return [] if is_as_strict(decided, band.action) else [_closed(f"late_{band.action}", override=PRESCRIBER)]
 
 
-@gate(Code("too_young"), Code("birth_date_missing"), always=True)
+@gate(Code("too_young"), Code("birth_date_missing"), always=True, concerns=_has_minimum_age)
 def age(asked: Asked) -> list[GateAnswer]:
     """The patient is as old as the protocol asks for. Unknown is not old enough."""
     least, born_on = asked.course.protocol.minimum_age, asked.course.patient.born_on
@@ -441,13 +473,13 @@ def age(asked: Asked) -> list[GateAnswer]:
     return [_closed("too_young", opens_on=birthday(born_on, least))] if _is_younger(asked, least) else []
 
 
-@gate(Code("course_on_hold"), always=True)
+@gate(Code("course_on_hold"), always=True, concerns=_is_held)
 def hold(asked: Asked) -> list[GateAnswer]:
     """Nothing holds the course. A hold is lifted by whom it names, never overridden."""
     return [_closed("course_on_hold", hold.code) for hold in asked.course.holds]
 
 
-@gate(Code("patient_deceased"), Code("patient_merged"), always=True)
+@gate(Code("patient_deceased"), Code("patient_merged"), always=True, concerns=_is_gone)
 def patient_active(asked: Asked) -> list[GateAnswer]:
     """The patient lives, and the record is not merged into another."""
     answers = []
@@ -472,7 +504,7 @@ def gate_answers(
     """
     return [
         answer
-        for kind, parameters in _gates_of(session)
+        for kind, parameters in _gates_of(session, course)
         for answer in kind.ask(Asked(session, on, course, today, dates, parameters))
         if not is_overridden(answer.code, answer.subject, answer.override, session, on, course)
     ]
@@ -501,11 +533,16 @@ def not_asked_since(session: SessionFacts, course: CourseFacts) -> list[GateAnsw
     ]
 
 
+def could_refuse(session: SessionFacts, course: CourseFacts) -> bool:
+    """Whether there is any gate to ask about the session; False: all are open on every date."""
+    return bool(_gates_of(session, course))
+
+
 def turning_dates(session: SessionFacts, first_on: date, last_on: date, course: CourseFacts, today: date) -> list[date]:
     """Return the dates from the first one on between which no code of a gate changes more than once, in order."""
     turns = {
         on
-        for kind, parameters in _gates_of(session)
+        for kind, parameters in _gates_of(session, course)
         for on in kind.turns(Asked(session, first_on, course, today, NO_DATES, parameters), last_on)
     }
     return sorted({first_on} | {on for on in turns if first_on < on <= last_on})
@@ -558,10 +595,10 @@ def refuses(answer: GateAnswer, moment: Moment) -> bool:
             return True
 
 
-def _gates_of(session: SessionFacts) -> list[tuple[GateKind, Mapping[str, Parameter]]]:
+def _gates_of(session: SessionFacts, course: CourseFacts) -> list[tuple[GateKind, Mapping[str, Parameter]]]:
     """Return the gates that a session is asked for, in the order of GATES, each with its parameters."""
     if not session.step.gates:
-        return _gates_of_all()
+        return [(kind, {}) for kind in _unlisted() if kind.concerns(session, course)]
     listed: dict[str, list[Mapping[str, Parameter]]] = {}
     for one in session.step.gates:
         listed.setdefault(one.name, []).append(one.parameters)
@@ -571,13 +608,14 @@ def _gates_of(session: SessionFacts) -> list[tuple[GateKind, Mapping[str, Parame
         (kind, parameters)
         for name, kind in GATES.items()
         for parameters in ([{}] if kind.always or kind.both_ways else listed.get(name, []))
+        if kind.concerns(session, course)
     ]
 
 
 @cache
-def _gates_of_all() -> list[tuple[GateKind, Mapping[str, Parameter]]]:
+def _unlisted() -> list[GateKind]:
     """Return the gates that are asked of every session."""
-    return [(kind, {}) for kind in GATES.values() if kind.always or kind.both_ways]
+    return [kind for kind in GATES.values() if kind.always or kind.both_ways]
 
 
 def _is_treatment(session: SessionFacts) -> bool:

@@ -20,7 +20,8 @@ from .starts import ENDLESS
 from .windows import NEVER, windows_after
 
 if TYPE_CHECKING:
-    from .chains import Chain, Layer
+    from .chains import Chain
+    from .layers import Layer
 
 MOST_DAYS = 1100  # three years: ten million bytes for each session
 MOST_CELLS = 400_000  # dates before, dates after and leads of a session, in a table that knows who leads

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from .asks import FREE
-from .chains import Chain, Layer, Stuck
+from .chains import Chain, Stuck
 from .explain import Unplannable
 from .facts import (
     Ask,
@@ -27,6 +27,7 @@ from .facts import (
     Wishes,
 )
 from .gates import PRESCRIBER, gate_answers, refuses
+from .layers import Layer
 from .plans import plan_of
 from .windows import window_of
 

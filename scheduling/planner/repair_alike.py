@@ -8,9 +8,10 @@ from typing import Any
 from uuid import UUID
 
 from . import cost, ticks
-from .chains import Chain, Dates
+from .chains import Chain
 from .diary import Diary, Kind
 from .facts import ClockChange, SessionFacts, Slot
+from .layers import Dates
 
 REFUSED = 1 << 60  # more than anything costs
 

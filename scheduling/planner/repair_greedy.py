@@ -12,9 +12,10 @@ from datetime import date
 from heapq import heappop, heappush
 
 from . import cost, ticks
-from .chains import Chain, Dates
+from .chains import Chain
 from .diary import Diary
 from .facts import ResourceFacts, Slot
+from .layers import Dates
 from .repair_alike import REFUSED, Alike
 from .repair_tasks import Task
 

@@ -24,9 +24,10 @@ from uuid import UUID
 import numpy as np
 
 from . import cost, ticks
-from .chains import Chain, Dates
+from .chains import Chain
 from .diary import Diary, Kind
 from .facts import ResourceFacts, SessionFacts, Slot
+from .layers import Dates
 from .repair_alike import REFUSED, Alike
 from .repair_paths import FAR, Depth, Network, joined
 from .repair_places import Visit
