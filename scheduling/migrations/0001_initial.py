@@ -28,6 +28,17 @@ class Migration(migrations.Migration):
     operations = [
         django.contrib.postgres.operations.BtreeGistExtension(),
         migrations.CreateModel(
+            name="RosterState",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("token", models.UUIDField()),
+            ],
+            options={
+                "verbose_name": "state of who is there",
+                "verbose_name_plural": "state of who is there",
+            },
+        ),
+        migrations.CreateModel(
             name="Capability",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
@@ -38,6 +49,20 @@ class Migration(migrations.Migration):
                 "verbose_name": "capability",
                 "verbose_name_plural": "capabilities",
                 "ordering": ["code"],
+                "triggers": [
+                    pgtrigger.compiler.Trigger(
+                        name="roster_changes",
+                        sql=pgtrigger.compiler.UpsertTriggerSql(
+                            func="\n        UPDATE scheduling_rosterstate SET token = gen_random_uuid()\n        WHERE id = (SELECT id FROM scheduling_rosterstate ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED);\n        IF NOT FOUND THEN\n            INSERT INTO scheduling_rosterstate (token) VALUES (gen_random_uuid());\n        END IF;\n        RETURN NULL;\n    ",
+                            hash="be192c96423ee370becfb5a9fb5cc86df8fc4cde",
+                            level="STATEMENT",
+                            operation="INSERT OR UPDATE OR DELETE OR TRUNCATE",
+                            pgid="pgtrigger_roster_changes_94a1b",
+                            table="scheduling_capability",
+                            when="AFTER",
+                        ),
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -246,6 +271,18 @@ class Migration(migrations.Migration):
                     ),
                 ],
                 "triggers": [
+                    pgtrigger.compiler.Trigger(
+                        name="roster_changes",
+                        sql=pgtrigger.compiler.UpsertTriggerSql(
+                            func="\n        UPDATE scheduling_rosterstate SET token = gen_random_uuid()\n        WHERE id = (SELECT id FROM scheduling_rosterstate ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED);\n        IF NOT FOUND THEN\n            INSERT INTO scheduling_rosterstate (token) VALUES (gen_random_uuid());\n        END IF;\n        RETURN NULL;\n    ",
+                            hash="a187c02f6e676b8ef207c0b5c4d42b7b1b59ed4c",
+                            level="STATEMENT",
+                            operation="INSERT OR UPDATE OR DELETE OR TRUNCATE",
+                            pgid="pgtrigger_roster_changes_dfced",
+                            table="scheduling_closure",
+                            when="AFTER",
+                        ),
+                    ),
                     pgtrigger.compiler.Trigger(
                         name="insert_insert",
                         sql=pgtrigger.compiler.UpsertTriggerSql(
@@ -939,6 +976,18 @@ class Migration(migrations.Migration):
                 ],
                 "triggers": [
                     pgtrigger.compiler.Trigger(
+                        name="roster_changes",
+                        sql=pgtrigger.compiler.UpsertTriggerSql(
+                            func="\n        UPDATE scheduling_rosterstate SET token = gen_random_uuid()\n        WHERE id = (SELECT id FROM scheduling_rosterstate ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED);\n        IF NOT FOUND THEN\n            INSERT INTO scheduling_rosterstate (token) VALUES (gen_random_uuid());\n        END IF;\n        RETURN NULL;\n    ",
+                            hash="799c25ce14227888786747e37a3c856f5f059146",
+                            level="STATEMENT",
+                            operation="INSERT OR UPDATE OR DELETE OR TRUNCATE",
+                            pgid="pgtrigger_roster_changes_92ff8",
+                            table="scheduling_resource",
+                            when="AFTER",
+                        ),
+                    ),
+                    pgtrigger.compiler.Trigger(
                         name="insert_insert",
                         sql=pgtrigger.compiler.UpsertTriggerSql(
                             func='INSERT INTO "scheduling_resourceevent" ("active_from", "active_to", "id", "kind", "languages", "name", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "places", "uid", "user_id") VALUES (NEW."active_from", NEW."active_to", NEW."id", NEW."kind", NEW."languages", NEW."name", _pgh_attach_context(), NOW(), \'insert\', NEW."id", NEW."places", NEW."uid", NEW."user_id"); RETURN NULL;',
@@ -1054,6 +1103,18 @@ class Migration(migrations.Migration):
                     ),
                 ],
                 "triggers": [
+                    pgtrigger.compiler.Trigger(
+                        name="roster_changes",
+                        sql=pgtrigger.compiler.UpsertTriggerSql(
+                            func="\n        UPDATE scheduling_rosterstate SET token = gen_random_uuid()\n        WHERE id = (SELECT id FROM scheduling_rosterstate ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED);\n        IF NOT FOUND THEN\n            INSERT INTO scheduling_rosterstate (token) VALUES (gen_random_uuid());\n        END IF;\n        RETURN NULL;\n    ",
+                            hash="370579b38e0c170d8d2e56e35eb53493a981e5aa",
+                            level="STATEMENT",
+                            operation="INSERT OR UPDATE OR DELETE OR TRUNCATE",
+                            pgid="pgtrigger_roster_changes_0df44",
+                            table="scheduling_absence",
+                            when="AFTER",
+                        ),
+                    ),
                     pgtrigger.compiler.Trigger(
                         name="insert_insert",
                         sql=pgtrigger.compiler.UpsertTriggerSql(
@@ -1334,6 +1395,18 @@ class Migration(migrations.Migration):
                     )
                 ],
                 "triggers": [
+                    pgtrigger.compiler.Trigger(
+                        name="roster_changes",
+                        sql=pgtrigger.compiler.UpsertTriggerSql(
+                            func="\n        UPDATE scheduling_rosterstate SET token = gen_random_uuid()\n        WHERE id = (SELECT id FROM scheduling_rosterstate ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED);\n        IF NOT FOUND THEN\n            INSERT INTO scheduling_rosterstate (token) VALUES (gen_random_uuid());\n        END IF;\n        RETURN NULL;\n    ",
+                            hash="a3840e4c4e23fef1d99cb927a2abfa0338bc33ba",
+                            level="STATEMENT",
+                            operation="INSERT OR UPDATE OR DELETE OR TRUNCATE",
+                            pgid="pgtrigger_roster_changes_ab9f0",
+                            table="scheduling_extraopening",
+                            when="AFTER",
+                        ),
+                    ),
                     pgtrigger.compiler.Trigger(
                         name="insert_insert",
                         sql=pgtrigger.compiler.UpsertTriggerSql(
@@ -1633,6 +1706,18 @@ class Migration(migrations.Migration):
                     ),
                 ],
                 "triggers": [
+                    pgtrigger.compiler.Trigger(
+                        name="roster_changes",
+                        sql=pgtrigger.compiler.UpsertTriggerSql(
+                            func="\n        UPDATE scheduling_rosterstate SET token = gen_random_uuid()\n        WHERE id = (SELECT id FROM scheduling_rosterstate ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED);\n        IF NOT FOUND THEN\n            INSERT INTO scheduling_rosterstate (token) VALUES (gen_random_uuid());\n        END IF;\n        RETURN NULL;\n    ",
+                            hash="588df4228cb11b3fb01a26b8dc5a37da115d54a9",
+                            level="STATEMENT",
+                            operation="INSERT OR UPDATE OR DELETE OR TRUNCATE",
+                            pgid="pgtrigger_roster_changes_4811f",
+                            table="scheduling_hours",
+                            when="AFTER",
+                        ),
+                    ),
                     pgtrigger.compiler.Trigger(
                         name="insert_insert",
                         sql=pgtrigger.compiler.UpsertTriggerSql(
@@ -2354,6 +2439,20 @@ class Migration(migrations.Migration):
                         name="resource_has_a_capability_from_a_day_once",
                         nulls_distinct=False,
                     )
+                ],
+                "triggers": [
+                    pgtrigger.compiler.Trigger(
+                        name="roster_changes",
+                        sql=pgtrigger.compiler.UpsertTriggerSql(
+                            func="\n        UPDATE scheduling_rosterstate SET token = gen_random_uuid()\n        WHERE id = (SELECT id FROM scheduling_rosterstate ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED);\n        IF NOT FOUND THEN\n            INSERT INTO scheduling_rosterstate (token) VALUES (gen_random_uuid());\n        END IF;\n        RETURN NULL;\n    ",
+                            hash="712ec8917b27f493d78c64553d5e07d9b96bc6cf",
+                            level="STATEMENT",
+                            operation="INSERT OR UPDATE OR DELETE OR TRUNCATE",
+                            pgid="pgtrigger_roster_changes_877d9",
+                            table="scheduling_resourcecapability",
+                            when="AFTER",
+                        ),
+                    ),
                 ],
             },
         ),

@@ -34,7 +34,17 @@ from .protocols import (
     StepGate,
     VersionState,
 )
-from .resources import Absence, Capability, Closure, ExtraOpening, Hours, Resource, ResourceCapability, ResourceKind
+from .resources import (
+    Absence,
+    Capability,
+    Closure,
+    ExtraOpening,
+    Hours,
+    Resource,
+    ResourceCapability,
+    ResourceKind,
+    RosterState,
+)
 
 __all__ = [
     "Absence",
@@ -85,6 +95,7 @@ __all__ = [
     "ResourceCapability",
     "ResourceKind",
     "RiskRule",
+    "RosterState",
     "Session",
     "SessionState",
     "SessionUse",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Self
 
+import pgtrigger
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -14,6 +15,40 @@ from django.utils.translation import gettext_lazy as _
 from clinic.history import tracked
 from clinic.models import Site
 from clinic.validators import validate_one_line
+
+
+class RosterState(models.Model):
+    """Tokens that are others as soon as anything is that says who is there and when (`ROSTER_CHANGES`).
+
+    Whoever has seen the same tokens, read with one statement, has seen the same rows. There is one row, and one more
+    for each transaction that has ever changed something while others did: so nobody waits for anybody.
+    """
+
+    token = models.UUIDField()
+
+    class Meta:
+        verbose_name = _("state of who is there")
+        verbose_name_plural = verbose_name
+
+    def __str__(self) -> str:
+        return str(self.token)
+
+
+# A token is never used again, so what is rolled back is never taken for what comes after it.
+ROSTER_CHANGES = pgtrigger.Trigger(
+    name="roster_changes",
+    level=pgtrigger.Statement,
+    when=pgtrigger.After,
+    operation=pgtrigger.Insert | pgtrigger.Update | pgtrigger.Delete | pgtrigger.Truncate,
+    func="""
+        UPDATE scheduling_rosterstate SET token = gen_random_uuid()
+        WHERE id = (SELECT id FROM scheduling_rosterstate ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED);
+        IF NOT FOUND THEN
+            INSERT INTO scheduling_rosterstate (token) VALUES (gen_random_uuid());
+        END IF;
+        RETURN NULL;
+    """,
+)
 
 
 class Weekday(models.IntegerChoices):
@@ -41,6 +76,7 @@ class Capability(models.Model):
     class Meta:
         verbose_name = _("capability")
         verbose_name_plural = _("capabilities")
+        triggers = [ROSTER_CHANGES]
         ordering = ["code"]
 
     def __str__(self) -> str:
@@ -86,6 +122,7 @@ class Resource(models.Model):
     class Meta:
         verbose_name = _("resource")
         verbose_name_plural = _("resources")
+        triggers = [ROSTER_CHANGES]
         ordering = ["kind", "name"]
         constraints = [
             models.CheckConstraint(condition=Q(places__gte=1), name="resource_has_a_place"),
@@ -110,6 +147,7 @@ class ResourceCapability(models.Model):
     class Meta:
         verbose_name = _("capability of a resource")
         verbose_name_plural = _("capabilities of resources")
+        triggers = [ROSTER_CHANGES]
         constraints = [
             models.UniqueConstraint(
                 fields=["resource", "capability", "from_on"],
@@ -140,6 +178,7 @@ class Hours(models.Model):
     class Meta:
         verbose_name = _("working hours")
         verbose_name_plural = _("working hours")
+        triggers = [ROSTER_CHANGES]
         ordering = ["resource", "weekday", "from_time"]
         constraints = [
             models.CheckConstraint(condition=Q(until_time__gt=F("from_time")), name="hours_end_after_they_start"),
@@ -171,6 +210,7 @@ class ExtraOpening(models.Model):
     class Meta:
         verbose_name = _("extra opening")
         verbose_name_plural = _("extra openings")
+        triggers = [ROSTER_CHANGES]
         ordering = ["on", "from_time"]
         constraints = [
             models.CheckConstraint(
@@ -211,6 +251,7 @@ class Absence(models.Model):
     class Meta:
         verbose_name = _("absence")
         verbose_name_plural = _("absences")
+        triggers = [ROSTER_CHANGES]
         ordering = ["-first_on"]
         indexes = [models.Index(fields=["resource", "first_on", "last_on"], name="absence_by_resource_and_day")]
         constraints = [
@@ -253,6 +294,7 @@ class Closure(models.Model):
     class Meta:
         verbose_name = _("closure")
         verbose_name_plural = _("closures")
+        triggers = [ROSTER_CHANGES]
         ordering = ["first_on"]
         indexes = [models.Index(fields=["site", "first_on", "last_on"], name="closure_by_site_and_day")]
         constraints = [

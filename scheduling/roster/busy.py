@@ -5,6 +5,7 @@ A search reads a year of the busy map. What refuses a booking reads the occupanc
 
 from __future__ import annotations
 
+import json
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -19,7 +20,7 @@ from scheduling.planner.timetable import Taken, TimeTable, Words, in_one_unit
 from .asking import LIVE_STATES, ask
 from .days import days_of
 from .duty import Worker
-from .there import ABLE, FINGERPRINT, Asked, There, known, who_is_there
+from .there import ABLE, STATE, THERE, Asked, There, last_known, remember, who_is_there
 from .weeks import Weeks, minute_of, spans_of, week_of
 
 # Times that stand in the occupancies and are free all the same: what the courses that are planned have booked or keep,
@@ -67,9 +68,13 @@ WEEKS = """
         WHERE resource_id = able.id AND week BETWEEN %(first_week)s AND %(last_week)s OFFSET 0) taken
     GROUP BY able.id, place, octet_length(minutes)
 """
-IN_MAP = f"""
+
+
+def _in_map(able: str, there: str) -> str:
+    """Return the statement for what is taken of those who are `able`, and for who is there."""
+    return f"""
     SELECT * FROM (
-    WITH able AS MATERIALIZED ({ABLE})
+    WITH able AS MATERIALIZED ({able})
     {WEEKS}
   UNION ALL
     SELECT 'free', resource_id, place, NULL, string_agg(range_send(during), ''::bytea)
@@ -78,26 +83,34 @@ IN_MAP = f"""
   UNION ALL
     SELECT 'patient', NULL, NULL, NULL, ({OF_PATIENT})
   UNION ALL
-    SELECT 'there', NULL, NULL, NULL, convert_to(({FINGERPRINT}), 'UTF8')
+    SELECT 'there', NULL, NULL, convert_to(({STATE}), 'UTF8'), {there}
     ) found
-"""  # noqa: S608
+    """  # noqa: S608
+
+
+# Of those who were there when it was last asked who is; and of those who are there now.
+IN_MAP_OF = _in_map("SELECT unnest(%(resources)s::bigint[]) AS id", "NULL")
+IN_MAP = _in_map(ABLE, f"convert_to(({THERE})::text, 'UTF8')")
 # LATERAL, because `resource = ANY(...)` cannot use the first column of the exclusion constraint's GiST index.
 OF_SLOTS = f"""
     SELECT * FROM (
     WITH free_all_the_same AS MATERIALIZED ({FREE_ALL_THE_SAME})
-    SELECT wanted.number, o.place, string_agg(range_send(o.during), ''::bytea)
-    FROM unnest(%(resources)s::bigint[], %(begins)s::timestamptz[], %(ends)s::timestamptz[])
+    SELECT 'taken', wanted.number, o.place, string_agg(range_send(o.during), ''::bytea)
+    FROM unnest(%(resources)s::uuid[], %(begins)s::timestamptz[], %(ends)s::timestamptz[])
         WITH ORDINALITY AS wanted (resource, begins_at, ends_at, number)
+    JOIN scheduling_resource r ON r.uid = wanted.resource
     CROSS JOIN LATERAL (
         SELECT place, during FROM scheduling_occupancy
-        WHERE resource_id = wanted.resource AND released_at IS NULL
+        WHERE resource_id = r.id AND released_at IS NULL
           AND during && tstzrange(wanted.begins_at, wanted.ends_at)
         EXCEPT ALL
-        SELECT place, during FROM free_all_the_same WHERE resource_id = wanted.resource
+        SELECT place, during FROM free_all_the_same WHERE resource_id = r.id
     ) o
-    GROUP BY 1, 2
+    GROUP BY wanted.number, o.place
   UNION ALL
-    SELECT NULL, NULL, ({OF_PATIENT})
+    SELECT 'patient', NULL, NULL, ({OF_PATIENT})
+  UNION ALL
+    SELECT 'there', NULL, NULL, convert_to(({STATE}), 'UTF8')
     ) found
 """  # noqa: S608
 
@@ -107,31 +120,30 @@ def there_and_busy(
 ) -> tuple[There, Taken, dict[date, int]]:
     """Return who is there, and until `last_on` ticks taken per resource, date and place, and those of the patient.
 
-    By one statement when nobody's hours, absences and so on have changed since they were last asked for, else by two,
-    or three if they change meanwhile. Of the courses `without`, live visits and what is kept for them are left out;
-    what a visit that is over still holds is taken. Reservations count until they expire. The patient is a primary key.
+    By one statement, and by one more when something has changed since it was last asked who is there. Of the courses
+    `without`, live visits and what is kept for them are left out; what a visit that is over still holds is taken.
+    Reservations count until they expire. The patient is a primary key.
     """
     every = list(days_of(wanted.zone, wanted.first_on, last_on).values())
-    first_week, last_week = week_of(minute_of(every[0].starts_at)), week_of(minute_of(_end_of(every)))
-    asked: dict[str, Any] = {
-        "first_week": first_week,
-        "last_week": last_week,
-        **wanted.parameters(),
-        **_asked(every, patient, without, now),
-    }
-    found = ask(IN_MAP, asked)
-    there = known(wanted, _fingerprint(found))
+    weeks = week_of(minute_of(every[0].starts_at)), week_of(minute_of(_end_of(every)))
+    asked = {"first_week": weeks[0], "last_week": weeks[1], **_asked(every, patient, without, now)}
+    there = last_known(wanted)
+    if there is not None:
+        found = ask(IN_MAP_OF, {"resources": [worker.pk for worker in there.workers], **asked})
+        if _state(found)[0] != there.state:
+            there = None
     if there is None:
-        there = who_is_there(wanted)
-        if there.fingerprint != _fingerprint(found):
-            found = ask(IN_MAP, asked)
+        found = ask(IN_MAP, {**wanted.parameters(), **asked})
+        state, rows = _state(found)
+        there = remember(wanted, state, json.loads(rows))
     (of_patient,) = (ranges for what, *_, ranges in found if what == "patient")
-    return there, _taken(found, there.workers, every, (first_week, last_week)), _of_patient(of_patient or b"", every)
+    return there, _taken(found, there.workers, every, weeks), _of_patient(of_patient or b"", every)
 
 
-def _fingerprint(found: Iterable[tuple[Any, ...]]) -> str:
-    ((fingerprint,),) = ([bytes(value).decode()] for what, *_, value in found if what == "there")
-    return fingerprint
+def _state(found: Iterable[tuple[Any, ...]]) -> tuple[str, bytes]:
+    """Return the state of the tables that say who is there, and what was found in them, if that was asked."""
+    ((state, rows),) = ((state, rows) for what, _, _, state, rows in found if what == "there")
+    return (bytes(state).decode() if state else ""), rows
 
 
 def _taken(
@@ -169,35 +181,37 @@ def _taken(
     return Taken(table(place) for place in range(most))
 
 
-def busy_of_slots(
-    slots: Iterable[facts.Slot],
-    workers: Sequence[Worker],
-    days: Mapping[date, facts.Day],
-    patient: int | None,
-    without: Collection[Course],
-    now: datetime,
-) -> tuple[dict[tuple[UUID, date], tuple[int, ...]], dict[date, int]]:
+def there_and_busy_of_slots(
+    wanted: Asked, slots: Iterable[facts.Slot], patient: int | None, without: Collection[Course], now: datetime
+) -> tuple[There, dict[tuple[UUID, date], tuple[int, ...]], dict[date, int]]:
     """Return the same as `there_and_busy` from the occupancies, of no more than what the slots use, on their dates."""
-    pks = {worker.resource.id: worker.pk for worker in workers}
-    used = {(use.resource, slot.on) for slot in slots for use in slot.uses}
-    wanted = sorted(key for key in used if key[0] in pks and key[1] in days)
+    days = days_of(wanted.zone, wanted.first_on, wanted.last_on)
+    used = sorted({(use.resource, slot.on) for slot in slots for use in slot.uses if slot.on in days})
     asked: dict[str, Any] = {
-        "resources": [pks[uid] for uid, _ in wanted],
-        "begins": [days[on].starts_at for _, on in wanted],
-        "ends": [days[on].instant(days[on].length_minutes) for _, on in wanted],
+        "resources": [uid for uid, _ in used],
+        "begins": [days[on].starts_at for _, on in used],
+        "ends": [days[on].instant(days[on].length_minutes) for _, on in used],
     }
     places: dict[tuple[UUID, date], dict[int, int]] = defaultdict(dict)
-    of_patient = b""
+    of_patient, state = b"", b""
     every = list(days.values())
-    for number, place, spans in ask(OF_SLOTS, asked | _asked(every, patient, without, now)):
-        if number is None:
-            of_patient = spans or b""
+    for what, number, place, value in ask(OF_SLOTS, asked | _asked(every, patient, without, now)):
+        if what == "patient":
+            of_patient = value or b""
+        elif what == "there":
+            state = value or b""
         else:
-            uid, on = wanted[number - 1]
-            ((_, taken),) = _each_day(spans_of(spans), [days[on]])
+            uid, on = used[number - 1]
+            ((_, taken),) = _each_day(spans_of(value), [days[on]])
             places[uid, on][place] = taken
-    busy = {key: tuple(taken.get(place, 0) for place in range(1, max(taken) + 1)) for key, taken in places.items()}
-    return busy, _of_patient(of_patient, every)
+    there = who_is_there(wanted, bytes(state).decode())
+    ours = {resource.id for resource in there.resources}
+    busy = {
+        (uid, on): tuple(taken.get(place, 0) for place in range(1, max(taken) + 1))
+        for (uid, on), taken in places.items()
+        if uid in ours
+    }
+    return there, busy, _of_patient(of_patient, every)
 
 
 def patients_busy(courses: Collection[Course], days: Mapping[date, facts.Day]) -> dict[UUID, dict[date, int]]:

@@ -34,27 +34,11 @@ ABLE = f"""
       AND (EXISTS (SELECT FROM scheduling_hours WHERE resource_id = r.id AND {HOURS})
            OR EXISTS (SELECT FROM scheduling_extraopening WHERE resource_id = r.id AND {OPENINGS}))
 """  # noqa: S608  (put together from statements of our own)
-# Other numbers when any row is another that THERE is made of. `able` holds what ABLE finds.
-FINGERPRINT = f"""
-    SELECT concat_ws(' ',
-        (SELECT sum(hash_record_extended(x, 0)) FROM scheduling_closure x WHERE {CLOSURES}),
-        (SELECT sum(hash_record_extended(x, 0)) FROM scheduling_capability x),
-        (SELECT sum(hash_record_extended(x, 0)) FROM scheduling_resource x WHERE id IN (SELECT id FROM able)),
-        (SELECT sum(hash_record_extended(x, 0)) FROM scheduling_resourcecapability x
-         WHERE resource_id IN (SELECT id FROM able)),
-        (SELECT sum(hash_record_extended(x, 0)) FROM scheduling_hours x
-         WHERE resource_id IN (SELECT id FROM able) AND {HOURS}),
-        (SELECT sum(hash_record_extended(x, 0)) FROM scheduling_extraopening x
-         WHERE resource_id IN (SELECT id FROM able) AND {OPENINGS}),
-        (SELECT sum(hash_record_extended(x, 0)) FROM scheduling_absence x
-         WHERE resource_id IN (SELECT id FROM able) AND {ABSENCES}))
-"""  # noqa: S608
-# All that says who is there and when, in one answer: closures of the site, and its resources, each with what it can do.
+# Other tokens when any row is another of the tables that say who is there.
+STATE = "SELECT string_agg(token::text, ' ' ORDER BY id) FROM scheduling_rosterstate"
+# Closures of the site, and of the resources that are `able` what they can do, their hours and absences, in one answer.
 THERE = f"""
-SELECT * FROM (
-WITH able AS MATERIALIZED ({ABLE})
-SELECT
-    ({FINGERPRINT}),
+    SELECT json_build_array(
     (SELECT json_agg(json_build_array(first_on, last_on, from_time, until_time, name) ORDER BY first_on, id)
      FROM scheduling_closure WHERE {CLOSURES}),
     (SELECT json_agg(json_build_object(
@@ -74,9 +58,9 @@ SELECT
             SELECT json_agg(json_build_array(first_on, last_on, from_time, until_time))
             FROM scheduling_absence WHERE resource_id = r.id AND {ABSENCES})
         ) ORDER BY r.uid)
-     FROM scheduling_resource r WHERE id IN (SELECT id FROM able))
-) found
+     FROM scheduling_resource r WHERE id IN (SELECT id FROM able)))
 """  # noqa: S608
+WHO_IS_THERE = f"SELECT * FROM (WITH able AS MATERIALIZED ({ABLE}) SELECT ({STATE}), ({THERE})) found"  # noqa: S608
 MOST_KNOWN = 16  # a year of fifty people and rooms takes a few million bytes
 
 
@@ -103,40 +87,48 @@ class Asked:
 class There:
     """Who and what is there; the resources by id. Nobody changes it: it is kept for when it is asked for again."""
 
-    fingerprint: str
+    state: str  # of the tables it was read from; empty when nothing was ever written there
     days: Mapping[date, facts.Day]
     workers: Sequence[Worker]
     resources: tuple[facts.ResourceFacts, ...]
     on_duty: TimeTable
 
 
-def known(asked: Asked, fingerprint: str) -> There | None:
-    """Return what is there if it is known: what was found last time, when the fingerprint is still the same."""
+def last_known(asked: Asked) -> There | None:
+    """Return what was there when it was last read, if that is kept: it is still so where STATE is the same."""
     with _lock:
-        found = _known.get((asked, fingerprint))
+        found = _known.get(asked)
         if found is not None:
-            _known.move_to_end((asked, fingerprint))
+            _known.move_to_end(asked)
     return found
 
 
-def who_is_there(asked: Asked) -> There:
-    """Return what is there, by one statement."""
-    ((fingerprint, closed, able),) = ask(THERE, asked.parameters())
-    there = known(asked, fingerprint)
-    if there is None:
-        closures, workers = [_lost(*row) for row in closed or ()], [_worker(row) for row in able or ()]
-        days = days_between(asked.zone, asked.first_on, asked.last_on, closures)
-        there = There(
-            fingerprint=fingerprint,
-            days=days,
-            workers=workers,
-            resources=tuple(worker.resource for worker in workers),
-            on_duty=on_duty(workers, days, closures, asked.zone),
-        )
-        with _lock:
-            _known[asked, fingerprint] = there
-            while len(_known) > MOST_KNOWN:
-                _known.popitem(last=False)
+def who_is_there(asked: Asked, state: str | None = None) -> There:
+    """Return what is there: what is known of it, when that was found in this state, else by one statement."""
+    there = last_known(asked) if state is not None else None
+    if there is None or there.state != state:
+        ((read_in, found),) = ask(WHO_IS_THERE, asked.parameters())
+        there = remember(asked, read_in, found)
+    return there
+
+
+def remember(asked: Asked, state: str | None, found: Any) -> There:
+    """Return what is there from what THERE found in a state, and keep it."""
+    closed, able = found
+    closures, workers = [_lost(*row) for row in closed or ()], [_worker(row) for row in able or ()]
+    days = days_between(asked.zone, asked.first_on, asked.last_on, closures)
+    there = There(
+        state=state or "",
+        days=days,
+        workers=workers,
+        resources=tuple(worker.resource for worker in workers),
+        on_duty=on_duty(workers, days, closures, asked.zone),
+    )
+    with _lock:
+        _known[asked] = there
+        _known.move_to_end(asked)
+        while len(_known) > MOST_KNOWN:
+            _known.popitem(last=False)
     return there
 
 
@@ -146,7 +138,7 @@ def forget() -> None:
         _known.clear()
 
 
-_known: OrderedDict[tuple[Asked, str], There] = OrderedDict()  # those asked for last are last
+_known: OrderedDict[Asked, There] = OrderedDict()  # those asked for last are last
 _lock = Lock()  # requests are served by several threads
 
 

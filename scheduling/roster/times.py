@@ -10,10 +10,10 @@ from clinic.models import Site
 from scheduling.models import Course
 from scheduling.planner import facts
 
-from .busy import busy_of_slots, there_and_busy
+from .busy import there_and_busy, there_and_busy_of_slots
 from .days import dates
 from .protocols import protocol_facts
-from .there import Asked, who_is_there
+from .there import Asked
 
 
 def load(
@@ -108,8 +108,7 @@ def load_site(
     if check is None:
         there, busy, patient_busy = there_and_busy(asked, last_on, patient, without, now)
     else:
-        there = who_is_there(asked)
-        busy, patient_busy = busy_of_slots(check, there.workers, there.days, patient, without, now)
+        there, busy, patient_busy = there_and_busy_of_slots(asked, check, patient, without, now)
     return facts.Roster(
         site=site.uid,
         days=there.days if horizon_on is None else {on: there.days[on] for on in dates(first_on, last_on)},

@@ -274,7 +274,7 @@ def plans_of(statement: str, asked: dict[str, Any]) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("rows", [1_000, 100_000])
 def test_no_plan_filters_by_resource_above_the_exclusion_constraints_index(clinic, rows):
     """`resource = ANY(...)` cannot use the first column of a GiST index, and would read everybody's time."""
-    kept, resources = reservation(clinic), list(Resource.objects.values_list("pk", flat=True))
+    kept, (resources, uids) = reservation(clinic), zip(*Resource.objects.values_list("pk", "uid"), strict=True)
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -284,22 +284,25 @@ def test_no_plan_filters_by_resource_above_the_exclusion_constraints_index(clini
                              + n * interval '20 minutes' + interval '15 minutes')
             FROM generate_series(1, %s) n
             """,
-            [kept.pk, resources, len(resources), rows],
+            [kept.pk, list(resources), len(resources), rows],
         )
         cursor.execute("ANALYZE scheduling_occupancy")
     span = (datetime(2027, 1, 5, tzinfo=UTC), datetime(2027, 1, 6, tzinfo=UTC))
     begins, ends = ([moment] * len(resources) for moment in span)
     of_slots = {
-        "resources": resources, "begins": begins, "ends": ends, "without": [0], "now": clinic.now, "patient": 0,
+        "resources": list(uids), "begins": begins, "ends": ends, "without": [0], "now": clinic.now, "patient": 0,
         "since": span[0], "until": span[1],
     }  # fmt: skip
-    standing = {"resources": resources, "places": [1] * len(resources), "begins": begins, "ends": ends}
+    standing = {"resources": list(resources), "places": [1] * len(resources), "begins": begins, "ends": ends}
 
-    for statement, asked in ((busy.OF_SLOTS, of_slots), (occupancies.STANDING, standing)):
+    for statement, asked, resource in (
+        (busy.OF_SLOTS, of_slots, "r.id"),
+        (occupancies.STANDING, standing, "wanted.resource"),
+    ):
         nodes = plans_of(statement, asked)
         by_index = [node for node in nodes if node.get("Index Name") == "resource_place_is_taken_once_at_a_time"]
         assert len(by_index) == 1
-        assert "resource_id = wanted.resource" in by_index[0]["Index Cond"]
+        assert f"resource_id = {resource}" in by_index[0]["Index Cond"]
         assert "during &&" in by_index[0]["Index Cond"]
         occupied = [node for node in nodes if node.get("Relation Name") == "scheduling_occupancy"]
         assert [node["Filter"] for node in occupied if "resource_id" in node.get("Filter", "")] == []
