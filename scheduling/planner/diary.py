@@ -16,11 +16,12 @@ from .cost import awkward_words
 from .facts import ResourceFacts, Roster, Slot, Step, Use
 from .rules import LONGEST_DAY
 from .shapes import Stretch, patient_span, stretches_of
-from .timetable import CHUNK, WORDS, Taken, TimeTable, Words, in_minutes, packed, shifted
+from .timetable import WORDS, Taken, TimeTable, Words, in_minutes, packed, shifted
 from .timetable import starts as starts_of
 
 Able = tuple[int, ResourceFacts, int]  # a lead's number among the roster's resources, they, and the starts they have
 BYTES = 8 * WORDS
+DATES_AT_ONCE = 32  # a repair looks at few of them
 
 
 class Kind:
@@ -328,7 +329,7 @@ class _Given:
 
     def free(self, on: date) -> list[tuple[int, ...]]:
         """Return the minutes on duty and not taken, for each place of each resource."""
-        chunk, at = divmod(on.toordinal(), CHUNK)
+        chunk, at = divmod(on.toordinal(), DATES_AT_ONCE)
         of_places = [_ints(words[at]) for words in self._free_words(chunk)]
         if self._most == 1:
             return [(free,) for free in of_places[0]]
@@ -336,7 +337,7 @@ class _Given:
 
     def starts(self, kind: Kind, role: str, on: date) -> dict[int, int]:
         """Return the starts of each who can fill the role on that date, by itself."""
-        chunk, at = divmod(on.toordinal(), CHUNK)
+        chunk, at = divmod(on.toordinal(), DATES_AT_ONCE)
         key = (kind.number, role, chunk)
         members = kind.members[role]
         if key not in self._starts:
@@ -354,7 +355,7 @@ class _Given:
     def awkward(self, on: date) -> tuple[list[int], list[int]]:
         """Return `cost.awkward` of each resource's first place."""
         if on not in self._awkward_on:
-            chunk, at = divmod(on.toordinal(), CHUNK)
+            chunk, at = divmod(on.toordinal(), DATES_AT_ONCE)
             if chunk not in self._awkward:
                 free = self._free_words(chunk)[0]
                 self._awkward[chunk] = awkward_words(free, self.roster.shortest_useful_minutes)
@@ -365,12 +366,12 @@ class _Given:
     def _free_words(self, chunk: int) -> list[Words]:
         """Return the minutes on duty and not taken, for each place: [date, resource, word]."""
         if chunk not in self._free:
-            duty = in_minutes(self._on_duty.words(self._rows, chunk * CHUNK, CHUNK))
+            duty = in_minutes(self._on_duty.words(self._rows, chunk * DATES_AT_ONCE, DATES_AT_ONCE))
             free = [
                 duty * np.array([n > place for n in self._places], np.uint64)[:, None] for place in range(self._most)
             ]
             for place, (table, rows) in enumerate(self._taken):
-                free[place] &= ~in_minutes(table.words(rows, chunk * CHUNK, CHUNK))
+                free[place] &= ~in_minutes(table.words(rows, chunk * DATES_AT_ONCE, DATES_AT_ONCE))
             self._free[chunk] = free
         return self._free[chunk]
 

@@ -46,11 +46,36 @@ MINUTES_OF_A_DAY = 1440
 WHOLE_DAY = ticks.span(0, LONGEST)
 
 
+class Chunks:
+    """The dates of a roster in pieces of equal length: dates whose time is worked out at once."""
+
+    def __init__(self, days: Collection[date]) -> None:
+        first, last = (min(days), max(days)) if days else (date.min, date.min)
+        self._first = first.toordinal()
+        self.length = min(CHUNK, last.toordinal() + 1 - self._first)
+
+    def place(self, ordinal: int) -> tuple[int, int]:
+        """Return the number of the chunk in which a date is, and its place there; there are some before the first."""
+        return divmod(ordinal - self._first, self.length)
+
+    def begin(self, chunk: int) -> int:
+        """Return the first date of a chunk."""
+        return self._first + chunk * self.length
+
+    def dates(self, chunk: int) -> Iterator[tuple[int, date]]:
+        """Yield the place and the date of each that can be one."""
+        begin = self.begin(chunk)
+        for at in range(max(1 - begin, 0), min(self.length, date.max.toordinal() + 1 - begin)):
+            yield at, date.fromordinal(begin + at)
+
+
 class Crew:
     """Those who could fill a role at some time, by id, and when each of them could, for a chunk of dates at once."""
 
-    def __init__(self, stretches: list[Stretch], roster: Roster, on_duty: TimeTable, busy: Taken) -> None:
-        self.stretches = stretches
+    def __init__(
+        self, stretches: list[Stretch], roster: Roster, on_duty: TimeTable, busy: Taken, chunks: Chunks
+    ) -> None:
+        self.stretches, self._chunks = stretches, chunks
         wanted = {stretch.capability for stretch in stretches}
         self.members = [r for r in roster.resources if wanted <= {c.code for c in r.capabilities}]
         self.ranks = {resource.id: rank for rank, resource in enumerate(self.members)}
@@ -72,12 +97,13 @@ class Crew:
     def free(self, chunk: int) -> list[Words]:
         """Return the minutes on duty and not taken, for each place: [date, member, word]."""
         if chunk not in self._free:
-            duty = self._on_duty.words(self._rows, chunk * CHUNK, CHUNK)
+            begin, days = self._chunks.begin(chunk), self._chunks.length
+            duty = self._on_duty.words(self._rows, begin, days)
             for rank in self._at_times:
-                for at in range(CHUNK):
-                    if not self._is_able(rank, date.fromordinal(chunk * CHUNK + at)):
+                for at, on in self._chunks.dates(chunk):
+                    if not self._is_able(rank, on):
                         duty[at, rank] = 0
-            taken = [table.words(rows, chunk * CHUNK, CHUNK) for table, rows in self._taken]
+            taken = [table.words(rows, begin, days) for table, rows in self._taken]
             if len({unit_of(words) for words in (duty, *taken)}) > 1:
                 duty, taken = in_minutes(duty), [in_minutes(words) for words in taken]
             free = [duty if having.all() else duty * having[:, None] for having in self._has_place]
@@ -110,7 +136,7 @@ class Crew:
 class Shape:
     """What a step takes, worked out once: stretches by role, lead first, and who could fill each role."""
 
-    def __init__(self, step: Step, roster: Roster, on_duty: TimeTable, busy: Taken) -> None:
+    def __init__(self, step: Step, roster: Roster, on_duty: TimeTable, busy: Taken, chunks: Chunks) -> None:
         self._phases, self._lead_role = step.phases, step.lead_role
         self.minutes = step.minutes
         self.stretches = stretches_of(step)
@@ -120,7 +146,7 @@ class Shape:
         self.roles = roles
         self.by_role = [stretch for of_role in roles.values() for stretch in of_role]
         self.order = {(stretch.phase, stretch.role): at for at, stretch in enumerate(self.stretches)}
-        self.crews = {role: Crew(of_role, roster, on_duty, busy) for role, of_role in roles.items()}
+        self.crews = {role: Crew(of_role, roster, on_duty, busy, chunks) for role, of_role in roles.items()}
         self.leads = self.crews[step.lead_role]
         # No resource could fill two roles: then a start that suits each role suits them together.
         ids = [crew.ranks.keys() for crew in self.crews.values()]
@@ -171,6 +197,7 @@ class Starts:
     ) -> None:
         self.roster, self.wishes, self.weights, self.asked = roster, wishes, weights, asked
         self.resources = {resource.id: resource for resource in roster.resources}
+        self._chunks = Chunks(roster.days)
         self._on_duty: TimeTable = packed(roster.on_duty) if like is None else like._on_duty  # noqa: SLF001
         self._busy: Taken = _taken(roster) if like is None else like._busy  # noqa: SLF001
         self._shapes: dict[str, Shape] = {} if like is None else like._shapes  # noqa: SLF001
@@ -179,18 +206,19 @@ class Starts:
         self._wished: dict[tuple[date, int], int] = {}
         self._free: dict[tuple[UUID, date], list[int]] = {}
         self._uses: dict[tuple[Shape, str, date, int], tuple[Use, ...] | None] = {}
-        self._chunks: dict[int, tuple[date | None, Rows, list[date]]] = {}
+        self._alike: dict[int, tuple[date | None, Rows, list[date]]] = {}
 
     def shape(self, step: Step) -> Shape:
         if step.key not in self._shapes:
             alike = (shape for shape in self._shapes.values() if shape.is_of(step))
-            found = next(alike, None) or Shape(step, self.roster, self._on_duty, self._busy)
+            found = next(alike, None) or Shape(step, self.roster, self._on_duty, self._busy, self._chunks)
             self._shapes[step.key] = found
         return self._shapes[step.key]
 
     def leads(self, step: Step, on: date) -> list[ResourceFacts]:
         """Return who could lead the step at some time of that date, by id; strict wishes and asks refuse some."""
-        prices = self._block(step, on).prices[on.toordinal() % CHUNK]
+        chunk, at = self._chunks.place(on.toordinal())
+        prices = self._block(step, chunk).prices[at]
         members = self.shape(step).leads.members
         return [members[rank] for rank in np.flatnonzero(prices < ENDLESS)]
 
@@ -218,22 +246,22 @@ class Starts:
 
     def role_starts(self, step: Step, role: str, on: date) -> int:
         """Return the starts at which some resource could fill the role."""
-        chunk, at = divmod(on.toordinal(), CHUNK)
+        chunk, at = self._chunks.place(on.toordinal())
         starts = self.shape(step).crews_in(chunk)[role].starts(chunk)
         return moments_as_int(np.bitwise_or.reduce(starts[at], axis=0, initial=0))
 
     def own_starts(self, step: Step, on: date, lead: ResourceFacts) -> int:
         """Return the starts at which one who could lead has the time, whatever stands against it otherwise."""
-        chunk, at = divmod(on.toordinal(), CHUNK)
+        chunk, at = self._chunks.place(on.toordinal())
         leads = self.shape(step).crews_in(chunk)[step.lead_role]
         return moments_as_int(leads.starts(chunk)[at, leads.ranks[lead.id]])
 
     def lead_starts(self, step: Step, on: date, lead: ResourceFacts) -> int:
         """Return the starts on which each role by itself agrees, strict wishes included; see `Shape.is_separate`."""
-        rank, at = self.shape(step).leads.ranks.get(lead.id), on.toordinal() % CHUNK
+        rank, (chunk, at) = self.shape(step).leads.ranks.get(lead.id), self._chunks.place(on.toordinal())
         if rank is None:
             return 0
-        return reduce(int.__or__, (moments_as_int(words[at, rank]) for _, words in self._block(step, on).classes), 0)
+        return reduce(int.__or__, (moments_as_int(words[at, rank]) for _, words in self._block(step, chunk).classes), 0)
 
     def wished(self, on: date, minutes: int) -> int:
         """Return the starts inside the wished time of day; every start on a date that the roster does not hold."""
@@ -253,14 +281,14 @@ class Starts:
 
     def prices_between(self, step: Step, first: int, last: int) -> NDArray[np.int64]:
         """Return the same for each of the step's possible leads: [date, lead]; ENDLESS or more where there is none."""
-        chunks = range(first // CHUNK, last // CHUNK + 1)
-        prices = np.concatenate([self._block(step, date.fromordinal(chunk * CHUNK)).prices for chunk in chunks])
-        since = first - chunks[0] * CHUNK
+        (chunk, since), (last_chunk, _) = self._chunks.place(first), self._chunks.place(last)
+        prices = np.concatenate([self._block(step, number).prices for number in range(chunk, last_chunk + 1)])
         return prices[since : since + last - first + 1] + self._leads_missed(step)
 
     def of_leads(self, step: Step, on: date) -> list[tuple[int, ResourceFacts]]:
         """Return for each lead who has a start that date what the cheapest costs, the wishes for a lead included."""
-        prices = self._block(step, on).prices[on.toordinal() % CHUNK]
+        chunk, at = self._chunks.place(on.toordinal())
+        prices = self._block(step, chunk).prices[at]
         members, missed = self.shape(step).leads.members, self._leads_missed(step)
         found = [(int(prices[rank] + missed[rank]), members[rank]) for rank in np.flatnonzero(prices < ENDLESS)]
         if self.shape(step).is_separate:
@@ -274,9 +302,9 @@ class Starts:
 
     def by_cost(self, step: Step, on: date, lead: ResourceFacts) -> Iterator[Cheapest]:
         """Yield every start of this lead on this date that can really be filled, cheapest first, then earliest."""
-        shape, at = self.shape(step), on.toordinal() % CHUNK
+        shape, (chunk, at) = self.shape(step), self._chunks.place(on.toordinal())
         rank = shape.leads.ranks.get(lead.id)
-        for price, words in self._block(step, on).classes if rank is not None else ():
+        for price, words in self._block(step, chunk).classes if rank is not None else ():
             for tick in ticks.each(moments_as_int(words[at, rank])):
                 if shape.is_separate or self.uses(step, on, lead, tick) is not None:
                     yield price, tick
@@ -286,8 +314,9 @@ class Starts:
 
         Each with its lead, and what time of day and holes cost.
         """
-        step, shape, at = session.step, self.shape(session.step), on.toordinal() % CHUNK
-        classes = self._block(step, on).classes
+        step, shape = session.step, self.shape(session.step)
+        chunk, at = self._chunks.place(on.toordinal())
+        classes = self._block(step, chunk).classes
         found = sorted((tick, rank, price) for price, words in classes for rank, tick in moments_of(words[at]))
         others = self._first_free(step, on, {tick for tick, *_ in found}) if found and shape.is_separate else {}
         for tick, rank, price in found:
@@ -306,7 +335,7 @@ class Starts:
 
     def _first_free(self, step: Step, on: date, wanted: Collection[int]) -> dict[str, dict[int, ResourceFacts]]:
         """Return for each role but the lead's who fills it at possible starts of a date: the lowest id that is free."""
-        chunk, at = divmod(on.toordinal(), CHUNK)
+        chunk, at = self._chunks.place(on.toordinal())
         found: dict[str, dict[int, ResourceFacts]] = {}
         for role, crew in self.shape(step).crews_in(chunk).items():
             if role != step.lead_role:
@@ -403,7 +432,7 @@ class Starts:
 
     def _free_at(self, step: Step, role: str, on: date, tick: int) -> list[ResourceFacts]:
         """Return the resources that could fill a role of a session that starts then, by id."""
-        chunk, at = divmod(on.toordinal(), CHUNK)
+        chunk, at = self._chunks.place(on.toordinal())
         crew = self.shape(step).crews_in(chunk)[role]
         starts = crew.starts(chunk)
         bit, rest = divmod(tick, unit_of(starts))
@@ -412,8 +441,7 @@ class Starts:
         those = starts[at, :, bit // 64] >> np.uint64(bit % 64) & np.uint64(1)
         return [crew.members[rank] for rank in np.flatnonzero(those)]
 
-    def _block(self, step: Step, on: date) -> Block:
-        chunk = on.toordinal() // CHUNK
+    def _block(self, step: Step, chunk: int) -> Block:
         key = (self.shape(step), chunk)
         if key not in self._blocks:
             leads = self.shape(step).crews_in(chunk)[step.lead_role]
@@ -460,19 +488,18 @@ class Starts:
         """Return starts on each date of a chunk that the roster holds: [date, word]. Nearly all dates are alike."""
         usual, rows, others = self._dates_of(chunk)
         pack = as_words if unit == 1 else moments_as_fives
-        found = np.zeros((CHUNK, len(pack(0))), np.uint64)
+        found = np.zeros((self._chunks.length, len(pack(0))), np.uint64)
         if usual is not None:
             found[rows] = pack(starts(usual) & WHOLE_DAY)
         for on in others:
-            found[on.toordinal() % CHUNK] = pack(starts(on) & WHOLE_DAY)
+            found[self._chunks.place(on.toordinal())[1]] = pack(starts(on) & WHOLE_DAY)
         return found
 
     def _dates_of(self, chunk: int) -> tuple[date | None, Rows, list[date]]:
         """Return a date like most of a chunk, if there is one, where those like it are, and the others."""
-        if chunk not in self._chunks:
+        if chunk not in self._alike:
             usual, rows, others = None, [], []
-            for at in range(CHUNK):
-                on = date.fromordinal(chunk * CHUNK + at)
+            for at, on in self._chunks.dates(chunk):
                 if on not in self.roster.days:
                     continue
                 if self._is_usual(on):
@@ -480,8 +507,8 @@ class Starts:
                     rows.append(at)
                 else:
                     others.append(on)
-            self._chunks[chunk] = usual, np.array(rows, np.intp), others
-        return self._chunks[chunk]
+            self._alike[chunk] = usual, np.array(rows, np.intp), others
+        return self._alike[chunk]
 
     def _is_usual(self, on: date) -> bool:
         """Whether nothing sets a date apart from others but who is on duty and what is taken."""

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 LONGEST = 1500  # minutes of a day on which the clocks go back
 WORDS = 24
 FIVE, FIVE_WORDS = 5, 5  # minutes a bit, and words a day
-CHUNK = 32  # dates whose time is worked out at once
+CHUNK = 128  # most dates whose time is worked out at once: four months, as far as three sessions a month apart reach
 
 Words = NDArray[np.uint64]
 Rows = NDArray[np.intp]
@@ -173,7 +173,7 @@ class TimeTable(Mapping[tuple[UUID, date], int]):
         row, at = self._rows.get(resource), on.toordinal()
         minutes = 0
         if row is not None and self._first <= at < self._end:
-            begin, words = self._chunk(at // CHUNK)
+            begin, words = self._chunk((at - self._first) // CHUNK)
             minutes = as_int(words[at - begin, row])
         if not minutes:
             raise KeyError(key)
@@ -181,7 +181,7 @@ class TimeTable(Mapping[tuple[UUID, date], int]):
 
     def __iter__(self) -> Iterator[tuple[UUID, date]]:
         resources = list(self._rows)
-        for number in range(self._first // CHUNK, -(-self._end // CHUNK)):
+        for number in range(-(-(self._end - self._first) // CHUNK)):
             begin, words = self._chunk(number)
             for at, row in np.argwhere(words.any(axis=2)).tolist():
                 yield resources[row], date.fromordinal(begin + at)
@@ -195,10 +195,11 @@ class TimeTable(Mapping[tuple[UUID, date], int]):
 
     def words(self, rows: Rows, first: int, days: int) -> Words:
         """Return the minutes of these rows, in their order, on so many dates from an ordinal on: [date, row, word]."""
-        begin, words = self._chunk(first // CHUNK)
-        if begin <= first and first + days <= begin + len(words):
+        since, until = max(first, self._first) - self._first, min(first + days, self._end) - self._first
+        chunks = [self._chunk(number) for number in range(since // CHUNK, -(-until // CHUNK))] if since < until else []
+        if len(chunks) == 1 and until - since == days:
+            ((begin, words),) = chunks
             return words[first - begin : first - begin + days].take(rows, axis=1)
-        chunks = [self._chunk(number) for number in range(first // CHUNK, -(-(first + days) // CHUNK))]
         by_fives = all(unit_of(words) == FIVE for _, words in chunks)
         whole = np.zeros((days, len(rows), FIVE_WORDS if by_fives else WORDS), np.uint64)
         for begin, words in chunks:
@@ -226,11 +227,10 @@ class TimeTable(Mapping[tuple[UUID, date], int]):
         return TimeTable(resources, date.fromordinal(self._first), self._end - self._first, find)
 
     def _chunk(self, number: int) -> tuple[int, Words]:
-        """Return the first ordinal of a chunk that is in the table, and the words of its dates."""
-        first, until = max(number * CHUNK, self._first), min((number + 1) * CHUNK, self._end)
+        """Return the first ordinal of a chunk of the table, and the words of its dates."""
+        first = self._first + number * CHUNK
         if number not in self._found:
-            nobody = np.zeros((0, len(self._rows) + 1, FIVE_WORDS), np.uint64)
-            self._found[number] = self._find(first, until) if first < until else nobody
+            self._found[number] = self._find(first, min(first + CHUNK, self._end))
         return first, self._found[number]
 
 

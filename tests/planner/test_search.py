@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -17,6 +17,7 @@ from scheduling.planner.facts import (
     ConsentFacts,
     ConsentRule,
     CoolingOff,
+    Day,
     Difference,
     OverrideFacts,
     Reference,
@@ -27,6 +28,7 @@ from scheduling.planner.facts import (
 from scheduling.planner.plans import plan_of
 from scheduling.planner.rules import violations
 from scheduling.planner.search import alternatives, cheapest_plan, free_times
+from scheduling.planner.timetable import CHUNK
 from tests.planner.brute import cheapest, plans, slots_of
 from tests.planner.build import (
     ANNA,
@@ -344,14 +346,16 @@ def test_no_plan_that_keeps_its_lead_is_cheaper(instance, change):
 
 
 @settings(max_examples=40, deadline=None)
-@given(instances(), st.integers(1, 9))
-def test_weeks_later_the_same_is_planned(instance, weeks):
-    """Wherever the chunks of dates begin for which time is worked out at once."""
+@given(instances(), st.integers(1, 9), st.integers(CHUNK - SMALL_DAYS, CHUNK))
+def test_weeks_later_the_same_is_planned(instance, weeks, before):
+    """Wherever the chunks of dates begin for which time is worked out at once: days of the past are in the first."""
     c, r, weights = instance
     later = timedelta(weeks=weeks)
+    past = [min(r.days) - timedelta(days=number) for number in range(1, before + 1)]
+    days = r.days | {on: Day(on, datetime(on.year, on.month, on.day, tzinfo=UTC)) for on in past}
     busy_later = replace(
         r,
-        days={on + later: replace(d, on=on + later, starts_at=d.starts_at + later) for on, d in r.days.items()},
+        days={on + later: replace(d, on=on + later, starts_at=d.starts_at + later) for on, d in days.items()},
         on_duty={(who, on + later): duty for (who, on), duty in r.on_duty.items()},
         busy={(who, on + later): taken for (who, on), taken in r.busy.items()},
         patient_busy={on + later: busy for on, busy in r.patient_busy.items()},
