@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache, reduce
 from uuid import UUID
 
@@ -499,26 +499,27 @@ class Starts:
         """Return a date like most of a chunk, if there is one, where those like it are, and the others."""
         if chunk not in self._alike:
             usual, rows, others = None, [], []
+            days, roster = self.roster.days, self.roster
+            not_before = roster.not_before or datetime.min.replace(tzinfo=UTC)
+            may_be_usual = not (self.wishes.strict or self.asked)
             for at, on in self._chunks.dates(chunk):
-                if on not in self.roster.days:
+                day = days.get(on)
+                if day is None:
                     continue
-                if self._is_usual(on):
+                # Nothing sets a usual date apart but who is on duty and what is taken.
+                if (
+                    may_be_usual
+                    and not (day.closed or day.changes)
+                    and day.length_minutes == MINUTES_OF_A_DAY
+                    and on not in roster.patient_busy
+                    and not_before <= day.starts_at
+                ):
                     usual = usual or on
                     rows.append(at)
                 else:
                     others.append(on)
             self._alike[chunk] = usual, np.array(rows, np.intp), others
         return self._alike[chunk]
-
-    def _is_usual(self, on: date) -> bool:
-        """Whether nothing sets a date apart from others but who is on duty and what is taken."""
-        day, roster = self.roster.days[on], self.roster
-        return (
-            not (day.closed or day.changes or self.wishes.strict or self.asked)
-            and day.length_minutes == MINUTES_OF_A_DAY
-            and on not in roster.patient_busy
-            and (roster.not_before is None or roster.not_before <= day.starts_at)
-        )
 
     def _leads_missed(self, step: Step) -> NDArray[np.int64]:
         """Return what wishes say to each lead."""
