@@ -25,7 +25,7 @@ def slots_of(session: SessionFacts, roster: Roster, today: date) -> list[Slot]:
     stretches = stretches_of(session.step)
     found: dict[tuple[date, int, UUID], Slot] = {}
     for on, day in roster.days.items():
-        for tick in range(0, day.length_minutes, 5):
+        for tick in range(day.length_minutes):
             if day.wall_minute(tick) % roster.grid_minutes or not _somebody(roster, on, tick):
                 continue
             for fill in product(*(_able(roster, stretch.capability) for stretch in stretches)):

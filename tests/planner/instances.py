@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
 
 from scheduling.planner.cost import Weights
-from scheduling.planner.facts import Ask, CourseFacts, Reference, Roster, SessionTerms, Terms, Wishes
+from scheduling.planner.facts import Ask, ClockChange, CourseFacts, Reference, Roster, SessionTerms, Terms, Wishes
 from tests.planner.build import (
     ANNA,
     BEN,
@@ -31,16 +32,22 @@ SHAPES = (
     [phase(20, "injector"), phase(10, "supervisor", before=10)],
 )
 SMALL_DAYS = 8
+CLOCK_CHANGES: tuple[dict[str, Any], ...] = (
+    {"length_minutes": 1440 - 60, "changes": (ClockChange(60, 60),)},
+    {"length_minutes": 1440 + 60, "changes": (ClockChange(120, -60),)},
+    {"length_minutes": 1440 - 30, "changes": (ClockChange(120, 30),)},
+)
 
 
 @st.composite
 def instances(draw) -> tuple[CourseFacts, Roster, Weights]:
     number = draw(st.integers(1, 3))
-    hours = minutes(NINE, NINE + 75)
+    # Off the multiples of five minutes too, in which minutes are counted where that is possible.
+    since = NINE + draw(st.sampled_from([0, 0, 2]))
+    hours = minutes(since, since + 75)
+    taken = [0, 0, hours, minutes(since, since + draw(st.sampled_from([30, 30, 31]))), minutes(since + 40, since + 75)]
     busy = {
-        (person, day(n)): (
-            draw(st.sampled_from([0, 0, minutes(NINE, NINE + 30), minutes(NINE + 40, NINE + 75), hours])),
-        )
+        (person, day(n)): (draw(st.sampled_from(taken)),)
         for person in (ANNA, BEN, ROOM)
         for n in range(SMALL_DAYS)
     }
@@ -52,9 +59,13 @@ def instances(draw) -> tuple[CourseFacts, Roster, Weights]:
         busy=busy,
         off=[(person, day(n)) for person, n in off],
         closed={day(n): "closed" for n in draw(st.sets(st.integers(0, SMALL_DAYS - 1), max_size=3))},
-        grid_minutes=draw(st.sampled_from([15, 30])),
+        grid_minutes=draw(st.sampled_from([15, 30, 21])),
         patient_busy={day(draw(st.integers(0, 3))): minutes(NINE, NINE + 45)},
     )
+    if draw(st.booleans()):
+        on = day(draw(st.integers(0, SMALL_DAYS - 1)))
+        changed = replace(r.days[on], **draw(st.sampled_from(CLOCK_CHANGES)))
+        r = replace(r, days={**r.days, on: changed})
     shape = draw(st.sampled_from(SHAPES))
     amounts: dict[str, Any] = {"minimum": f"{draw(st.integers(1, 3))} days"}
     if draw(st.booleans()):
