@@ -16,10 +16,10 @@ The cost of a plan is the sum over its sessions of
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date
-from functools import reduce
+from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
@@ -153,6 +153,14 @@ def moving(booked: Slot | None, slot: Slot, today: date, weights: Weights) -> in
     return moving_to(booked, slot.on, today, weights)
 
 
+def moving_to_dates(booked: Slot, dates: NDArray[np.int64], today: date, weights: Weights) -> NDArray[np.int64]:
+    """Return `moving_to` of each of these dates (ordinals)."""
+    notice = np.minimum(dates, booked.on.toordinal()) - today.toordinal()
+    confirmed = weights.confirmed if booked.is_confirmed else 0
+    short = weights.short_notice_per_day * np.maximum(weights.notice_days - notice, 0)
+    return np.asarray(short + (weights.move + confirmed))
+
+
 def moving_to(booked: Slot, on: date, today: date, weights: Weights) -> int:
     """Return what it costs to move a booked visit to another time on that date."""
     notice = (min(booked.on, on) - today).days
@@ -168,14 +176,17 @@ def price(
     *,
     today: date,
     moves: bool = False,
+    resources: Mapping[UUID, ResourceFacts] | None = None,
 ) -> list[CostParts]:
     """Return what each slot of a plan costs; the slots are one for each session left, by position.
 
     `roster` is without the course's own appointments, as always. With `moves`, leaving a booked time costs.
+    `resources` are the roster's, by id, for who has them at hand.
     """
     dates = {slot.session: slot.on for slot in slots}
     sessions = {session.id: session for session in course.sessions}
-    resources = {resource.id: resource for resource in roster.resources}
+    if resources is None:
+        resources = {resource.id: resource for resource in roster.resources}
     priced = []
     before: SessionFacts | None = None
     lead, last_on = course.lead, today
@@ -202,11 +213,10 @@ def price(
 
 def total(parts: Sequence[CostParts]) -> CostParts:
     """Add costs up, part by part."""
-    return reduce(_added, parts, CostParts())
+    return CostParts(*(sum(getattr(one, name) for one in parts) for name in _PARTS))
 
 
-def _added(one: CostParts, other: CostParts) -> CostParts:
-    return CostParts(*(getattr(one, part.name) + getattr(other, part.name) for part in fields(CostParts)))
+_PARTS = [part.name for part in fields(CostParts)]
 
 
 def _wishes(slot: Slot, lead: ResourceFacts | None, wishes: Wishes, roster: Roster, weights: Weights) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from functools import reduce
 from itertools import combinations, product
@@ -16,7 +16,7 @@ from .cost import awkward_words
 from .facts import ResourceFacts, Roster, Slot, Step, Use
 from .rules import LONGEST_DAY
 from .shapes import Stretch, patient_span, stretches_of
-from .timetable import WORDS, Taken, TimeTable, Words, in_minutes, packed, shifted
+from .timetable import WORDS, Taken, TimeTable, Words, in_minutes, packed, shifted, unit_of
 from .timetable import starts as starts_of
 
 Able = tuple[int, ResourceFacts, int]  # a lead's number among the roster's resources, they, and the starts they have
@@ -31,7 +31,7 @@ class Kind:
         self.number, self.step, self.minutes = number, step, step.minutes
         self.lead_role = step.lead_role
         self.stretches = stretches_of(step)
-        self._shape = sorted((s.phase, s.role, s.from_minute, s.until_minute) for s in self.stretches)
+        self._shape = [(s.phase, s.role, s.from_minute, s.until_minute) for s in self.stretches]
         self.of_role: dict[str, list[Stretch]] = {step.lead_role: []}
         for stretch in self.stretches:
             self.of_role.setdefault(stretch.role, []).append(stretch)
@@ -65,16 +65,17 @@ class Kind:
 
     def is_shape_of(self, slot: Slot) -> bool:
         """Whether a slot takes what a visit takes: `rules.wrong_shape` says how."""
-        taken = sorted((u.phase, u.role, u.from_tick - slot.tick, u.until_tick - slot.tick) for u in slot.uses)
-        by_role = {use.role: use.resource for use in slot.uses}
+        uses, tick = slot.uses, slot.tick
+        taken = [(use.phase, use.role, use.from_tick - tick, use.until_tick - tick) for use in uses]
+        if slot.minutes != self.minutes or (taken != self._shape and sorted(taken) != sorted(self._shape)):
+            return False
+        by_role = {use.role: use.resource for use in uses}
         return (
-            slot.minutes == self.minutes
-            and taken == self._shape
-            and all(by_role[use.role] == use.resource for use in slot.uses)
-            and by_role.get(self.lead_role) == slot.lead
+            by_role.get(self.lead_role) == slot.lead
+            and (len(by_role) == len(uses) or all(by_role[use.role] == use.resource for use in uses))
             and not any(
                 one.from_tick < other.until_tick and other.from_tick < one.until_tick
-                for one, other in combinations(slot.uses, 2)
+                for one, other in combinations(uses, 2)
                 if one.place == other.place and one.resource == other.resource
             )
         )
@@ -100,21 +101,36 @@ class _OfKind:
     common: int | None = None  # starts at which each role but the lead's could be filled by somebody
     times: list[Able] | None = None
 
-    def changed(self, number: int, places: Sequence[int]) -> _OfKind:
-        """Return what it is when a resource has other minutes free."""
-        roles = [role for role, of_role in self.by_role.items() if number in of_role]
-        if not roles:
-            return self
-        new = {role: {**self.by_role[role], number: self.kind.starts(role, places)} for role in roles}
-        is_common = roles == [self.kind.lead_role]
-        return _OfKind(self.kind, {**self.by_role, **new}, self.common if is_common else None)
+    def changed(self, numbers: Iterable[int], day: _Day) -> _OfKind:
+        """Return what it is when these resources have other minutes free."""
+        by_role, common = dict(self.by_role), self.common
+        for role, known in self.by_role.items():
+            new = {number: self.kind.starts(role, day.free(number)) for number in numbers if number in known}
+            if new:
+                by_role[role] = {**known, **new}
+                common = common if role == self.kind.lead_role else None
+        return _OfKind(self.kind, by_role, common)
 
 
-@dataclass(slots=True)
 class _Day:
-    free: list[tuple[int, ...]]  # of each resource and place: the minutes on duty and not taken
-    of_kinds: dict[int, _OfKind] = field(default_factory=dict)
-    changed: set[int] = field(default_factory=set)  # resources that have other minutes than they had in the beginning
+    """A date of a diary: who has which minutes on duty and not taken, and what that leaves of each kind of visit."""
+
+    def __init__(self, on: date, given: _Given, below: _Day | None) -> None:
+        self._on, self._given = on, given
+        self._free: dict[int, tuple[int, ...]] = {} if below is None else dict(below._free)  # noqa: SLF001
+        self.of_kinds: dict[int, tuple[_OfKind, int]] = {}  # and how many of the changes it knows
+        self.changed: list[int] = []  # resources whose minutes were taken or freed, in that order
+
+    def free(self, number: int) -> tuple[int, ...]:
+        """Return the minutes that each place of a resource has."""
+        found = self._free.get(number)
+        if found is None:
+            found = self._free[number] = self._given.free(number, self._on)
+        return found
+
+    def change(self, number: int, places: tuple[int, ...]) -> None:
+        self._free[number] = places
+        self.changed.append(number)
 
 
 class Diary:
@@ -128,8 +144,11 @@ class Diary:
         self.roster, self._below = roster, below
         self._given: _Given = _Given(roster) if below is None else below._given  # noqa: SLF001
         self._resources, self._numbers = self._given.resources, self._given.numbers
+        self.changes: list[tuple[date, int]] = []  # where minutes were taken or freed: the date, the resource's number
         self._days: dict[date, _Day] = {}
-        self._patients: dict[tuple[UUID, date], int] = {} if below is None else dict(below._patients)  # noqa: SLF001
+        self._patients: dict[UUID, dict[date, int]] = {}  # when they are there
+        if below is not None:
+            self._patients = {patient: dict(dates) for patient, dates in below._patients.items()}  # noqa: SLF001
 
     def above(self) -> Diary:
         """Return a diary that begins as this one is, into which nothing may be put from now on."""
@@ -138,6 +157,11 @@ class Diary:
     def kind_of(self, step: Step) -> Kind:
         return self._given.kind_of(step)
 
+    @property
+    def resources(self) -> Mapping[UUID, ResourceFacts]:
+        """The roster's resources, by id."""
+        return self._given.by_id
+
     def number_of(self, resource: UUID) -> int:
         """Return which of the roster's resources it is; -1: none."""
         return self._numbers.get(resource, -1)
@@ -145,25 +169,25 @@ class Diary:
     # --- what changes ---------------------------------------------------------------------------------------------
 
     def take(self, patient: UUID, slots: Iterable[Slot]) -> None:
+        dates = self._patients.setdefault(patient, {})
         for slot in slots:
-            self._patients[patient, slot.on] = self._patients.get((patient, slot.on), 0) | patient_span(slot)
+            dates[slot.on] = dates.get(slot.on, 0) | patient_span(slot)
             for use in slot.uses:
                 self._change(use, slot.on, is_taken=True)
 
     def free(self, patient: UUID, slots: Iterable[Slot]) -> None:
         """Take visits out that were put in where it was free."""
         for slot in slots:
-            self._patients[patient, slot.on] &= ~patient_span(slot)
+            self._patients[patient][slot.on] &= ~patient_span(slot)
             for use in slot.uses:
                 self._change(use, slot.on, is_taken=False)
 
     def _change(self, use: Use, on: date, *, is_taken: bool) -> None:
         day, number = self._day(on), self._numbers[use.resource]
-        places, span = list(day.free[number]), ticks.span(use.from_tick, use.until_tick)
+        places, span = list(day.free(number)), ticks.span(use.from_tick, use.until_tick)
         places[use.place] = places[use.place] & ~span if is_taken else places[use.place] | span
-        day.free[number] = tuple(places)
-        day.changed.add(number)
-        day.of_kinds = {kind: of_kind.changed(number, places) for kind, of_kind in day.of_kinds.items()}
+        day.change(number, tuple(places))
+        self.changes.append((on, number))
 
     def is_free(self, slot: Slot) -> bool:
         """Whether nobody has taken the slot's places; its patient aside."""
@@ -182,19 +206,21 @@ class Diary:
             return False
         if not kind.is_shape_of(slot) or patient_span(slot) & patient_busy.get(slot.on, 0):
             return False
+        of_day = self._day(slot.on)
         for use in slot.uses:
-            number = self._numbers.get(use.resource)
-            if number is None or not 0 <= use.place < len(self._day(slot.on).free[number]) or use.from_tick < 0:
+            number, span = self._numbers.get(use.resource), ticks.span(use.from_tick, use.until_tick)
+            if number is None or use.from_tick < 0 or number not in kind.numbers(use.role, slot.on):
                 return False
-            if number not in kind.numbers(use.role, slot.on):
+            free = of_day.free(number)
+            if not 0 <= use.place < len(free) or free[use.place] & span != span:
                 return False
-        return self.is_free(slot)
+        return True
 
     # --- what is free ---------------------------------------------------------------------------------------------
 
     def free_places(self, resource: UUID, on: date) -> tuple[int, ...]:
         """Return the minutes on duty and not taken, for each place of a resource."""
-        return self._day(on).free[self._numbers[resource]]
+        return self._day(on).free(self._numbers[resource])
 
     def awkward(self, on: date) -> tuple[list[int], list[int]]:
         """Return `cost.awkward` of each resource's first place on a date, as it was before anything was put in."""
@@ -216,6 +242,11 @@ class Diary:
         found = self._of_kind(kind, on)
         return found.by_role[kind.lead_role].get(self._numbers[lead.id], 0) & self._common(found)
 
+    def by_lead(self, kind: Kind, on: date) -> tuple[Mapping[int, int], int]:
+        """Return the starts of each who could lead, by number, and those on which the other roles could agree."""
+        found = self._of_kind(kind, on)
+        return found.by_role[kind.lead_role], self._common(found)
+
     def others_starts(self, kind: Kind, on: date, others: Sequence[ResourceFacts] | None) -> int:
         """Return the starts on which these agree, one for each role but the lead's; None: whoever can."""
         found = self._of_kind(kind, on)
@@ -226,9 +257,13 @@ class Diary:
             mask &= found.by_role[role][self._numbers[resource.id]]
         return mask
 
-    def without_patient(self, starts: int, patient: UUID, on: date, minutes: int) -> int:
-        """Return the starts at which the patient is in none of the visits that are in the diary."""
-        taken = self._patients.get((patient, on), 0)
+    def dates_of(self, patient: UUID) -> Iterable[date]:
+        """Return the dates on which a visit of the patient is, or was, in the diary."""
+        return self._patients.get(patient, ())
+
+    def without_patient(self, starts: int, patient: UUID, on: date, minutes: int, busy: int = 0) -> int:
+        """Return the starts at which the patient is in none of the visits that are in the diary, nor `busy`."""
+        taken = busy | self._patients.get(patient, {}).get(on, 0)
         if not taken or not starts:
             return starts
         return starts & ticks.starts(ticks.span(0, starts.bit_length() + minutes) & ~taken, minutes)
@@ -237,17 +272,17 @@ class Diary:
         self, kind: Kind, on: date, lead: ResourceFacts, tick: int, others: Sequence[ResourceFacts] | None = None
     ) -> Iterator[tuple[Use, ...]]:
         """Yield the ways to fill a visit's roles, the lowest ids first; with these others, if they are given."""
-        if others is not None:
-            able = [[other] for other in others]
+        starts = self._of_kind(kind, on).by_role
+        if others is None:
+            able = [[number for number, of in starts[role].items() if of >> tick & 1] for role in kind.roles]
         else:
-            starts = self._of_kind(kind, on).by_role
-            able = [[self._resources[n] for n, of in starts[role].items() if of >> tick & 1] for role in kind.roles]
-        for chosen in product([lead], *able):
+            able = [[self._numbers[other.id]] for other in others]
+        for chosen in product([self._numbers[lead.id]], *able):
             uses = self._uses(kind, on, dict(zip((kind.lead_role, *kind.roles), chosen, strict=True)), tick)
             if uses is not None:
                 yield uses
 
-    def _uses(self, kind: Kind, on: date, by_role: Mapping[str, ResourceFacts], tick: int) -> tuple[Use, ...] | None:
+    def _uses(self, kind: Kind, on: date, by_role: Mapping[str, int], tick: int) -> tuple[Use, ...] | None:
         uses: list[Use] = []
         for stretch in kind.stretches:
             use = self._use(stretch, by_role[stretch.role], on, tick, uses)
@@ -256,17 +291,16 @@ class Diary:
             uses.append(use)
         return tuple(uses)
 
-    def _use(self, stretch: Stretch, resource: ResourceFacts, on: date, tick: int, others: Sequence[Use]) -> Use | None:
+    def _use(self, stretch: Stretch, number: int, on: date, tick: int, others: Sequence[Use]) -> Use | None:
         """Return the first place of the resource that is free then, less what this visit takes already."""
         first, until = tick + stretch.from_minute, tick + stretch.until_minute
-        wanted = ticks.span(first, until)
-        for place, free in enumerate(self.free_places(resource.id, on)):
+        wanted, resource = ticks.span(first, until), self._resources[number].id
+        for place, free in enumerate(self._day(on).free(number)):
             if first < 0 or free & wanted != wanted:
                 continue
-            ours = (use for use in others if (use.resource, use.place) == (resource.id, place))
-            taken = reduce(int.__or__, (ticks.span(use.from_tick, use.until_tick) for use in ours), 0)
-            if not taken & wanted:
-                return Use(stretch.phase, stretch.role, resource.id, place, first, until)
+            ours = (use for use in others if (use.resource, use.place) == (resource, place))
+            if not any(use.from_tick < until and first < use.until_tick for use in ours):
+                return Use(stretch.phase, stretch.role, resource, place, first, until)
         return None
 
     # --- what is remembered ---------------------------------------------------------------------------------------
@@ -274,21 +308,23 @@ class Diary:
     def _day(self, on: date) -> _Day:
         found = self._days.get(on)
         if found is None:
-            free = self._given.free(on) if self._below is None else list(self._below._day(on).free)  # noqa: SLF001
-            found = self._days[on] = _Day(free)
+            below = None if self._below is None else self._below._day(on)  # noqa: SLF001
+            found = self._days[on] = _Day(on, self._given, below)
         return found
 
     def _of_kind(self, kind: Kind, on: date) -> _OfKind:
         day = self._day(on)
-        found = day.of_kinds.get(kind.number)
+        found, known = day.of_kinds.get(kind.number, (None, 0))
+        if found is not None and known == len(day.changed):
+            return found
         if found is None:
             if self._below is None:
                 found = _OfKind(kind, {role: self._given.starts(kind, role, on) for role in kind.of_role})
             else:
                 found = self._below._of_kind(kind, on)  # noqa: SLF001
-            for number in day.changed:
-                found = found.changed(number, day.free[number])
-            day.of_kinds[kind.number] = found
+        if known < len(day.changed):
+            found = found.changed(set(day.changed[known:]), day)
+        day.of_kinds[kind.number] = found, len(day.changed)
         return found
 
     def _common(self, found: _OfKind) -> int:
@@ -304,6 +340,7 @@ class _Given:
 
     def __init__(self, roster: Roster) -> None:
         self.roster, self.resources = roster, roster.resources
+        self.by_id = {resource.id: resource for resource in roster.resources}
         self.numbers = {resource.id: number for number, resource in enumerate(roster.resources)}
         busy = roster.busy if isinstance(roster.busy, Taken) else Taken.of(roster.busy)
         self._on_duty: TimeTable = packed(roster.on_duty)
@@ -327,13 +364,11 @@ class _Given:
             found = self._kind_of[id(step)] = (step, self._kinds[key])
         return found[1]
 
-    def free(self, on: date) -> list[tuple[int, ...]]:
-        """Return the minutes on duty and not taken, for each place of each resource."""
+    def free(self, number: int, on: date) -> tuple[int, ...]:
+        """Return the minutes on duty and not taken, for each place of a resource."""
         chunk, at = divmod(on.toordinal(), DATES_AT_ONCE)
-        of_places = [_ints(words[at]) for words in self._free_words(chunk)]
-        if self._most == 1:
-            return [(free,) for free in of_places[0]]
-        return [tuple(of_all[n] for of_all in of_places[:places]) for n, places in enumerate(self._places)]
+        words = self._free_words(chunk)[: self._places[number]]
+        return tuple(int.from_bytes(of_place[at, number].tobytes(), "little") for of_place in words)
 
     def starts(self, kind: Kind, role: str, on: date) -> dict[int, int]:
         """Return the starts of each who can fill the role on that date, by itself."""
@@ -366,12 +401,18 @@ class _Given:
     def _free_words(self, chunk: int) -> list[Words]:
         """Return the minutes on duty and not taken, for each place: [date, resource, word]."""
         if chunk not in self._free:
-            duty = in_minutes(self._on_duty.words(self._rows, chunk * DATES_AT_ONCE, DATES_AT_ONCE))
-            free = [
-                duty * np.array([n > place for n in self._places], np.uint64)[:, None] for place in range(self._most)
-            ]
-            for place, (table, rows) in enumerate(self._taken):
-                free[place] &= ~in_minutes(table.words(rows, chunk * DATES_AT_ONCE, DATES_AT_ONCE))
+            duty = self._on_duty.words(self._rows, chunk * DATES_AT_ONCE, DATES_AT_ONCE)
+            free = []
+            for place in range(self._most):
+                has_place = np.array([places > place for places in self._places])
+                left = duty if has_place.all() else duty * has_place[:, None]
+                if place < len(self._taken):
+                    table, rows = self._taken[place]
+                    taken = table.words(rows, chunk * DATES_AT_ONCE, DATES_AT_ONCE)
+                    if unit_of(left) != unit_of(taken):
+                        left, taken = in_minutes(left), in_minutes(taken)
+                    left = left & ~taken
+                free.append(in_minutes(left))
             self._free[chunk] = free
         return self._free[chunk]
 

@@ -15,7 +15,7 @@ from uuid import UUID
 
 import numpy as np
 
-from .cost import Weights, price, total
+from .cost import Weights, price
 from .diary import Diary
 from .facts import CourseFacts, Move, Plan, Roster, Slot
 from .plans import plan_of
@@ -322,6 +322,7 @@ class _Work:
         self._roster = with_taken(roster, [slot for course in self.courses for slot in fixed_slots(course)])
         self.given = Diary(self._roster)  # without anything of the tasks
         self.alike = Alike(self.given)
+        self._for_nobody = replace(self._roster, patient_busy={})
         self.all = [self._task(course, patients_busy.get(course.id, {})) for course in self.courses]
         at_rest = [task for task in self.all if not task.displaced]
         for task in at_rest:
@@ -334,7 +335,7 @@ class _Work:
             self.diary.take(task.patient, task.stay.values())
 
     def _task(self, course: CourseFacts, patient_busy: Mapping[date, int]) -> Task:
-        roster = replace(self._roster, patient_busy=patient_busy)
+        roster = replace(self._roster, patient_busy=patient_busy) if patient_busy else self._for_nobody
         return Task(course, roster, self.weights, self.today, self.given)
 
     def _beside(self, task: Task, at_rest: Sequence[Task]) -> Task:
@@ -348,8 +349,9 @@ class _Work:
         return self._task(task.course, busy)
 
     def cost_of_one(self, task: Task, slots: Sequence[Slot]) -> int:
-        roster = task.keeping.roster
-        return total(price(slots, task.course, roster, self.weights, today=self.today, moves=True)).total
+        roster, resources = task.keeping.roster, self.diary.resources
+        parts = price(slots, task.course, roster, self.weights, today=self.today, moves=True, resources=resources)
+        return sum(part.total for part in parts)
 
     def cost_of(self, answer: Sequence[list[Slot] | None]) -> int:
         return sum(

@@ -4,19 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from functools import cached_property
 from typing import Any
 from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
 
 from . import cost, ticks
 from .chains import Chain
 from .diary import Diary, Kind
-from .facts import ClockChange, SessionFacts, Slot
+from .facts import ClockChange, SessionFacts, Slot, Spacing
 from .layers import Dates
 
 REFUSED = 1 << 60  # more than anything costs
 
 Classes = list[tuple[int, int]]  # price, starts
-Onward = tuple[int, int, Dates]  # date, what its timing costs, state after it
+Date = tuple[int, int, Dates]  # a date, what its timing costs, the state after it
+
+
+class Onward:
+    """The dates that may follow a state, cheapest first; by date too."""
+
+    def __init__(self, dates: Sequence[Date]) -> None:
+        self.dates = dates
+
+    @cached_property
+    def by_date(self) -> Sequence[Date]:
+        return sorted(self.dates)
+
+    @cached_property
+    def ordinals(self) -> NDArray[np.int64]:
+        return np.array([on for on, *_ in self.by_date], np.int64)
+
+    @cached_property
+    def row_of(self) -> dict[int, int]:
+        """The place of each date in `by_date`."""
+        return {on: row for row, (on, *_) in enumerate(self.by_date)}
+
+    @cached_property
+    def timed(self) -> NDArray[np.int64]:
+        """What the timing of each of `by_date` costs."""
+        return np.array([timed for _, timed, _ in self.by_date], np.int64)
 
 
 class Alike:
@@ -24,13 +53,15 @@ class Alike:
 
     def __init__(self, diary: Diary) -> None:
         self._diary = diary
-        self._onward: dict[Any, list[Onward]] = {}
+        self._onward: dict[Any, Onward] = {}
+        self._spacings: dict[Spacing, int] = {}
+        self._spacing_of: dict[int, tuple[Spacing, int]] = {}  # by identity; each is kept so that it stays its own
         self._open: dict[tuple[int, int, tuple[ClockChange, ...]], int] = {}
         self._classes: dict[tuple[int, date, int, int, int], Classes] = {}
         self._missed: dict[tuple[UUID | None, str, bool], list[int]] = {}
 
-    def onward(self, chain: Chain, number: int, state: Dates) -> Sequence[Onward]:
-        """Return `Chain.onward`."""
+    def onward(self, chain: Chain, number: int, state: Dates) -> Onward:
+        """Return what `Chain.onward` yields."""
         layer = chain.layers[number]
         is_plain = (
             layer.fixed is None
@@ -42,12 +73,21 @@ class Alike:
             and not chain.is_counted
         )
         if not is_plain or layer.anchors is None:
-            return list(chain.onward(number, state))
-        anchors = tuple((id(s), state[0] if isinstance(a, int) else a) for s, a in layer.anchors)
+            return Onward(list(chain.onward(number, state)))
+        anchors = tuple((self._number_of(s), state[0] if isinstance(a, int) else a) for s, a in layer.anchors)
         key = (anchors, state, layer.first, layer.last, layer.closed)
-        if key not in self._onward:
-            self._onward[key] = list(chain.onward(number, state))
-        return self._onward[key]
+        found = self._onward.get(key)
+        if found is None:
+            found = self._onward[key] = Onward(list(chain.onward(number, state)))
+        return found
+
+    def _number_of(self, spacing: Spacing) -> int:
+        """Return a number that equal spacings share."""
+        found = self._spacing_of.get(id(spacing))
+        if found is None:
+            number = self._spacings.setdefault(spacing, len(self._spacings))
+            found = self._spacing_of[id(spacing)] = spacing, number
+        return found[1]
 
     def open_starts(self, chain: Chain, kind: Kind, session: SessionFacts, on: date) -> int:
         """Return the starts that site, grid, patient and strict wishes allow; the first two are asked once."""

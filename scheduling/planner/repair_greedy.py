@@ -2,7 +2,8 @@
 
 Order: courses whose first lost visit has the fewest dates left, then as they were given. Visits that can stay do; if
 the course has no way on then, all of it may move. A session takes the cheapest of its times, by what that costs alone,
-then by date, start and lead; when a later session finds none, the next best date.
+then by date, start and lead; when a later session finds none, the next best date. What a time costs does not depend on
+the other courses, so the best of each date stands on boards that all of them share: see `repair_boards`.
 """
 
 from __future__ import annotations
@@ -11,17 +12,23 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from heapq import heappop, heappush
 
-from . import cost, ticks
+import numpy as np
+
+from . import cost
 from .chains import Chain
 from .diary import Diary
-from .facts import ResourceFacts, Slot
-from .layers import Dates
-from .repair_alike import REFUSED, Alike
+from .facts import Slot
+from .layers import Dates, Layer
+from .repair_alike import REFUSED, Alike, Onward
+from .repair_boards import Board, Boards
+from .repair_rows import Ints
 from .repair_tasks import Task
 
 TRIES = 60  # times looked at for a course before it is left without
+DATES_AT_ONCE = 8
+LATEST = 1 << 60
 
-Choice = tuple[int, int, int, int, ResourceFacts, Dates]  # cost, date, start, lead's number, lead, state after it
+Choice = tuple[int, int, int, int, Dates]  # cost, date, start, lead's number, state after it
 
 
 def greedy(tasks: Sequence[Task], diary: Diary, alike: Alike) -> list[list[Slot] | None]:
@@ -30,13 +37,13 @@ def greedy(tasks: Sequence[Task], diary: Diary, alike: Alike) -> list[list[Slot]
     The diary must hold what stays of every task.
     """
     found: list[list[Slot] | None] = [None] * len(tasks)
+    boards = Boards(diary, alike)
     for number in sorted(range(len(tasks)), key=lambda n: (_leeway(tasks[n].keeping, alike), n)):
         task = tasks[number]
-        kept = list(task.stay.values())
-        diary.free(task.patient, kept)
-        slots = _placed(task, diary, alike)
+        kept = _Kept(task, diary)
+        slots = _placed(task, kept, boards)
         found[number] = slots
-        diary.take(task.patient, kept if slots is None else moving(task, slots))
+        kept.end_with(list(task.stay.values()) if slots is None else moving(task, slots))
     return found
 
 
@@ -50,30 +57,51 @@ def _leeway(chain: Chain, alike: Alike) -> int:
     """Return how many dates the first session has that must move."""
     state: Dates = ()
     for number, layer in enumerate(chain.layers):
-        dates = alike.onward(chain, number, state)
+        dates = alike.onward(chain, number, state).dates
         if not dates or (layer.fixed is None and layer.stay is None):
             return len(dates)
         state = dates[0][2]
     return 0
 
 
-def _placed(task: Task, diary: Diary, alike: Alike) -> list[Slot] | None:
-    """Return slots for the course in what the diary leaves, its own visits not being in it, or None."""
+def _placed(task: Task, kept: _Kept, boards: Boards) -> list[Slot] | None:
+    """Return slots for the course in what the diary leaves without its own visits, or None."""
     if not task.keeping.layers:
         return None
-    keeping = _Ways(task, task.keeping, diary, alike)
+    keeping = _Ways(task, task.keeping, kept, boards)
     found = keeping.first()
     if found is not None or keeping.has_no_beginning:
         return found
-    return _Ways(task, task.free, diary, alike).first()
+    return _Ways(task, task.free, kept, boards).first()
+
+
+class _Kept:
+    """The visits of a course that are in the diary: each is taken out before its date is looked at."""
+
+    def __init__(self, task: Task, diary: Diary) -> None:
+        self._patient, self._diary = task.patient, diary
+        self._held = list(task.stay.values())
+
+    def leave(self, first: int, last: int) -> None:
+        """Take those out that lie between these dates."""
+        left = [slot for slot in self._held if first <= slot.on.toordinal() <= last]
+        if left:
+            self._diary.free(self._patient, left)
+            self._held = [slot for slot in self._held if slot not in left]
+
+    def end_with(self, slots: Sequence[Slot]) -> None:
+        """Have these in the diary, and no others."""
+        held, wanted = {id(slot) for slot in self._held}, {id(slot) for slot in slots}
+        self._diary.free(self._patient, [slot for slot in self._held if id(slot) not in wanted])
+        self._diary.take(self._patient, [slot for slot in slots if id(slot) not in held])
 
 
 class _Ways:
     """Looks for times of a course, layer by layer."""
 
-    def __init__(self, task: Task, chain: Chain, diary: Diary, alike: Alike) -> None:
-        self._task, self._chain, self._diary, self._alike = task, chain, diary, alike
-        self._missed = alike.leads_missed(chain)
+    def __init__(self, task: Task, chain: Chain, kept: _Kept, boards: Boards) -> None:
+        self._task, self._chain, self._kept, self._boards = task, chain, kept, boards
+        self._diary, self._alike = boards.diary, boards.alike
         self._tries = iter(range(TRIES))
         self._has_begun = False
 
@@ -92,16 +120,15 @@ class _Ways:
         if at == len(self._chain.layers):
             return []
         layer = self._chain.layers[at]
-        for _, ordinal, tick, number, lead, after in self._choices(at, state, led_by):
+        only = layer.fixed or layer.stay or self._task.stay.get(layer.session.id)
+        for _, ordinal, tick, number, after in self._choices(at, state, led_by):
             if next(self._tries, None) is None:
                 return None
             on = date.fromordinal(ordinal)
-            only = layer.fixed or layer.stay or self._task.stay.get(layer.session.id)
-            is_same = only is not None and (only.on, only.tick, only.lead) == (on, tick, lead.id)
-            if only is not None and is_same and (layer.fixed is not None or self._diary.is_free(only)):
+            if only is not None and (only.on, only.tick, self._diary.number_of(only.lead)) == (on, tick, number):
                 slot = only
             else:
-                kind = self._diary.kind_of(layer.session.step)
+                kind, lead = self._diary.kind_of(layer.session.step), self._diary.roster.resources[number]
                 uses = next(self._diary.ways(kind, on, lead, tick), None)
                 if uses is None:
                     continue
@@ -113,55 +140,74 @@ class _Ways:
         return None
 
     def _choices(self, at: int, state: Dates, led_by: int | None) -> Iterator[Choice]:
-        """Yield the best time of each date, cheapest first: a date is passed on once no date to come can be cheaper."""
+        """Yield the best time of each date, cheapest first, then by date: no date to come can be cheaper."""
+        layer, onward = self._chain.layers[at], self._alike.onward(self._chain, at, state)
+        only = layer.fixed or layer.stay
+        if only is not None and [on for on, *_ in onward.dates] == [only.on.toordinal()]:
+            [(on, timed, after)] = onward.dates
+            yield timed, on, only.tick, self._diary.number_of(only.lead), after
+            return
+        if not onward.dates:
+            return
+        self._kept.leave(onward.by_date[0][0], onward.by_date[-1][0])
+        board, of_dates = self._boards.of(self._chain, layer.session), self._of_dates(layer, onward)
+        of_leads = self._of_leads(layer, board, led_by)
+        least = of_dates.copy()
+        booked = layer.session.booked
+        if booked is not None and (home := onward.row_of.get(booked.on.toordinal())) is not None:
+            least[home] = 0  # the time that it has is no move
+        order = least.argsort(kind="stable")
         waiting: list[Choice] = []
-        for on, timed, after in self._alike.onward(self._chain, at, state):
-            while waiting and waiting[0][0] <= timed:
+        for begin in range(0, len(order), DATES_AT_ONCE):
+            some = order[begin : begin + DATES_AT_ONCE]
+            while waiting and waiting[0][0] < least[some[0]]:
                 yield heappop(waiting)
-            best = self._best_on(at, on, led_by)
-            if best is not None:
-                heappush(waiting, (timed + best[0], on, *best[1:], after))
+            for choice in self._best_of(board, layer, onward, some, of_dates[some], of_leads):
+                heappush(waiting, choice)
         while waiting:
             yield heappop(waiting)
 
-    def _best_on(self, at: int, ordinal: int, led_by: int | None) -> tuple[int, int, int, ResourceFacts] | None:
-        """Return cost, start, lead's number and lead of the cheapest time on a date, as the diary stands."""
-        chain, diary, alike = self._chain, self._diary, self._alike
-        layer, on = chain.layers[at], date.fromordinal(ordinal)
-        only = layer.fixed or layer.stay
-        if only is not None and only.on == on:
-            lead = chain.starts.resources.get(only.lead, ResourceFacts(only.lead, "", "", ()))
-            return 0, only.tick, diary.number_of(only.lead), lead
-        session = layer.session
-        kind = diary.kind_of(session.step)
-        times = diary.times(kind, on)
-        if not times:
-            return None
-        open_starts = alike.open_starts(chain, kind, session, on)
-        open_starts = diary.without_patient(open_starts, self._task.patient, on, kind.minutes)
-        booked = session.booked
-        moved = 0 if booked is None else cost.moving_to(booked, on, chain.today, chain.weights)
-        home = diary.number_of(booked.lead) if booked is not None and booked.on == on else None
-        missed = cost.date_wishes_missed(on, chain.course.wishes, chain.weights)
-        best: tuple[int, int, int, ResourceFacts] | None = None
-        for number, lead, free in times:
-            starts = free & open_starts
-            if not starts or self._missed[number] == REFUSED:
-                continue
-            price = missed + self._missed[number]
-            if led_by is not None and led_by != number:
-                price += layer.change
-            if number == home and booked is not None:
-                classes = alike.classes_at_home(chain, kind, number, booked)
-            else:
-                price += moved
-                classes = alike.classes(chain, kind, on, number)
-            for more, those in classes:
-                if best is not None and price + more > best[0]:
-                    break
-                if starts & those:
-                    tick = ticks.lowest(starts & those)
-                    if best is None or (price + more, tick) < best[:2]:
-                        best = (price + more, tick, number, lead)
-                    break
-        return best
+    def _of_dates(self, layer: Layer, onward: Onward) -> Ints:
+        """Return what each date costs whoever leads, when the visit is moved to it if it is booked."""
+        chain, wishes, found = self._chain, self._chain.course.wishes, onward.timed
+        if layer.session.booked is not None:
+            found = found + cost.moving_to_dates(layer.session.booked, onward.ordinals, chain.today, chain.weights)
+        if wishes.weekdays or wishes.avoid_dates:
+            first, last = onward.by_date[0][0], onward.by_date[-1][0]
+            found = found + cost.dates_missed(first, last, wishes, chain.weights)[onward.ordinals - first]
+        return found
+
+    def _of_leads(self, layer: Layer, board: Board, led_by: int | None) -> Ints:
+        """Return what each lead of a board costs by the wishes, and as a change."""
+        found = self._boards.missed(self._chain, board)
+        if led_by is not None and layer.change:
+            found = found + layer.change
+            if led_by in board.column_of:
+                found[board.column_of[led_by]] -= layer.change
+        return found
+
+    def _best_of(
+        self, board: Board, layer: Layer, onward: Onward, some: Ints, of_dates: Ints, of_leads: Ints
+    ) -> Iterator[Choice]:
+        """Yield the best time of each of some dates."""
+        prices, starts = board.rows(onward.ordinals[some])
+        for on in self._days_apart(board, layer.session.booked):
+            for row in np.flatnonzero(some == onward.row_of.get(on.toordinal(), -1)).tolist():
+                found = board.row_of(on, self._chain, self._task.patient, layer.session.booked)
+                prices[row], starts[row] = found
+        prices += of_leads
+        prices += of_dates[:, None]
+        least = np.minimum.reduce(prices, axis=1)
+        columns = np.where(prices == least[:, None], starts, LATEST).argmin(axis=1)
+        at = starts[np.arange(len(some)), columns]
+        for place, price, tick, column in np.stack([some, least, at, columns], axis=1).tolist():
+            if price < REFUSED:
+                on, _, after = onward.by_date[place]
+                yield price, on, tick, board.leads[column], after
+
+    def _days_apart(self, board: Board, booked: Slot | None) -> Iterator[date]:
+        """Yield the dates on which other starts count for the course than for others: of its patient's visits."""
+        dates = {*self._chain.roster.patient_busy, *self._diary.dates_of(self._task.patient)}
+        yield from dates
+        if booked is not None and booked.on not in dates and board.has_time(booked):
+            yield booked.on

@@ -121,7 +121,7 @@ class Networks:
             counts: list[int] = []
             for state in states:
                 count = 0
-                for on, timed, after in self._alike.onward(chain, number, state):
+                for on, timed, after in self._alike.onward(chain, number, state).dates:
                     cell = cells.get((number, on))
                     if cell is None:
                         cell = cells[number, on] = self._cell(task, number, on, cells, entries, seats)

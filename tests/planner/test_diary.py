@@ -179,7 +179,7 @@ def test_courses_that_are_alike_are_told_what_each_would_be_told_alone(seed):
         one = course(*sessions, wishes=wish)
         chain = Chain(one, replace(given, patient_busy=busy), weights, today=MONDAY, stay={})
         kind, starts = diary.kind_of(weekly), chain.starts
-        assert alike.onward(chain, 0, ()) == list(chain.onward(0, ()))
+        assert alike.onward(chain, 0, ()).dates == list(chain.onward(0, ()))
         for on in (day(number) for number in range(7)):
             assert alike.open_starts(chain, kind, chain.sessions[0], on) == starts.open_starts(weekly, on)
             for number, lead in enumerate(given.resources[:3]):
