@@ -85,7 +85,8 @@ class Chain:
 
     `only` plans one session, among the course's appointments. `keep_lead` forbids another lead than before. `stay`
     makes it a repair: leaving a booked time costs, and these slots are kept whenever the windows allow it. `ask` is
-    what a person asks of this plan. `like` is a chain for the same course and roster whose times are known already.
+    what a person asks of this plan. `like` is a chain whose times are known already, if it is for the same course and
+    roster; of another course it tells the roster's dates.
     """
 
     def __init__(
@@ -108,7 +109,8 @@ class Chain:
         inside = {session.id for session in self.sessions}
         outside = [s.booked for s in open_sessions if s.id not in inside and s.booked is not None]
         self.given = roster, outside
-        is_alike = like is not None and like.given[0] is roster and like.given[1] == outside
+        is_same = like is not None and like.course.id == course.id
+        is_alike = is_same and like is not None and like.given[0] is roster and like.given[1] == outside
         self.roster: Roster = like.roster if like is not None and is_alike else with_taken(roster, outside)
         self.known: dict[tuple[Wishes, int, int, int, int, Held], Starts] = like.known if like and is_alike else {}
         self._limits = [_yearly_limit(session) for session in self.sessions]
@@ -137,6 +139,7 @@ class Chain:
         self._least: dict[tuple[int, int], int] = {}
         self._missed_by_date: dict[int, int] = {}
         self._reach: dict[tuple[int, Dates], Reach] = {}
+        self._windows: dict[tuple[int, ...], Window] = {}  # by layer and the dates that it is counted from
         self._nodes: dict[tuple[int, int], list[Node]] = {}
         self._ticks: dict[tuple[int, int, int], int] = {}
         self._grids: list[Grid] | None = None
@@ -473,7 +476,7 @@ class Chain:
             layer = self.layers[number]
             before = self.layers[number - 1] if number else None
             known = dict(zip(before.kept, state[self.is_counted :], strict=True)) if before else {}
-            window = self._window(layer, known)
+            window = self._window(number, known)
             earliest = window.earliest_on.toordinal() if window.earliest_on else 0
             lawful = earliest
             if layer.may_be_early:
@@ -488,9 +491,20 @@ class Chain:
 
     def window_after(self, number: int, on: int) -> Window:
         """Return the window of a layer by the date of the one before it, when no earlier one counts."""
-        return self._window(self.layers[number], {number - 1: on})
+        return self._window(number, {number - 1: on})
 
-    def _window(self, layer: Layer, known: Mapping[int, int]) -> Window:
+    def windows(self, slots: Sequence[Slot]) -> list[Window]:
+        """Return the windows of the layers when these are their slots."""
+        known = {number: slot.on.toordinal() for number, slot in enumerate(slots)}
+        return [self._window(number, known) for number in known]
+
+    def _window(self, number: int, known: Mapping[int, int]) -> Window:
+        key = (number, *(known[earlier] for earlier in self.layers[number].counted_from))
+        if key not in self._windows:
+            self._windows[key] = self._counted(self.layers[number], known)
+        return self._windows[key]
+
+    def _counted(self, layer: Layer, known: Mapping[int, int]) -> Window:
         if layer.anchors is None:
             ids = {self.sessions[n].id: date.fromordinal(known[n]) for n in layer.counted_from}
             return window_of(layer.session, self.course, ids)

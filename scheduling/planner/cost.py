@@ -155,8 +155,10 @@ def moving(booked: Slot | None, slot: Slot, today: date, weights: Weights) -> in
 
 def moving_to_dates(booked: Slot, dates: NDArray[np.int64], today: date, weights: Weights) -> NDArray[np.int64]:
     """Return `moving_to` of each of these dates (ordinals)."""
-    notice = np.minimum(dates, booked.on.toordinal()) - today.toordinal()
     confirmed = weights.confirmed if booked.is_confirmed else 0
+    if not weights.short_notice_per_day:
+        return np.full(len(dates), weights.move + confirmed)
+    notice = np.minimum(dates, booked.on.toordinal()) - today.toordinal()
     short = weights.short_notice_per_day * np.maximum(weights.notice_days - notice, 0)
     return np.asarray(short + (weights.move + confirmed))
 
@@ -177,11 +179,12 @@ def price(
     today: date,
     moves: bool = False,
     resources: Mapping[UUID, ResourceFacts] | None = None,
+    windows: Sequence[Window] | None = None,
 ) -> list[CostParts]:
     """Return what each slot of a plan costs; the slots are one for each session left, by position.
 
     `roster` is without the course's own appointments, as always. With `moves`, leaving a booked time costs.
-    `resources` are the roster's, by id, for who has them at hand.
+    `resources` are the roster's, by id, and `windows` those of the slots, for who has them at hand.
     """
     dates = {slot.session: slot.on for slot in slots}
     sessions = {session.id: session for session in course.sessions}
@@ -190,9 +193,9 @@ def price(
     priced = []
     before: SessionFacts | None = None
     lead, last_on = course.lead, today
-    for slot in slots:
+    for number, slot in enumerate(slots):
         session = sessions[slot.session]
-        window = window_of(session, course, dates)
+        window = window_of(session, course, dates) if windows is None else windows[number]
         timed = timing(window, today, weights).at(slot.on.toordinal())
         elapsed = weights.elapsed_per_day * (slot.on - last_on).days
         changed = lead is not None and slot.lead != lead and counts_change(before, session)

@@ -80,8 +80,11 @@ class Kind:
             )
         )
 
-    def starts(self, role: str, places: Iterable[int]) -> int:
+    def starts(self, role: str, places: Sequence[int]) -> int:
         """Return the starts at which one who has these places free could fill the role."""
+        if len(places) == len(self.of_role[role]) == 1:
+            [free], [stretch] = places, self.of_role[role]
+            return ticks.shifted(ticks.starts(free, stretch.until_minute - stretch.from_minute), -stretch.from_minute)
         mask = -1
         for stretch in self.of_role[role]:
             length, any_place = stretch.until_minute - stretch.from_minute, 0

@@ -36,6 +36,7 @@ from .facts import (
     SessionFacts,
     SessionState,
     Severity,
+    Step,
     StepKind,
 )
 from .windows import GONE, NO_DATES, is_as_strict, late_band_of, late_references
@@ -99,7 +100,7 @@ READ: Mapping[Takes, Callable[[Any], Parameter]] = {
 }
 
 GateFunction = Callable[[Asked], list[GateAnswer]]
-Concerns = Callable[[SessionFacts, CourseFacts], bool]
+Concerns = Callable[[Step, CourseFacts], bool]
 Turns = Callable[[Asked, date], Iterable[date]]
 
 
@@ -115,7 +116,7 @@ class GateKind:
     both_ways: bool  # asked of every session, once: it looks up what its step lists, and what others list about it
     for_treatments: bool  # only a treatment step may list it
     repeats: bool  # a step may list it several times, with other parameters
-    concerns: Concerns  # False: it says nothing of that session on any date, so it is not asked
+    concerns: Concerns  # False: it says nothing of a step's sessions on any date, so it is not asked
     turns: Turns  # dates in (asked.on, until] between which each of its codes changes at most once
 
     def read(self, written: Mapping[str, object]) -> dict[str, Parameter]:
@@ -145,7 +146,7 @@ def _never(asked: Asked, until: date) -> Iterable[date]:
     return ()
 
 
-def _anything(session: SessionFacts, course: CourseFacts) -> bool:
+def _anything(step: Step, course: CourseFacts) -> bool:
     return True
 
 
@@ -206,23 +207,23 @@ def _guardian_turns(asked: Asked, until: date) -> Iterable[date]:
 # --- of whom gates have nothing to say ------------------------------------------------------------------------------
 
 
-def _is_treated_elsewhere(session: SessionFacts, course: CourseFacts) -> bool:
-    return session.step.kind is StepKind.TREATMENT and bool(course.elsewhere)
+def _is_treated_elsewhere(step: Step, course: CourseFacts) -> bool:
+    return step.kind is StepKind.TREATMENT and bool(course.elsewhere)
 
 
-def _has_late_bands(session: SessionFacts, course: CourseFacts) -> bool:
-    return any(spacing.late_bands for spacing in session.step.spacings)
+def _has_late_bands(step: Step, course: CourseFacts) -> bool:
+    return any(spacing.late_bands for spacing in step.spacings)
 
 
-def _has_minimum_age(session: SessionFacts, course: CourseFacts) -> bool:
+def _has_minimum_age(step: Step, course: CourseFacts) -> bool:
     return course.protocol.minimum_age is not None
 
 
-def _is_held(session: SessionFacts, course: CourseFacts) -> bool:
+def _is_held(step: Step, course: CourseFacts) -> bool:
     return bool(course.holds)
 
 
-def _is_gone(session: SessionFacts, course: CourseFacts) -> bool:
+def _is_gone(step: Step, course: CourseFacts) -> bool:
     return course.patient.deceased_on is not None or course.patient.merged_away
 
 
@@ -504,7 +505,7 @@ def gate_answers(
     """
     return [
         answer
-        for kind, parameters in _gates_of(session, course)
+        for kind, parameters in _gates_of(session.step, course)
         for answer in kind.ask(Asked(session, on, course, today, dates, parameters))
         if not is_overridden(answer.code, answer.subject, answer.override, session, on, course)
     ]
@@ -533,16 +534,16 @@ def not_asked_since(session: SessionFacts, course: CourseFacts) -> list[GateAnsw
     ]
 
 
-def could_refuse(session: SessionFacts, course: CourseFacts) -> bool:
-    """Whether there is any gate to ask about the session; False: all are open on every date."""
-    return bool(_gates_of(session, course))
+def could_refuse(step: Step, course: CourseFacts) -> bool:
+    """Whether there is any gate to ask about the sessions of a step; False: all are open on every date."""
+    return bool(_gates_of(step, course))
 
 
 def turning_dates(session: SessionFacts, first_on: date, last_on: date, course: CourseFacts, today: date) -> list[date]:
     """Return the dates from the first one on between which no code of a gate changes more than once, in order."""
     turns = {
         on
-        for kind, parameters in _gates_of(session, course)
+        for kind, parameters in _gates_of(session.step, course)
         for on in kind.turns(Asked(session, first_on, course, today, NO_DATES, parameters), last_on)
     }
     return sorted({first_on} | {on for on in turns if first_on < on <= last_on})
@@ -595,12 +596,12 @@ def refuses(answer: GateAnswer, moment: Moment) -> bool:
             return True
 
 
-def _gates_of(session: SessionFacts, course: CourseFacts) -> list[tuple[GateKind, Mapping[str, Parameter]]]:
+def _gates_of(step: Step, course: CourseFacts) -> list[tuple[GateKind, Mapping[str, Parameter]]]:
     """Return the gates that a session is asked for, in the order of GATES, each with its parameters."""
-    if not session.step.gates:
-        return [(kind, {}) for kind in _unlisted() if kind.concerns(session, course)]
+    if not step.gates:
+        return [(kind, {}) for kind in _unlisted() if kind.concerns(step, course)]
     listed: dict[str, list[Mapping[str, Parameter]]] = {}
-    for one in session.step.gates:
+    for one in step.gates:
         listed.setdefault(one.name, []).append(one.parameters)
     if unknown := listed.keys() - GATES.keys():
         raise KeyError(f"no such gate: {sorted(unknown)}")
@@ -608,7 +609,7 @@ def _gates_of(session: SessionFacts, course: CourseFacts) -> list[tuple[GateKind
         (kind, parameters)
         for name, kind in GATES.items()
         for parameters in ([{}] if kind.always or kind.both_ways else listed.get(name, []))
-        if kind.concerns(session, course)
+        if kind.concerns(step, course)
     ]
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from . import cost
 from .asks import Held, dates_within, is_wanted
-from .facts import CourseFacts, Moment, SessionFacts, SessionState, Slot, Spacing
+from .facts import CourseFacts, Moment, SessionFacts, SessionState, Slot, Spacing, Step
 from .gates import could_refuse, gate_answers, refuses, turning_dates
 from .rules import follows
 from .windows import GONE, depends_on, references
@@ -60,6 +60,7 @@ class Frame:
         self.first_day, self.last_day = dates
         self._gated_until = gated_until
         self._inside = {session.id for session in sessions}
+        self._refusing: dict[int, bool] = {}  # by identity of the step
 
     @cached_property
     def outside(self) -> CourseFacts:
@@ -143,13 +144,18 @@ class Frame:
                 last = min(last, slot.on.toordinal() - (not follows(slot.on, session, slot.on)))
         return first, last
 
+    def _could_refuse(self, step: Step) -> bool:
+        if id(step) not in self._refusing:
+            self._refusing[id(step)] = could_refuse(step, self.course)
+        return self._refusing[id(step)]
+
     def _closed_dates(self, session: SessionFacts) -> frozenset[int]:
         """Return the dates on which booking would be refused by a gate that is open on other dates.
 
         Between two dates on which gates turn a code changes at most once (see `gates`), so two such dates with equal
         answers have no other answer between them. What is closed on every date is reported.
         """
-        if self.first_day > self.last_day or not could_refuse(session, self.course):
+        if self.first_day > self.last_day or not self._could_refuse(session.step):
             return frozenset()
 
         def closed(on: int) -> frozenset[tuple[str, str]]:

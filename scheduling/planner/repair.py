@@ -323,7 +323,9 @@ class _Work:
         self.given = Diary(self._roster)  # without anything of the tasks
         self.alike = Alike(self.given)
         self._for_nobody = replace(self._roster, patient_busy={})
-        self.all = [self._task(course, patients_busy.get(course.id, {})) for course in self.courses]
+        self.all: list[Task] = []
+        for course in self.courses:
+            self.all.append(self._task(course, patients_busy.get(course.id, {})))
         at_rest = [task for task in self.all if not task.displaced]
         for task in at_rest:
             self.given.take(task.patient, task.stay.values())
@@ -336,7 +338,7 @@ class _Work:
 
     def _task(self, course: CourseFacts, patient_busy: Mapping[date, int]) -> Task:
         roster = replace(self._roster, patient_busy=patient_busy) if patient_busy else self._for_nobody
-        return Task(course, roster, self.weights, self.today, self.given)
+        return Task(course, roster, self.weights, self.today, self.given, self.all[0].keeping if self.all else None)
 
     def _beside(self, task: Task, at_rest: Sequence[Task]) -> Task:
         """Return the task with its patient's visits in other courses, which are left alone."""
@@ -349,8 +351,17 @@ class _Work:
         return self._task(task.course, busy)
 
     def cost_of_one(self, task: Task, slots: Sequence[Slot]) -> int:
-        roster, resources = task.keeping.roster, self.diary.resources
-        parts = price(slots, task.course, roster, self.weights, today=self.today, moves=True, resources=resources)
+        chain = task.keeping
+        parts = price(
+            slots,
+            task.course,
+            chain.roster,
+            self.weights,
+            today=self.today,
+            moves=True,
+            resources=self.diary.resources,
+            windows=chain.windows(slots),
+        )
         return sum(part.total for part in parts)
 
     def cost_of(self, answer: Sequence[list[Slot] | None]) -> int:

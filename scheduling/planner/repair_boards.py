@@ -64,13 +64,18 @@ class Board:
         before = self._common.get(row, 0)
         self._common[row], gone, come = common, before & ~common, common & ~before
         first, prices, starts = self._first[row], self._prices[row], self._ticks[row]
-        for number, free in by_lead.items():
+        if come:
+            again = [number for number, free in by_lead.items() if free & come or number in changed]
+        else:
+            again = [number for number in changed if number in by_lead]
+        if gone:
+            gone_at = {at for at in set(first) if at >= 0 and gone >> at & 1}
+            again += [number for number in by_lead if first[self.column_of[number]] in gone_at]
+        for number in again:
             column = self.column_of[number]
-            at = first[column]
-            if free & come or number in changed or (at >= 0 and gone >> at & 1):
-                price, at = _first_of(free & common, self._alike.classes(chain, self.kind, on, number))
-                first[column] = starts[column] = at
-                prices[column] = price
+            price, at = _first_of(by_lead[number] & common, self._alike.classes(chain, self.kind, on, number))
+            first[column] = starts[column] = at
+            prices[column] = price
 
     def has_time(self, booked: Slot) -> bool:
         """Whether the lead of a booked visit has any start on its date, of the rows that were asked for last."""

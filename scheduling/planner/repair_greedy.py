@@ -25,7 +25,7 @@ from .repair_rows import Ints
 from .repair_tasks import Task
 
 TRIES = 60  # times looked at for a course before it is left without
-DATES_AT_ONCE = 8
+DATES_AT_ONCE = 12
 LATEST = 1 << 60
 
 Choice = tuple[int, int, int, int, Dates]  # cost, date, start, lead's number, state after it
@@ -50,7 +50,7 @@ def greedy(tasks: Sequence[Task], diary: Diary, alike: Alike) -> list[list[Slot]
 def moving(task: Task, slots: Sequence[Slot]) -> list[Slot]:
     """Return the slots that a task adds to the diary: pinned ones are in it from the beginning."""
     fixed = {layer.session.id for layer in task.keeping.layers if layer.fixed is not None}
-    return [slot for slot in slots if slot.session not in fixed]
+    return [slot for slot in slots if slot.session not in fixed] if fixed else list(slots)
 
 
 def _leeway(chain: Chain, alike: Alike) -> int:
@@ -102,6 +102,9 @@ class _Ways:
     def __init__(self, task: Task, chain: Chain, kept: _Kept, boards: Boards) -> None:
         self._task, self._chain, self._kept, self._boards = task, chain, kept, boards
         self._diary, self._alike = boards.diary, boards.alike
+        # Where the patient has visits in the diary (or had: its own) or elsewhere, other starts count than for others.
+        busy_on = (*chain.roster.patient_busy, *self._diary.dates_of(task.patient))
+        self._busy_on = {on.toordinal() for on in busy_on}
         self._tries = iter(range(TRIES))
         self._has_begun = False
 
@@ -190,24 +193,21 @@ class _Ways:
         self, board: Board, layer: Layer, onward: Onward, some: Ints, of_dates: Ints, of_leads: Ints
     ) -> Iterator[Choice]:
         """Yield the best time of each of some dates."""
-        prices, starts = board.rows(onward.ordinals[some])
-        for on in self._days_apart(board, layer.session.booked):
-            for row in np.flatnonzero(some == onward.row_of.get(on.toordinal(), -1)).tolist():
-                found = board.row_of(on, self._chain, self._task.patient, layer.session.booked)
+        dates = onward.ordinals[some]
+        prices, starts = board.rows(dates)
+        booked = layer.session.booked
+        for row, on in enumerate(dates.tolist()):
+            is_there = booked is not None and booked.on.toordinal() == on and board.has_time(booked)
+            if is_there or on in self._busy_on:
+                found = board.row_of(date.fromordinal(on), self._chain, self._task.patient, booked)
                 prices[row], starts[row] = found
         prices += of_leads
         prices += of_dates[:, None]
         least = np.minimum.reduce(prices, axis=1)
         columns = np.where(prices == least[:, None], starts, LATEST).argmin(axis=1)
         at = starts[np.arange(len(some)), columns]
-        for place, price, tick, column in np.stack([some, least, at, columns], axis=1).tolist():
+        best = zip(some.tolist(), least.tolist(), at.tolist(), columns.tolist(), strict=True)
+        for place, price, tick, column in best:
             if price < REFUSED:
                 on, _, after = onward.by_date[place]
                 yield price, on, tick, board.leads[column], after
-
-    def _days_apart(self, board: Board, booked: Slot | None) -> Iterator[date]:
-        """Yield the dates on which other starts count for the course than for others: of its patient's visits."""
-        dates = {*self._chain.roster.patient_busy, *self._diary.dates_of(self._task.patient)}
-        yield from dates
-        if booked is not None and booked.on not in dates and board.has_time(booked):
-            yield booked.on

@@ -16,14 +16,22 @@ from .search import still_possible
 class Task:
     """A course whose begun visits are pinned already, and how it may be searched; `roster` knows its patient.
 
-    The diary is of the same roster.
+    The diary is of the same roster; `like` is the chain of another course there.
     """
 
-    def __init__(self, course: CourseFacts, roster: Roster, weights: cost.Weights, today: date, diary: Diary) -> None:
+    def __init__(
+        self,
+        course: CourseFacts,
+        roster: Roster,
+        weights: cost.Weights,
+        today: date,
+        diary: Diary,
+        like: Chain | None = None,
+    ) -> None:
         self.course = course
         self._roster, self._weights, self._today = roster, weights, today
         possible = _possible(course, roster, today, diary)
-        self.keeping = Chain(course, roster, weights, today=today, stay=possible)
+        self.keeping = Chain(course, roster, weights, today=today, stay=possible, like=like)
         planned = {session.id for session in self.keeping.sessions}
         self.stay = {session: slot for session, slot in possible.items() if session in planned}
         lost = sum(layer.fixed is None and layer.session.id not in self.stay for layer in self.keeping.layers)
