@@ -2,88 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Any
 from uuid import UUID
 
-import numpy as np
-
 from . import cost, ticks
 from .chains import Chain
 from .diary import Diary, Kind
 from .facts import SessionFacts, Slot
-from .repair_alike import REFUSED, Alike, Classes
-from .repair_rows import Ints
+from .repair_alike import Alike, Classes
 from .starts import Starts
+
+Best = tuple[int, int, int]  # a price, the first start that has it, the lead's number
 
 
 class Board:
     """What the cheapest start of each lead costs on each date, and the first that costs so little, as the diary stands.
 
     It is of one kind of visit, for courses with the same wishes for the time of day (strictly: for the date too). What
-    the lead, the date or a move costs is not in it, nor is a patient's own time. Rows are written when they are asked
-    for, and again where the diary has changed.
+    the lead, the date or a move costs is not in it, nor is a patient's own time. The row of a date is written when it
+    is asked for, and again where the diary has changed.
     """
 
     def __init__(self, kind: Kind, chain: Chain, diary: Diary, alike: Alike) -> None:
-        self.kind, self.leads = kind, kind.members[kind.lead_role]
-        self.column_of = {number: column for column, number in enumerate(self.leads)}
+        self.kind = kind
         self._chain, self._diary, self._alike = chain, diary, alike
         self._starts = Starts(replace(diary.roster, patient_busy={}), chain.course.wishes, chain.weights)
-        size = (chain.last_day + 1 - chain.first_day, len(self.leads))
-        self._prices, self._ticks = np.empty(size, np.int64), np.empty(size, np.int64)
-        self._open: dict[int, int] = {}  # of each row: the starts that the site leaves
-        self._common: dict[int, int] = {}  # of each row that is written: those that all but the lead leave
-        self._first: dict[int, list[int]] = {}  # as in ticks; -1: there is no start
-        self._changed: dict[int, set[int]] = {}  # of each row: who has other minutes since it was written
+        self._rows: dict[date, list[Best]] = {}
+        self._by_lead: dict[date, dict[int, Best]] = {}  # the same, for who has a start
+        self._open: dict[date, int] = {}  # of each row: the starts that the site leaves
+        self._common: dict[date, int] = {}  # of each row: those that all but the lead leave
+        self._changed: dict[date, set[int]] = {}  # of each row: who has other minutes since it was written
         self._seen = len(diary.changes)
 
-    def rows(self, dates: Ints) -> tuple[Ints, Ints]:
-        """Return the rows of these dates, to keep: prices (REFUSED where there is no start) and starts."""
-        first = self._chain.first_day
-        for on, number in self._diary.changes[self._seen :]:
-            self._changed.setdefault(on.toordinal() - first, set()).add(number)
-        self._seen = len(self._diary.changes)
-        wanted = dates - first
-        for row in wanted.tolist():
-            changed = self._changed.pop(row, None)
-            if changed is not None or row not in self._first:
-                self._write(row, changed or ())
-        return self._prices[wanted], self._ticks[wanted]
+    def row(self, on: date) -> Sequence[Best]:
+        """Return the best of each lead who has a start on a date."""
+        if self._seen < len(self._diary.changes):
+            for changed_on, number in self._diary.changes[self._seen :]:
+                self._changed.setdefault(changed_on, set()).add(number)
+            self._seen = len(self._diary.changes)
+        changed = self._changed.pop(on, None)
+        if changed is not None or on not in self._rows:
+            self._write(on, changed or ())
+        return self._rows[on]
 
-    def _write(self, row: int, changed: Collection[int] = ()) -> None:
+    def _write(self, on: date, changed: Collection[int]) -> None:
         """Write a row, or what is other in it since these have other minutes."""
-        on, chain = date.fromordinal(self._chain.first_day + row), self._chain
-        if row not in self._first:
-            self._open[row] = self._starts.open_starts(self.kind.step, on)
-            self._first[row], self._prices[row] = [-1] * len(self.leads), REFUSED
+        if on not in self._rows:
+            self._open[on] = self._starts.open_starts(self.kind.step, on)
+            self._common[on], self._by_lead[on] = 0, {}
+        known, before = self._by_lead[on], self._common[on]
         by_lead, common = self._diary.by_lead(self.kind, on)
-        common &= self._open[row]
-        before = self._common.get(row, 0)
-        self._common[row], gone, come = common, before & ~common, common & ~before
-        first, prices, starts = self._first[row], self._prices[row], self._ticks[row]
+        common &= self._open[on]
+        self._common[on], gone, come = common, before & ~common, common & ~before
+        again = [number for number in changed if number in by_lead]
         if come:
-            again = [number for number, free in by_lead.items() if free & come or number in changed]
-        else:
-            again = [number for number in changed if number in by_lead]
+            again += [number for number, free in by_lead.items() if free & come]
         if gone:
-            gone_at = {at for at in set(first) if at >= 0 and gone >> at & 1}
-            again += [number for number in by_lead if first[self.column_of[number]] in gone_at]
+            again += [number for _, tick, number in self._rows.get(on, ()) if gone >> tick & 1]
         for number in again:
-            column = self.column_of[number]
-            price, at = _first_of(by_lead[number] & common, self._alike.classes(chain, self.kind, on, number))
-            first[column] = starts[column] = at
-            prices[column] = price
+            best = _first_of(by_lead[number] & common, self._alike.classes(self._chain, self.kind, on, number))
+            if best is not None:
+                known[number] = (*best, number)
+            else:
+                known.pop(number, None)
+        self._rows[on] = list(known.values())
 
     def has_time(self, booked: Slot) -> bool:
-        """Whether the lead of a booked visit has any start on its date, of the rows that were asked for last."""
-        column = self.column_of.get(self._diary.number_of(booked.lead))
-        first = self._first.get(booked.on.toordinal() - self._chain.first_day)
-        return column is not None and first is not None and first[column] >= 0
+        """Whether the lead of a booked visit has any start on its date."""
+        home = self._diary.number_of(booked.lead)
+        return any(number == home for *_, number in self.row(booked.on))
 
-    def row_of(self, on: date, chain: Chain, patient: UUID, booked: Slot | None) -> tuple[list[int], list[int]]:
+    def row_of(self, on: date, chain: Chain, patient: UUID, booked: Slot | None) -> Sequence[Best]:
         """Return the row of a date for one course: its patient is in one place at a time, and leaves a booked visit.
 
         There every start but its own is a move; as any start of the date will be charged with it, its own has it back.
@@ -92,35 +84,34 @@ class Board:
         by_lead, common = self._diary.by_lead(kind, on)
         common &= self._starts.open_starts(kind.step, on)
         common = self._diary.without_patient(common, patient, on, kind.minutes, chain.roster.patient_busy.get(on, 0))
-        prices, starts = [REFUSED] * len(self.leads), [-1] * len(self.leads)
         home = -1 if booked is None or booked.on != on else self._diary.number_of(booked.lead)
+        found: list[Best] = []
         for number, free in by_lead.items():
-            column, price_back = self.column_of[number], 0
-            classes = alike.classes(chain, kind, on, number)
+            price_back, classes = 0, alike.classes(chain, kind, on, number)
             if booked is not None and number == home:
                 classes = alike.classes_at_home(chain, kind, number, booked)
                 price_back = cost.moving_to(booked, on, chain.today, chain.weights)
-            price, starts[column] = _first_of(free & common, classes)
-            prices[column] = price - price_back
-        return prices, starts
+            best = _first_of(free & common, classes)
+            if best is not None:
+                found.append((best[0] - price_back, best[1], number))
+        return found
 
 
-def _first_of(starts: int, classes: Classes) -> tuple[int, int]:
-    """Return the least price of these starts, and the first of them that has it; (REFUSED, -1) if there is none."""
+def _first_of(starts: int, classes: Classes) -> tuple[int, int] | None:
+    """Return the least price of these starts, and the first of them that has it; None if there is no start."""
     if starts:
         for price, those in classes:
             if found := starts & those:
                 return price, ticks.lowest(found)
-    return REFUSED, -1
+    return None
 
 
 class Boards:
-    """The boards that the courses of a repair share, and what each course's wishes say to the leads of one."""
+    """The boards that the courses of a repair share."""
 
     def __init__(self, diary: Diary, alike: Alike) -> None:
         self.diary, self.alike = diary, alike
         self._boards: dict[Any, Board] = {}
-        self._missed: dict[tuple[int, int], Ints] = {}
 
     def of(self, chain: Chain, session: SessionFacts) -> Board:
         kind, wishes = self.diary.kind_of(session.step), chain.course.wishes
@@ -130,11 +121,3 @@ class Boards:
         if found is None:
             found = self._boards[key] = Board(kind, chain, self.diary, self.alike)
         return found
-
-    def missed(self, chain: Chain, board: Board) -> Ints:
-        """Return what a course's wishes say to each lead of a board; REFUSED where they refuse it."""
-        of_all = self.alike.leads_missed(chain)
-        key = (id(of_all), board.kind.number)
-        if key not in self._missed:
-            self._missed[key] = np.array([of_all[number] for number in board.leads], np.int64)
-        return self._missed[key]

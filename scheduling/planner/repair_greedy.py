@@ -12,21 +12,17 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from heapq import heappop, heappush
 
-import numpy as np
-
 from . import cost
 from .chains import Chain
 from .diary import Diary
 from .facts import Slot
 from .layers import Dates, Layer
 from .repair_alike import REFUSED, Alike, Onward
-from .repair_boards import Board, Boards
+from .repair_boards import Best, Board, Boards
 from .repair_rows import Ints
 from .repair_tasks import Task
 
 TRIES = 60  # times looked at for a course before it is left without
-DATES_AT_ONCE = 12
-LATEST = 1 << 60
 
 Choice = tuple[int, int, int, int, Dates]  # cost, date, start, lead's number, state after it
 
@@ -103,8 +99,7 @@ class _Ways:
         self._task, self._chain, self._kept, self._boards = task, chain, kept, boards
         self._diary, self._alike = boards.diary, boards.alike
         # Where the patient has visits in the diary (or had: its own) or elsewhere, other starts count than for others.
-        busy_on = (*chain.roster.patient_busy, *self._diary.dates_of(task.patient))
-        self._busy_on = {on.toordinal() for on in busy_on}
+        self._busy_on = {*chain.roster.patient_busy, *self._diary.dates_of(task.patient)}
         self._tries = iter(range(TRIES))
         self._has_begun = False
 
@@ -146,29 +141,39 @@ class _Ways:
         """Yield the best time of each date, cheapest first, then by date: no date to come can be cheaper."""
         layer, onward = self._chain.layers[at], self._alike.onward(self._chain, at, state)
         only = layer.fixed or layer.stay
-        if only is not None and [on for on, *_ in onward.dates] == [only.on.toordinal()]:
-            [(on, timed, after)] = onward.dates
-            yield timed, on, only.tick, self._diary.number_of(only.lead), after
-            return
         if not onward.dates:
             return
+        ordinal, timed, after = onward.dates[0]
+        if only is not None and only.on.toordinal() == ordinal:  # then it is the only one
+            yield timed, ordinal, only.tick, self._diary.number_of(only.lead), after
+            return
         self._kept.leave(onward.by_date[0][0], onward.by_date[-1][0])
-        board, of_dates = self._boards.of(self._chain, layer.session), self._of_dates(layer, onward)
-        of_leads = self._of_leads(layer, board, led_by)
+        board, booked = self._boards.of(self._chain, layer.session), layer.session.booked
+        of_leads, of_dates = self._of_leads(layer, led_by), self._of_dates(layer, onward)
         least = of_dates.copy()
-        booked = layer.session.booked
         if booked is not None and (home := onward.row_of.get(booked.on.toordinal())) is not None:
             least[home] = 0  # the time that it has is no move
-        order = least.argsort(kind="stable")
         waiting: list[Choice] = []
-        for begin in range(0, len(order), DATES_AT_ONCE):
-            some = order[begin : begin + DATES_AT_ONCE]
-            while waiting and waiting[0][0] < least[some[0]]:
+        for place in least.argsort(kind="stable").tolist():
+            while waiting and waiting[0][0] < least[place]:
                 yield heappop(waiting)
-            for choice in self._best_of(board, layer, onward, some, of_dates[some], of_leads):
-                heappush(waiting, choice)
+            ordinal, _, after = onward.by_date[place]
+            on = date.fromordinal(ordinal)
+            best: Best = (REFUSED, 0, 0)
+            for of_start, tick, number in self._row(board, on, booked):
+                price = of_start + of_leads[number]
+                if price <= best[0] and (price, tick, number) < best:
+                    best = price, tick, number
+            if best[0] < REFUSED:
+                heappush(waiting, (best[0] + int(of_dates[place]), ordinal, *best[1:], after))
         while waiting:
             yield heappop(waiting)
+
+    def _row(self, board: Board, on: date, booked: Slot | None) -> Sequence[Best]:
+        """Return the row of a date: the course's own where its patient, or where a visit is booked, makes it other."""
+        if on in self._busy_on or (booked is not None and booked.on == on and board.has_time(booked)):
+            return board.row_of(on, self._chain, self._task.patient, booked)
+        return board.row(on)
 
     def _of_dates(self, layer: Layer, onward: Onward) -> Ints:
         """Return what each date costs whoever leads, when the visit is moved to it if it is booked."""
@@ -180,34 +185,9 @@ class _Ways:
             found = found + cost.dates_missed(first, last, wishes, chain.weights)[onward.ordinals - first]
         return found
 
-    def _of_leads(self, layer: Layer, board: Board, led_by: int | None) -> Ints:
-        """Return what each lead of a board costs by the wishes, and as a change."""
-        found = self._boards.missed(self._chain, board)
+    def _of_leads(self, layer: Layer, led_by: int | None) -> Sequence[int]:
+        """Return what each of the roster's resources costs as a lead, by the wishes and as a change."""
+        found = self._alike.leads_missed(self._chain)
         if led_by is not None and layer.change:
-            found = found + layer.change
-            if led_by in board.column_of:
-                found[board.column_of[led_by]] -= layer.change
+            found = [missed + (layer.change if number != led_by else 0) for number, missed in enumerate(found)]
         return found
-
-    def _best_of(
-        self, board: Board, layer: Layer, onward: Onward, some: Ints, of_dates: Ints, of_leads: Ints
-    ) -> Iterator[Choice]:
-        """Yield the best time of each of some dates."""
-        dates = onward.ordinals[some]
-        prices, starts = board.rows(dates)
-        booked = layer.session.booked
-        for row, on in enumerate(dates.tolist()):
-            is_there = booked is not None and booked.on.toordinal() == on and board.has_time(booked)
-            if is_there or on in self._busy_on:
-                found = board.row_of(date.fromordinal(on), self._chain, self._task.patient, booked)
-                prices[row], starts[row] = found
-        prices += of_leads
-        prices += of_dates[:, None]
-        least = np.minimum.reduce(prices, axis=1)
-        columns = np.where(prices == least[:, None], starts, LATEST).argmin(axis=1)
-        at = starts[np.arange(len(some)), columns]
-        best = zip(some.tolist(), least.tolist(), at.tolist(), columns.tolist(), strict=True)
-        for place, price, tick, column in best:
-            if price < REFUSED:
-                on, _, after = onward.by_date[place]
-                yield price, on, tick, board.leads[column], after
