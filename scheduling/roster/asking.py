@@ -43,6 +43,7 @@ def ask(statement: str, asked: Mapping[str, Any]) -> list[tuple[Any, ...]]:
     Its parameters are written `%(name)s`. It begins with SELECT: before any other pghistory puts one of its own (who
     did it), and two are not prepared as one.
     """
+    connection.close_if_health_check_failed()  # as Django does before it makes a cursor
     connection.ensure_connection()
     if connection.connection.prepare_threshold is None:  # as Django has it: nothing is prepared, even when asked for
         connection.connection.prepare_threshold = NEVER_BY_ITSELF

@@ -8,8 +8,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from threading import Barrier
 from uuid import UUID
 
+import psycopg
 import pytest
-from django.db import connection, transaction
+from django.db import close_old_connections, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from clinic.models import Role
@@ -541,3 +542,17 @@ def test_who_changes_something_while_others_do_waits_for_nobody_and_is_seen(clin
 
 class Undone(Exception):
     pass
+
+
+# --- how it is asked --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_that_has_died_since_the_last_request_is_made_anew(clinic):
+    before = found(clinic)
+    with psycopg.connect(connection.connection.info.dsn, autocommit=True) as other:
+        other.execute("SELECT pg_terminate_backend(%s)", [connection.connection.info.backend_pid])
+
+    close_old_connections()  # what Django does when a request begins
+
+    assert found(clinic) == before
