@@ -343,6 +343,11 @@ WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
 WHITENOISE_MAX_AGE = 3600  # seconds
 
+# --- history --------------------------------------------------------------------------------------------------------
+
+# Reading changes nothing, so there is nobody to name; and every statement of a request that names somebody costs.
+PGHISTORY_MIDDLEWARE_METHODS = ("POST", "PUT", "PATCH", "DELETE")
+
 # --- the REST API -----------------------------------------------------------------------------------------------------
 
 REST_FRAMEWORK = {
