@@ -166,7 +166,8 @@ class TimeTable(Mapping[tuple[UUID, date], int]):
         for (resource, on), mask in minutes.items():
             words[(on - first_on).days, rows[resource]] = as_words(mask)
         begin = first_on.toordinal()
-        return cls(resources, first_on, days, lambda first, until: _by_fives(words[first - begin : until - begin]))
+        chunks = [_by_fives(words[at : at + CHUNK]) for at in range(0, days, CHUNK)]
+        return cls(resources, first_on, days, lambda first, _until: chunks[(first - begin) // CHUNK])
 
     def __getitem__(self, key: tuple[UUID, date]) -> int:
         resource, on = key
