@@ -47,9 +47,7 @@ def instances(draw) -> tuple[CourseFacts, Roster, Weights]:
     hours = minutes(since, since + 75)
     taken = [0, 0, hours, minutes(since, since + draw(st.sampled_from([30, 30, 31]))), minutes(since + 40, since + 75)]
     busy = {
-        (person, day(n)): (draw(st.sampled_from(taken)),)
-        for person in (ANNA, BEN, ROOM)
-        for n in range(SMALL_DAYS)
+        (person, day(n)): (draw(st.sampled_from(taken)),) for person in (ANNA, BEN, ROOM) for n in range(SMALL_DAYS)
     }
     off = draw(st.sets(st.tuples(st.sampled_from([ANNA, BEN]), st.integers(0, SMALL_DAYS - 1)), max_size=6))
     r = roster(
