@@ -450,42 +450,45 @@ def opt_in(patient: Patient, *, now: datetime) -> Patient:
 
 
 @transaction.atomic
-def record_answer(
+def record_answers(
     patient: Patient,
-    question_code: str,
-    value: str,
+    values: Mapping[str, str],
     *,
     given_on: date,
     by: User | None,
     now: datetime,
     source: str = Answer.Source.STAFF,
     note: str = "",
-) -> Answer:
-    """Write down what the patient answered. The newest answer that is no error counts; none is ever overwritten.
+) -> list[Answer]:
+    """Write down what the patient answered, question code to value, all or none, and return it in that order.
 
-    Raises RuleBroken: question_unknown, answer_unknown (the allowed ones in its details), answer_in_future,
-    answer_before_birth, and what the fields refuse. Raises PatientReadOnly.
+    The newest answer that is no error counts; none is ever overwritten. Raises RuleBroken about the first that is
+    wrong: question_unknown, answer_unknown (the allowed ones in its details), answer_in_future, answer_before_birth,
+    and what the fields refuse. Raises PatientReadOnly.
     """
     locked = _lock(patient)
-    question = Question.objects.filter(code=question_code).first()
-    problems = _answer_problems(locked, question, question_code, value, given_on, now)
-    answer = Answer(
-        patient=locked,
-        question=question,
-        value=value,
-        note=note,
-        given_on=given_on,
-        source=source,
-        recorded_at=now,
-        recorded_by=by,
-    )
-    said = {problem.where for problem in problems}
-    problems += [one for one in field_problems(answer, exclude={"question", "patient"}) if one.where not in said]
-    if problems:
-        raise RuleBroken(*problems)
+    questions = Question.objects.in_bulk(list(values), field_name="code")
+    answers = []
+    for code, value in values.items():
+        question = questions.get(code)
+        problems = _answer_problems(locked, question, code, value, given_on, now)
+        answer = Answer(
+            patient=locked,
+            question=question,
+            value=value,
+            note=note,
+            given_on=given_on,
+            source=source,
+            recorded_at=now,
+            recorded_by=by,
+        )
+        said = {problem.where for problem in problems}
+        problems += [one for one in field_problems(answer, exclude={"question", "patient"}) if one.where not in said]
+        if problems:
+            raise RuleBroken(*problems)
+        answers.append(answer)
     with written_by(by):
-        answer.save(force_insert=True)
-    return answer
+        return Answer.objects.bulk_create(answers)
 
 
 def _answer_problems(

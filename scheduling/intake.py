@@ -359,10 +359,7 @@ def answer_all(
     rights.require_somewhere(by, *rights.FRONT_DESK)
     patient = _lock(patient)
     courses = [roster.lock(course, now=now) for course in Course.objects.open().filter(patient=patient).order_by("pk")]
-    recorded = [
-        records.record_answer(patient, question, value, given_on=given_on, by=by, now=now, source=source, note=note)
-        for question, value in values.items()
-    ]
+    recorded = records.record_answers(patient, values, given_on=given_on, by=by, now=now, source=source, note=note)
     for course in courses:
         rules = RiskRule.objects.filter(version=course.version, question__code__in=values).select_related("question")
         bad = [rule for rule in rules if values[rule.question.code] in rule.refused_answers]

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from clinic import accounts
 from clinic.errors import Conflict, NotAllowed, Refusal, RuleBroken
@@ -428,7 +429,7 @@ def test_a_correction_sees_what_a_colleague_wrote_meanwhile(db):
 def test_a_patient_merged_away_or_pseudonymised_is_read_only(site, closing, code):
     patient, other = register(), register()
     records.load_vocabulary(questions=[{"code": "pregnancy", "text": "Pregnant?", "choices": ["no", "yes"]}])
-    answer = records.record_answer(patient, "pregnancy", "no", given_on=date(2027, 1, 4), by=None, now=NOW)
+    (answer,) = records.record_answers(patient, {"pregnancy": "no"}, given_on=date(2027, 1, 4), by=None, now=NOW)
     clinician = make_user(site, Role.CLINICIAN)
     Patient.objects.filter(pk=patient.pk).update(**{name: other if v is True else v for name, v in closing.items()})
 
@@ -439,7 +440,7 @@ def test_a_patient_merged_away_or_pseudonymised_is_read_only(site, closing, code
         lambda: records.take_back_death(patient, by=None, now=NOW),
         lambda: records.opt_out(patient, now=NOW),
         lambda: records.opt_in(patient, now=NOW),
-        lambda: records.record_answer(patient, "pregnancy", "no", given_on=date(2027, 1, 4), by=None, now=NOW),
+        lambda: records.record_answers(patient, {"pregnancy": "no"}, given_on=date(2027, 1, 4), by=None, now=NOW),
         lambda: records.review_answer(answer, by=clinician, now=NOW),
         lambda: records.mark_answer_error(answer, reason="wrong person", by=None, now=NOW),
     ):
@@ -519,7 +520,8 @@ def question(db: None) -> Question:
 
 def answer(patient: Patient, value: str = "no", **changes: Any) -> Answer:
     details: dict[str, Any] = {"given_on": date(2027, 1, 4), "by": None, "now": NOW}
-    return records.record_answer(patient, "pregnancy", value, **{**details, **changes})
+    (recorded,) = records.record_answers(patient, {"pregnancy": value}, **{**details, **changes})
+    return recorded
 
 
 def test_an_answer_is_written_beside_the_earlier_ones(question, site):
@@ -561,9 +563,25 @@ def test_an_answer_that_can_never_be_right_is_refused(question, code, changes, e
     details: dict[str, Any] = {"given_on": date(2027, 1, 4), "by": None, "now": NOW} | changes
 
     with pytest.raises(RuleBroken) as refusal:
-        records.record_answer(register(), code, "no", **details)
+        records.record_answers(register(), {"pregnancy": "no", code: "no"}, **details)
 
     assert problems_of(refusal.value) == [expected]
+    assert not Answer.objects.exists()
+
+
+def test_many_answers_take_as_many_statements_as_one_and_keep_their_order(question):
+    codes = ["pregnancy", "breastfeeding", "thrombosis"]
+    records.load_vocabulary(questions=[{"code": code, "text": "?", "choices": ["no", "yes"]} for code in codes[1:]])
+    patient = register()
+    counts = []
+    for values in ({"thrombosis": "no"}, {"thrombosis": "yes", "pregnancy": "no", "breastfeeding": "yes"}):
+        with CaptureQueriesContext(connection) as asked:
+            answers = records.record_answers(patient, values, given_on=date(2027, 1, 4), by=None, now=NOW)
+        counts.append(len(asked))
+        assert {one.question.code: one.value for one in answers} == values
+        assert list(Answer.objects.order_by("-pk")[: len(values)]) == answers[::-1]
+
+    assert counts[0] == counts[1]
 
 
 def test_a_day_to_come_is_judged_by_the_clock_of_the_usual_site(question):

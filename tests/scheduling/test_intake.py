@@ -377,8 +377,8 @@ def test_an_answer_that_a_clinician_looked_at_lets_the_course_be_examined(clinic
     clinic.perform(first.session)
     (before,) = Proposal.objects.open()
     question = Question.objects.get(code="blood_thinners")
-    given = records.record_answer(
-        course.patient, question.code, "no", given_on=clinic.today, by=clinic.receptionist, now=clinic.now
+    (given,) = records.record_answers(
+        course.patient, {question.code: "no"}, given_on=clinic.today, by=clinic.receptionist, now=clinic.now
     )
 
     intake.review_answer(given, by=clinic.clinician, now=clinic.now)
