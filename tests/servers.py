@@ -42,15 +42,12 @@ def pytest_load_initial_conftests() -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Hash passwords quickly: the real one takes a seventh of a second, for every user that a test makes.
-
-    The databases on a server of our own go with it: dropping each would fail for a connection that is still closing.
-    """
+    """Hash passwords quickly: the real one takes a seventh of a second, for every user that a test makes."""
     from django.conf import settings
 
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     if THROWAWAY in os.environ:
-        config.option.reuse_db = True
+        config.pluginmanager.import_plugin("tests.databases")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
