@@ -11,19 +11,22 @@ from typing import Any
 
 from clinic.models import Role, Site, SiteRole, User
 from patients import records
-from patients.models import Area, Patient
-from scheduling import booking, intake, protocols, visits
+from patients.models import Area, Complication, Patient, Question
+from scheduling import booking, intake, outbox, protocols, visits
 from scheduling.models import (
     Appointment,
     Capability,
     Course,
     Hours,
+    MessageText,
+    Protocol,
     ProtocolVersion,
     Resource,
     ResourceCapability,
     Session,
 )
 from scheduling.planner import facts
+from tests import shelf
 
 PASSWORD = "correct horse battery staple"
 MONDAY = datetime(2027, 1, 4, 8, 0, tzinfo=UTC)  # 8 in the morning in London too
@@ -63,33 +66,47 @@ def user(*roles: Role, at: Site | Iterable[Site] = (), **fields: Any) -> User:
     return made
 
 
-def resource(
-    *capabilities: str,
+def resource(*capabilities: str, at: Site, kind: str = "practitioner", name: str = "", **details: Any) -> Resource:
+    """Someone or something on duty Monday to Friday, with lunch."""
+    (made,) = resources((kind, name, capabilities), at=at, **details)
+    return made
+
+
+def resources(
+    *wanted: tuple[str, str, Sequence[str]],
     at: Site,
-    kind: str = "practitioner",
-    name: str = "",
     hours: Sequence[tuple[time, time]] = (MORNING, AFTERNOON),
     weekdays: Iterable[int] = range(5),
     **fields: Any,
-) -> Resource:
-    """Someone or something on duty Monday to Friday, with lunch."""
-    made = Resource.objects.create(kind=kind, name=name or f"{kind.title()} {next(NUMBERS)}", **fields)
-    for code in capabilities:
-        capability, _ = Capability.objects.get_or_create(code=code, defaults={"name": code.replace("_", " ")})
-        ResourceCapability.objects.create(resource=made, capability=capability)
+) -> list[Resource]:
+    """Several of them, each by its kind, name and capabilities, in as many statements as one."""
+    made = Resource.objects.bulk_create(
+        Resource(kind=kind, name=name or f"{kind.title()} {next(NUMBERS)}", **fields) for kind, name, _ in wanted
+    )
+    codes = dict.fromkeys(code for _, _, capabilities in wanted for code in capabilities)
+    known = Capability.objects.in_bulk(list(codes), field_name="code")
+    for new in Capability.objects.bulk_create(
+        Capability(code=code, name=code.replace("_", " ")) for code in codes if code not in known
+    ):
+        known[new.code] = new
+    ResourceCapability.objects.bulk_create(
+        ResourceCapability(resource=one, capability=known[code])
+        for one, (_, _, capabilities) in zip(made, wanted, strict=True)
+        for code in capabilities
+    )
+    days = list(weekdays)
     Hours.objects.bulk_create(
-        [
-            Hours(
-                resource=made,
-                site=at,
-                weekday=weekday,
-                from_time=from_time,
-                until_time=until_time,
-                valid_from=date(2020, 1, 1),
-            )
-            for weekday in weekdays
-            for from_time, until_time in hours
-        ]
+        Hours(
+            resource=one,
+            site=at,
+            weekday=weekday,
+            from_time=from_time,
+            until_time=until_time,
+            valid_from=date(2020, 1, 1),
+        )
+        for one in made
+        for weekday in days
+        for from_time, until_time in hours
     )
     return made
 
@@ -104,30 +121,43 @@ def patient(name: str = "", **fields: Any) -> Patient:
 
 def shipped_protocol(key: str = "microsclerotherapy") -> ProtocolVersion:
     """Return a protocol that ships with the project, approved."""
-    found = ProtocolVersion.objects.filter(protocol__key=key, state="approved").first()
-    if found is not None:
-        return found
+    approved = ProtocolVersion.objects.filter(protocol__key=key, state="approved")
+    found = approved.first()
+    if found is None:
+        tables = [model.objects.all() for model in (Protocol, Question, Area, Complication, Capability)]
+        shelf.written_once(f"protocol {key}", lambda: _load_shipped(key), unless=tables)
+        found = approved.get()
+    return found
+
+
+def _load_shipped(key: str) -> None:
     protocols.load_vocabulary_file()
     approver = user(is_superuser=True)
-    return protocols.load(protocols.shipped(key), by=None, now=MONDAY, approve_by=approver)
+    protocols.load(protocols.shipped(key), by=None, now=MONDAY, approve_by=approver)
+
+
+def message_texts() -> None:
+    """Let the shipped texts be stored."""
+    shelf.written_once(
+        "texts", lambda: outbox.load_texts(now=MONDAY), unless=[MessageText.objects.filter(protocol=None)]
+    )
 
 
 def staff_for(version: ProtocolVersion, at: Site, *, leads: int = 2, others: int = 2) -> dict[str, list[Resource]]:
     """Return resources for everything a protocol needs, by role: `leads` for each lead role, `others` for the rest."""
-    made: dict[str, list[Resource]] = {}
-    capable: dict[str, list[Resource]] = {}
+    codes: dict[str, str] = {}  # by role
+    wanted: dict[str, list[tuple[str, str, Sequence[str]]]] = {}
     for step in version.steps.prefetch_related("phases__needs__capability"):
         for phase in step.phases.all():
             for need in phase.needs.all():
-                code, is_lead = need.capability.code, need.role == step.lead_role
-                if code not in capable:
+                codes[need.role] = code = need.capability.code
+                if code not in wanted:
                     kind = next((kind for kind, ends in NOT_PEOPLE.items() if code.endswith(ends)), "practitioner")
-                    capable[code] = [
-                        resource(code, at=at, kind=kind, name=f"{code.replace('_', ' ')} {number}")
-                        for number in range(1, (leads if is_lead else others) + 1)
-                    ]
-                made[need.role] = capable[code]
-    return made
+                    many = leads if need.role == step.lead_role else others
+                    wanted[code] = [(kind, f"{code.replace('_', ' ')} {one + 1}", [code]) for one in range(many)]
+    made = iter(resources(*itertools.chain(*wanted.values()), at=at))
+    capable = {code: list(itertools.islice(made, len(some))) for code, some in wanted.items()}
+    return {role: capable[code] for role, code in codes.items()}
 
 
 @dataclass

@@ -8,11 +8,15 @@ from typing import Any
 
 import pytest
 
-from tests import build
+from tests import build, shelf
 
 BROWSER = os.environ.get("BROWSER", "/usr/bin/chromium")
 # Playwright's synchronous interface runs an event loop, in which Django otherwise refuses to ask the database.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+
+
+def pytest_configure() -> None:
+    shelf.is_open = True
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -44,10 +44,12 @@ class OpenEveryDay(build.Clinic):
     def __post_init__(self) -> None:
         self.site = build.site(self.name, zone=self.zone)
         self.version = build.shipped_protocol(self.key)
-        for code, kind in build.STAFF.items():
-            for number in (1, 2):
-                title = f"{code.replace('_', ' ')} {number} of {self.name}"
-                build.resource(code, at=self.site, kind=kind, name=title, hours=ALL_DAY, weekdays=range(7))
+        two_of_each = [
+            (kind, f"{code.replace('_', ' ')} {number} of {self.name}", [code])
+            for code, kind in build.STAFF.items()
+            for number in (1, 2)
+        ]
+        build.resources(*two_of_each, at=self.site, hours=ALL_DAY, weekdays=range(7))
 
     @property
     def today(self) -> date:

@@ -13,7 +13,6 @@ import pytest
 from django.test import Client
 
 from clinic.models import Role, User
-from scheduling import outbox
 from scheduling.models import Appointment, Course
 from tests import build
 
@@ -32,10 +31,8 @@ class OpenClinic(build.Clinic):
     def __post_init__(self) -> None:
         self.site = build.site(zone=self.zone, booking_horizon_days=150)  # enough for three sessions, and quicker
         self.version = build.shipped_protocol(self.key)
-        for code, kind in build.STAFF.items():
-            for _number in (1, 2):
-                hours = [(time(6), time(22))]
-                build.resource(code, at=self.site, kind=kind, hours=hours, weekdays=range(7))
+        two_of_each = [(kind, "", [code]) for code, kind in build.STAFF.items() for _number in (1, 2)]
+        build.resources(*two_of_each, at=self.site, hours=[(time(6), time(22))], weekdays=range(7))
 
     @property
     def today(self) -> date:
@@ -49,7 +46,7 @@ class OpenClinic(build.Clinic):
 
 @pytest.fixture
 def clinic(db: None) -> OpenClinic:
-    outbox.load_texts(now=build.MONDAY)
+    build.message_texts()
     return OpenClinic()
 
 

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import ConsoleMessage, Locator, Page, Request, Response
 
 from clinic.models import Role, User
-from scheduling import closures, outbox
+from scheduling import closures
 from tests import build
 
 # The pages read the real clock. Somewhere it is day: a test that begins there does not cross midnight.
@@ -43,10 +43,9 @@ class Harbour(build.Clinic):
     def __post_init__(self) -> None:
         self.site = build.site("Harbour Street", zone=self.zone)
         self.version = build.shipped_protocol(self.key)
-        self.staff = {
-            name: [build.resource(*capabilities, at=self.site, kind=kind, name=name, hours=OPEN, weekdays=range(7))]
-            for name, kind, capabilities in STAFF
-        }
+        wanted = [(kind, name, capabilities) for name, kind, capabilities in STAFF]
+        made = build.resources(*wanted, at=self.site, hours=OPEN, weekdays=range(7))
+        self.staff = {one.name: [one] for one in made}
 
     @property
     def today(self) -> date:
@@ -77,7 +76,7 @@ def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]
 @pytest.fixture
 def clinic(transactional_db: None) -> Harbour:
     """The server answers from a thread of its own, so what it shows is committed."""
-    outbox.load_texts(now=build.MONDAY)
+    build.message_texts()
     return Harbour()
 
 

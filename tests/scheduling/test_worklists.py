@@ -18,7 +18,7 @@ from tests.build import Clinic
 
 @pytest.fixture
 def clinic(db: None) -> Clinic:
-    outbox.load_texts(now=build.MONDAY)
+    build.message_texts()
     return Clinic()
 
 

@@ -21,14 +21,13 @@ from django.utils import timezone
 from knox.models import AuthToken
 
 from clinic.models import User
-from scheduling import outbox
 from tests import build
 
 
 @pytest.fixture
 def clinic(db: None, monkeypatch: pytest.MonkeyPatch) -> build.Clinic:
     """A clinic on a Monday morning; where an edge reads the clock it reads this clinic's, moved by `clinic.wait`."""
-    outbox.load_texts(now=build.MONDAY)
+    build.message_texts()
     made = build.Clinic()
 
     def now() -> datetime:

@@ -24,7 +24,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from clinic import localtime
-from scheduling import outbox, tasks, wording, worklists
+from scheduling import tasks, wording, worklists
 from scheduling.models import Appointment, Course, Message, Session
 from scheduling.planner.facts import GateState, Moment
 from scheduling.planner.gates import GATES
@@ -386,7 +386,7 @@ def undone() -> Iterator[None]:
 @pytest.fixture
 def clinic(db, monkeypatch) -> SmallClinic:
     """A clinic whose clock is also the server's, and the people who work there."""
-    outbox.load_texts(now=build.MONDAY)
+    build.message_texts()
     made = SmallClinic()
     monkeypatch.setattr(timezone, "now", lambda: made.now)
     assert all([made.receptionist, made.clinician, made.prescriber])
