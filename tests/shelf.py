@@ -2,11 +2,15 @@
 
 A test's database is empty again after it, so that each would load the same protocol with the same hundred statements.
 What an act wrote is therefore kept, history and all, row by row as it was stored, and is put back in one statement
-with its old keys, which no sequence gives twice. Only where the tables are as empty as they were when it was written.
+with its old keys, which no sequence gives twice, and with new public ids, for by these our own code remembers what it
+has read. Only where the tables are as empty as they were when it was written.
 """
 
 from __future__ import annotations
 
+import re
+import uuid
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -23,6 +27,7 @@ SELECT format(
   json_agg(row_to_json(each))
 ) FROM {table} AS each WHERE each.xmin::text::bigint >= {first} HAVING count(*) > 0
 """
+UID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 # A superuser may. The rows of the history are among those put back, so no trigger writes them anew.
 PUT_BACK = "SET LOCAL session_replication_role = replica; {rows} SET LOCAL session_replication_role = origin"
 
@@ -33,9 +38,15 @@ def written_once(what: str, write: Callable[[], object], *, unless: Sequence[mod
         write()
     elif what in _kept:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(_kept[what])
+            cursor.execute(UID.sub(_new_uids(), _kept[what]))
     else:
         _keep(what, write)
+
+
+def _new_uids() -> Callable[[re.Match[str]], str]:
+    """Return what gives a new UUID for each old one, the same wherever that stands."""
+    new: defaultdict[str, str] = defaultdict(lambda: str(uuid.uuid4()))
+    return lambda old: new[old[0]]
 
 
 def _keep(what: str, write: Callable[[], object]) -> None:
