@@ -13,6 +13,10 @@ BROWSER ?= /usr/bin/chromium
 .PHONY: run test check fix bench faults reset lock browser
 .DEFAULT_GOAL := run
 
+# What is compiled is kept, whatever the environment says: a service is six processes, a run of the tests hundreds, and
+# each would compile Django and all else anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 # The shell becomes the service, so that make, its parent, may be killed in any way and everything still ends.
 run: $(READY)
 	@exec $(PYTHON) manage.py run --end-with-starter $$PPID
