@@ -35,11 +35,10 @@ def field_problems(row: models.Model, *, exclude: Collection[str] = (), where: s
 
     Uniqueness and other tables are not asked: they depend on the state of the world.
     """
-    labels = {field.name: str(field.verbose_name) for field in _fields(type(row))}
     problems = [
         Problem(
             "not_storable",
-            _("“%(field)s” has a character that cannot be stored: type it again.") % {"field": labels[field.name]},
+            _("“%(field)s” has a character that cannot be stored: type it again.") % {"field": field.verbose_name},
             _path(where, field.name),
         )
         for field in _fields(type(row))
@@ -52,6 +51,7 @@ def field_problems(row: models.Model, *, exclude: Collection[str] = (), where: s
         absent = {field.name for field in _fields(type(row)) if field.null and getattr(row, field.attname) is None}
         row.clean_fields(exclude=absent.union(exclude))
     except ValidationError as error:
+        labels = {field.name: str(field.verbose_name) for field in _fields(type(row))}
         for name, errors in error.error_dict.items():
             problems += [_problem(one, labels[name], _path(where, name)) for one in errors]
     return problems
