@@ -173,7 +173,9 @@ class Clinic:
     staff: dict[str, list[Resource]] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.site = site(zone=self.zone)
+        # Enough for three sessions, and quicker; other protocols need the usual year.
+        horizon = {"booking_horizon_days": 150} if self.key == Clinic.key else {}
+        self.site = site(zone=self.zone, **horizon)
         self.version = shipped_protocol(self.key)
         self.staff = staff_for(self.version, self.site, leads=self.leads)
 

@@ -187,7 +187,7 @@ def test_no_plan_says_why_per_session_and_what_would_help(clinic):
     ]
     assert last.details["is_smallest"]
     assert last.message == (
-        "Session 4, Mon 4 January 2027 to Tue 4 January 2028: The patient cannot come at the times that are free. "
+        "Session 4, Mon 4 January 2027 to Thu 3 June 2027: The patient cannot come at the times that are free. "
         "There is a plan if the patient comes on other weekdays: session 2 on Mon 4 January 2027, 09:00; "
         "session 3 on Mon 1 February 2027, 09:00; session 4 on Mon 1 March 2027, 09:00."
     )
