@@ -68,9 +68,10 @@ def base_url(live_server) -> str:
 
 
 @pytest.fixture(scope="session")
-def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]:
-    """A desk in Britain, with the screen of an ordinary laptop."""
-    return {**browser_context_args, "locale": "en-GB", "viewport": {"width": 1440, "height": 950}}
+def browser_context_args(browser_context_args: dict[str, Any], base_url: str) -> dict[str, Any]:
+    """A desk in Britain, with the screen of an ordinary laptop; and our own server, whatever was asked before."""
+    here = {"base_url": base_url, "locale": "en-GB", "viewport": {"width": 1440, "height": 950}}
+    return {**browser_context_args, **here}
 
 
 @pytest.fixture
