@@ -19,7 +19,11 @@ def every_row() -> dict[str, list[str]]:
 
 
 def without_uids(rows: dict[str, list[str]]) -> dict[str, list[str]]:
-    return {table: sorted(shelf.UID.sub("(a UUID)", row) for row in of_table) for table, of_table in rows.items()}
+    return {
+        table: sorted(shelf.UID.sub("(a UUID)", row) for row in of_table)
+        for table, of_table in rows.items()
+        if table != shelf.SAID_BY_TRIGGER
+    }
 
 
 @pytest.mark.django_db
@@ -37,8 +41,8 @@ def test_what_is_put_back_is_what_was_written_with_new_public_ids(monkeypatch):
     written, put_back, again = after
     assert without_uids(put_back) == without_uids(again) == without_uids(written)
     assert {"scheduling_protocolversion", "scheduling_protocolversionevent", "scheduling_messagetext"} < put_back.keys()
-    versions = {rows["scheduling_protocolversion"][0] for rows in after}
-    assert len(versions) == 3
+    for table in ("scheduling_protocolversion", shelf.SAID_BY_TRIGGER):
+        assert len({rows[table][0] for rows in after}) == 3
     assert every_row() == before
 
 
