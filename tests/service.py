@@ -255,6 +255,7 @@ class Service:
             connection.execute(f"LOCK TABLE {', '.join(tables)} IN EXCLUSIVE MODE")
             for table, columns in tables.items():
                 connection.execute(f"UPDATE {table} SET {', '.join(columns)}")
+            connection.execute("UPDATE scheduling_rosterstate SET token = gen_random_uuid()")  # as no trigger said so
 
     def let_the_grace_pass(self) -> None:
         """Let the three minutes pass that news about a change waits for a newer change."""

@@ -55,7 +55,7 @@ class Chunks:
         self.length = min(CHUNK, last.toordinal() + 1 - self._first)
 
     def place(self, ordinal: int) -> tuple[int, int]:
-        """Return the number of the chunk in which a date is, and its place there; there are some before the first."""
+        """Return the number of the chunk in which a date is, and its place there; before the first it is negative."""
         return divmod(ordinal - self._first, self.length)
 
     def begin(self, chunk: int) -> int:

@@ -103,9 +103,9 @@ def last_known(asked: Asked) -> There | None:
     return found
 
 
-def who_is_there(asked: Asked, state: str | None = None) -> There:
+def who_is_there(asked: Asked, state: str) -> There:
     """Return what is there: what is known of it, when that was found in this state, else by one statement."""
-    there = last_known(asked) if state is not None else None
+    there = last_known(asked)
     if there is None or there.state != state:
         ((read_in, found),) = ask(WHO_IS_THERE, asked.parameters())
         there = remember(asked, read_in, found)

@@ -27,7 +27,7 @@ def load(
 ) -> facts.Roster:
     """Return the site's days and the time of every resource that the course's protocol could use, both dates inclusive.
 
-    Takes one statement whatever the span and however many resources, two when it has to be asked who is there. The
+    Takes one statement whatever the span and however many resources, two when it is others now who are there. The
     course's own live appointments are left out, as are those of the courses that are `moving` together with it. What is
     taken comes from the busy map: for a search, not for a refusal. With a horizon the resources are those that are
     there until then: for a search that can leave out the dates at its end.
