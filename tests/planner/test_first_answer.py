@@ -146,7 +146,7 @@ def crowded(seed: int) -> tuple[list[CourseFacts], Roster, Weights, Busy]:
     taken: set[tuple[UUID, int, int]] = set()
     for number in range(1, rng.choice((3, 5, 7))):
         visits, at = [], 0
-        for position in (1, 2)[: rng.choice((1, 2, 2))]:
+        for position in (1, 2, 3)[: rng.choice((1, 2, 2, 3))]:
             at += rng.choice((2, 3, 3, 4))
             who = rng.choice((ANNA, ANNA, BEN))
             visit = open_session(position, rng.choice(steps))
@@ -164,6 +164,7 @@ def crowded(seed: int) -> tuple[list[CourseFacts], Roster, Weights, Busy]:
                 Wishes(practitioner=BEN, weekdays=frozenset({2, 3, 5})),
                 Wishes(from_minute=NINE + 30, avoid_dates=frozenset({day(3)})),
                 Wishes(practitioner=BEN, avoid_dates=frozenset({day(4)}), strict=True),
+                Wishes(practitioner=BEN, strict=True),
             )
         )
         lead = rng.choice((None, ANNA, BEN))
