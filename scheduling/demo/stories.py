@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from datetime import datetime, timedelta
 
+from clinic import localtime
 from patients import records
 from patients.models import Patient
 from scheduling import dossier, holds, intake, replanning, visits
@@ -311,9 +312,10 @@ def opted_out(desk: Desk, patient: Patient, *, key: str, days: int, first_in: in
 
 def open_the_day(desk: Desk) -> None:
     """Bring today's visits to where the clock is: what is over took place, somebody has arrived, others are awaited."""
-    now = desk.place.now - timedelta(minutes=4)
     for site in desk.place.sites.values():
-        booked = Appointment.objects.filter(site=site, on=desk.place.today(site), state=AppointmentState.BOOKED)
+        on = desk.place.today(site)
+        now = max(desk.place.now - timedelta(minutes=4), localtime.first_instant(on, site.zone))
+        booked = Appointment.objects.filter(site=site, on=on, state=AppointmentState.BOOKED)
         over, awaited = over_and_awaited(list(with_all(booked).order_by("during", "patient__search_name")), now)
         for visit in over:
             desk.perform(visit.session, now, on=visit.on)

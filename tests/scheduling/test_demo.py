@@ -129,6 +129,18 @@ def test_a_holiday_has_no_visits_and_is_no_trouble():
     assert Closure.objects.filter(first_on=christmas.date()).count() == 2
 
 
+@pytest.mark.parametrize("minute", [0, 2])
+def test_the_day_is_opened_when_it_has_just_begun(minute):
+    """In Berlin, where it is still yesterday in London and was everywhere a moment ago."""
+    now = datetime(2027, 3, 10, 23, minute, tzinfo=UTC)
+
+    made = demo.build(PASSWORD, now=now, only=[part for part in cast.parts(0.1) if part.name == "today"])
+
+    assert made.refused == []
+    arrived = Appointment.objects.filter(state="arrived", site__zone="Europe/Berlin")
+    assert [(visit.on, visit.arrived_at) for visit in arrived] == [(date(2027, 3, 11), now.replace(minute=0))]
+
+
 def test_a_long_visit_goes_on_while_a_shorter_one_that_began_after_it_is_over():
     def visit(number: int, begins: int, minutes: int) -> Appointment:
         begins_at = WEDNESDAY + timedelta(minutes=begins)
