@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import date
 from uuid import UUID
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -192,4 +193,31 @@ def test_the_first_answer_is_that_of_taking_the_courses_one_by_one(seed):
     first = repair_together(courses, site, busy, weights, today=MONDAY, seconds=60, on_progress=lambda _: False)
 
     plain = Greedy(courses, site, weights, busy).answer()
+    assert [one.plan and [planned.slot for planned in one.plan.sessions] for one in first.courses] == plain
+
+
+def refusing(seed: int) -> tuple[CourseFacts, Roster, Weights]:
+    """One course of three visits, some of them with Anna, whom its patient refuses; on some days somebody is away."""
+    rng = random.Random(seed)
+    people = [resource(who, "injector") for who in (ANNA, BEN)]
+    off = [(rng.choice((ANNA, BEN)), day(rng.randrange(12))) for _ in range(rng.choice((4, 6, 8, 10)))]
+    site = roster(13, resources=(*people, resource(ROOM, "room")), hours=minutes(NINE, NINE + 60), off=off)
+    a_visit = step("next", spacing(minimum="2 days", target="3 days", lapse="4 days"), phases=(phase(30),))
+    visits, at = [], 0
+    for position in (1, 2, 3):
+        at += rng.choice((2, 3))
+        lead = rng.choice((ANNA, ANNA, BEN))
+        visits.append(booked(open_session(position, a_visit), day(at), NINE + 30 * rng.choice((0, 1)), injector=lead))
+    wishes = Wishes(practitioner=BEN, strict=True)
+    course = numbered(1, performed(0, FIRST, day(0)), *visits, wishes=wishes)
+    return course, site, Weights(hole=0, change=rng.choice((0, 15)))
+
+
+@pytest.mark.parametrize("seed", range(80))
+def test_a_visit_with_somebody_whom_the_patient_refuses_stays_where_it_can(seed):
+    course, site, weights = refusing(seed)
+
+    first = repair_together([course], site, {}, weights, today=MONDAY, seconds=60, on_progress=lambda _: False)
+
+    plain = Greedy([course], site, weights, {}).answer()
     assert [one.plan and [planned.slot for planned in one.plan.sessions] for one in first.courses] == plain
