@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator
 from functools import partial
 
+from django.db.backends.base.base import BaseDatabaseWrapper
+
 from scheduling import booking, models
 
 from . import databases, instances
@@ -39,7 +41,9 @@ def figures() -> Iterator[Figure]:
         databases.tidy()
     with databases.using(many), databases.using(few):
         for days in ASKED_DAYS:
-            before, after = (Run(partial(_ask, question, days), partial(databases.use, one)) for one in (few, many))
+            before, after = (
+                Run(partial(_ask, question, days), partial(_turn_to, one, question, days)) for one in (few, many)
+            )
             taken = in_turn(before, after, rounds=ROUNDS)
             assert before.answer() == after.answer() != set(), f"other times on {days} days, or none"
             yield Figure(
@@ -49,6 +53,12 @@ def figures() -> Iterator[Figure]:
                 goal=GOAL,
                 statements=f"{statements(before)} before, {statements(after)}",
             )
+
+
+def _turn_to(database: BaseDatabaseWrapper, question: Question, days: int) -> None:
+    """Use a database, and know who is there: what was known is of the other one."""
+    databases.use(database)
+    question.times(days)
 
 
 def _ask(question: Question, days: int, _: None) -> Times:
