@@ -27,6 +27,7 @@ from .instances import Clinic, Course
 from .kernel import CLOSES, OPENS
 
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
+VISITS_OF_A_COURSE = 6  # the database chooses how to find the sessions of one by how many most have
 
 
 class Laid(NamedTuple):
@@ -190,10 +191,10 @@ class Rows:
 
     # --- bookings -----------------------------------------------------------------------------------------------------
 
-    def book(self, bookings: Sequence[list[int]], *, each: int = 32_000) -> None:
-        """Write visits; so many in a row of a practitioner's are one patient's, and overlap as little as they do."""
+    def book(self, bookings: Sequence[list[int]]) -> None:
+        """Write visits; VISITS_OF_A_COURSE in a row of a practitioner's are one patient's, and overlap no more."""
         turns: dict[int, Iterator[int]] = defaultdict(count)
-        visits = [(visit, *divmod(next(turns[visit[0]]), each)) for visit in bookings]
+        visits = [(visit, *divmod(next(turns[visit[0]]), VISITS_OF_A_COURSE)) for visit in bookings]
         courses = self._courses(sorted({(visit[0], turn) for visit, turn, _position in visits}))
         self._lay(
             self._visit,

@@ -21,7 +21,6 @@ ROUNDS = 75  # a few milliseconds each
 GOAL = Goal(1.2, name="(G7)")
 BEGINS, ENDS, MINUTES = 8 * 60, 20 * 60, 15
 VISITS_A_DAY = (ENDS - BEGINS) // MINUTES
-VISITS_OF_A_PATIENT = 6
 DAYS_AT_ONCE = 400  # in one statement: there is a limit to how long one may take
 
 
@@ -36,7 +35,7 @@ def figures() -> Iterator[Figure]:
     many = databases.make("many", like="few")
     with databases.using(many):
         for visits in _history():
-            rows.book(visits, each=VISITS_OF_A_PATIENT)
+            rows.book(visits)
         booking.rebuild_busy_map()
         databases.tidy()
     with databases.using(many), databases.using(few):
