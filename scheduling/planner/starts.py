@@ -7,7 +7,7 @@ together, side by side in one int: see `timetable`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache, reduce
@@ -30,6 +30,7 @@ from .timetable import (
     Words,
     as_words,
     bits_of,
+    each_moment,
     in_minutes,
     moments_as_fives,
     moments_as_int,
@@ -305,7 +306,7 @@ class Starts:
         shape, (chunk, at) = self.shape(step), self._chunks.place(on.toordinal())
         rank = shape.leads.ranks.get(lead.id)
         for price, words in self._block(step, chunk).classes if rank is not None else ():
-            for tick in ticks.each(moments_as_int(words[at, rank])):
+            for tick in each_moment(words[at, rank]):
                 if shape.is_separate or self.uses(step, on, lead, tick) is not None:
                     yield price, tick
 
@@ -412,16 +413,26 @@ class Starts:
         else:
             resources = self._free_at(step, stretch.role, on, tick)
         first, until = tick + stretch.from_minute, tick + stretch.until_minute
-        taken = ticks.span(first, until)
         for resource in resources if first >= 0 else ():
-            for place, free in enumerate(self._free_minutes(resource, on)):
-                if free & taken == taken:
-                    use = Use(stretch.phase, stretch.role, resource.id, place, first, until)
-                    if not any(_clash(use, other) for other in chosen):
-                        found = self._filled(step, wanted, on, lead, tick, (*chosen, use))
-                        if found is not None:
-                            return found
+            for place in self._places(step, stretch, resource, on, tick):
+                use = Use(stretch.phase, stretch.role, resource.id, place, first, until)
+                if not any(_clash(use, other) for other in chosen):
+                    found = self._filled(step, wanted, on, lead, tick, (*chosen, use))
+                    if found is not None:
+                        return found
         return None
+
+    def _places(self, step: Step, stretch: Stretch, resource: ResourceFacts, on: date, tick: int) -> Iterable[int]:
+        """Return the places of a resource that are free for a stretch of a session that starts then."""
+        chunk, at = self._chunks.place(on.toordinal())
+        crew = self.shape(step).crews_in(chunk)[stretch.role]
+        starts, rank = crew.starts(chunk), crew.ranks.get(resource.id)
+        bit, rest = divmod(tick, unit_of(starts))
+        if resource.places == 1 and rank is not None and not rest and 0 <= tick < LONGEST:
+            # Of one place the starts say it, for the whole role at once.
+            return (0,) if int(starts[at, rank, bit // 64]) >> bit % 64 & 1 else ()
+        taken = ticks.span(tick + stretch.from_minute, tick + stretch.until_minute)
+        return [place for place, free in enumerate(self._free_minutes(resource, on)) if free & taken == taken]
 
     def _free_minutes(self, resource: ResourceFacts, on: date) -> list[int]:
         """Return the free minutes of each place of a resource."""
@@ -501,6 +512,7 @@ class Starts:
             usual, rows, others = None, [], []
             days, roster = self.roster.days, self.roster
             not_before = roster.not_before or datetime.min.replace(tzinfo=UTC)
+            begun_by = not_before.date() + timedelta(days=1)  # later dates begin after it, in every zone
             may_be_usual = not (self.wishes.strict or self.asked)
             for at, on in self._chunks.dates(chunk):
                 day = days.get(on)
@@ -512,7 +524,7 @@ class Starts:
                     and not (day.closed or day.changes)
                     and day.length_minutes == MINUTES_OF_A_DAY
                     and on not in roster.patient_busy
-                    and not_before <= day.starts_at
+                    and (on > begun_by or not_before <= day.starts_at)
                 ):
                     usual = usual or on
                     rows.append(at)

@@ -17,6 +17,8 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
+from . import ticks
+
 LONGEST = 1500  # minutes of a day on which the clocks go back
 WORDS = 24
 FIVE, FIVE_WORDS = 5, 5  # minutes a bit, and words a day
@@ -63,6 +65,12 @@ def moments_as_int(words: Words) -> int:
 def bits_of(words: Words) -> NDArray[np.uint8]:
     """Return each bit by itself: [..., bit]."""
     return np.unpackbits(words.view(np.uint8), axis=-1, bitorder="little")
+
+
+def each_moment(words: Words) -> Iterator[int]:
+    """Yield the moments of one day, in order."""
+    unit = unit_of(words)
+    return (unit * bit for bit in ticks.each(int.from_bytes(words.tobytes(), "little")))
 
 
 def moments_of(words: Words) -> list[tuple[int, int]]:

@@ -154,16 +154,17 @@ def _taken(
     most = max((worker.resource.places for worker in workers), default=0)
     having = [[worker for worker in workers if worker.resource.places > place] for place in range(most)]
     rows = [{worker.pk: row for row, worker in enumerate(those)} for those in having]
-    places = [Weeks(len(those) + 1, *weeks) for those in having]
+    of_weeks: list[list[tuple[int, bytes, bytes]]] = [[] for _ in having]
     freed: list[list[tuple[int, bytes]]] = [[] for _ in having]
     for what, resource, place, numbers, minutes in found:
         row = rows[place - 1].get(resource) if place and place <= most else None
         if row is None or not minutes:  # nobody of ours, or weeks of which nothing is taken any more
             continue
         if what == "map":
-            places[place - 1].put(row, numbers, minutes)
+            of_weeks[place - 1].append((row, numbers, minutes))
         else:
             freed[place - 1].append((row, minutes))
+    places = [Weeks(len(those) + 1, *weeks, of) for those, of in zip(having, of_weeks, strict=True)]
     begin = days[0].on.toordinal()
 
     def table(place: int) -> TimeTable:

@@ -32,6 +32,7 @@ MONDAY = 4 * DAY  # 5 January 1970
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # A finite range as PostgreSQL sends it: flags, then size and value of each bound, in microseconds since 2000.
 RANGE = [("flags", "u1"), ("size", ">i4"), ("begins", ">i8"), ("another", ">i4"), ("ends", ">i8")]
+NUMBER = 4  # bytes of a week's
 YEAR_2000, MINUTE = (datetime(2000, 1, 1, tzinfo=UTC) - EPOCH) // ONE_MINUTE, 60_000_000
 
 
@@ -77,24 +78,37 @@ def spans_of(ranges: bytes) -> list[tuple[int, int]]:
 
 
 class Weeks:
-    """The minutes of several places over weeks in a row, day by day in UTC."""
+    """The minutes of several places over weeks in a row, day by day in UTC.
 
-    def __init__(self, places: int, first_week: int, last_week: int) -> None:
-        self._first_week, self._weeks = first_week, last_week + 1 - first_week
+    They are given as PostgreSQL sends them: a place, numbers of weeks, and what is `packed` of each of these, as long.
+    """
+
+    def __init__(self, places: int, first_week: int, last_week: int, given: Iterable[tuple[int, bytes, bytes]]) -> None:
+        self._first_week, weeks = first_week, last_week + 1 - first_week
         # One day more, so that there is one after the last.
-        self._fives = np.zeros((7 * self._weeks + 1, places, DAY // FIVE // 8), np.uint8)
+        self._fives = np.zeros((7 * weeks + 1, places, DAY // FIVE // 8), np.uint8)
         self._by_minutes: dict[int, list[tuple[int, NDArray[np.uint8]]]] = {}
+        by_fives: list[tuple[int, bytes, bytes]] = []
+        for place, numbers, minutes in given:
+            if len(minutes) * NUMBER == len(numbers) * (WEEK // FIVE // 8):
+                by_fives.append((place, numbers, minutes))
+            else:
+                self._put_by_minutes(place, numbers, minutes)
+        if by_fives:  # nearly all, so they are written at once
+            those, numbers_of, minutes_of = zip(*by_fives, strict=True)
+            at = self._numbers(b"".join(numbers_of))
+            found = np.frombuffer(b"".join(minutes_of), np.uint8).reshape(len(at), 7, -1)
+            whose = np.repeat(those, [len(numbers) // NUMBER for numbers in numbers_of])
+            self._fives[:-1].reshape(weeks, 7, *self._fives.shape[1:])[at, :, whose] = found
 
-    def put(self, place: int, weeks: bytes, minutes: bytes) -> None:
-        """Write weeks of a place: their numbers as PostgreSQL sends them, and what is `packed` of each, as long."""
-        numbers = np.frombuffer(weeks, ">i4") - self._first_week
-        found = np.frombuffer(minutes, np.uint8).reshape(len(numbers), 7, -1)
-        if found.shape[2] == DAY // FIVE // 8:
-            self._fives[:-1, place].reshape(self._weeks, 7, -1)[numbers] = found
-        else:
-            for number, days in zip(numbers.tolist(), found, strict=True):
-                for weekday, day in enumerate(days):
-                    self._by_minutes.setdefault(7 * number + weekday, []).append((place, day))
+    def _put_by_minutes(self, place: int, numbers: bytes, minutes: bytes) -> None:
+        weeks = self._numbers(numbers)
+        for week, days in zip(weeks.tolist(), np.frombuffer(minutes, np.uint8).reshape(len(weeks), 7, -1), strict=True):
+            for weekday, day in enumerate(days):
+                self._by_minutes.setdefault(7 * week + weekday, []).append((place, day))
+
+    def _numbers(self, weeks: bytes) -> NDArray[np.int64]:
+        return np.frombuffer(weeks, ">i4").astype(np.int64) - self._first_week
 
     def days(self, days: Sequence[facts.Day]) -> Words:
         """Return [date, place, word] for dates that follow each other, inside the weeks."""
