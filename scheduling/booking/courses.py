@@ -147,7 +147,7 @@ def _still_counts(course: Course, opening: Session, on: date) -> bool:
     """Whether the patient's assessment says on that day that the treatment may be given, now or after a while."""
     as_it_stands = roster.course_facts(course)
     asked = next(session for session in as_it_stands.sessions if session.id == opening.uid)
-    codes = {answer.code for answer in gates.assessment(gates.Asked(asked, on, as_it_stands, on))}
+    codes = {answer.code for answer in gates.assessment.ask(gates.DatedSession(asked, on, as_it_stands, on))}
     return not codes & {"assessment_expired", "assessment_unsuitable"}
 
 

@@ -152,7 +152,7 @@ Parameter = int | str | Amount | DayOfYear | frozenset[str]
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """A gate a step lists, by the name of its function in `gates.py`, which says what parameters it takes."""
+    """A gate a step lists, by the name of its function in `gates`, which says what parameters it takes."""
 
     name: str
     parameters: Mapping[str, Parameter] = field(default_factory=dict)

@@ -16,9 +16,11 @@ from scheduling.planner.rules import RULES
 
 
 def codes_of(module: str, *functions: str) -> set[str]:
-    """The literal codes with which a module of the planner calls one of the functions."""
-    tree = ast.parse((Path(planner.__file__).parent / f"{module}.py").read_text())
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
+    """The literal codes with which a module of the planner, or a package there, calls one of the functions."""
+    here = Path(planner.__file__).parent
+    trees = [ast.parse(path.read_text()) for path in (*here.glob(f"{module}.py"), *here.glob(f"{module}/*.py"))]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    calls = [node for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
     return {
         argument.value
         for call in calls
@@ -57,7 +59,7 @@ def test_every_gate_says_who_opens_it_and_where():
 
 def test_gates_answer_with_the_codes_that_they_have_entered_and_no_others():
     entered = {code.code for kind in GATES.values() for code in kind.codes}
-    written = codes_of("gates", "_closed", "_until_the_visit", "GateAnswer")
+    written = codes_of("gates", "closed", "_until_the_visit", "GateAnswer")
     made = {f"risk_{severity}" for severity in Severity}
     made |= {f"late_{action}" for action in (LateAction.REVIEW, LateAction.REPEAT_STEP, LateAction.RESTART)}
 
