@@ -7,7 +7,7 @@ asking). All that is to be known of a gate stands with its function (see `kinds.
 from .asking import GATES, could_refuse, gate_answers, is_overridden, refuses, turning_dates
 from .calendar import yearly_room
 from .clinical import ASK_AGAIN, BEFORE_LAST_SESSION, assessment, not_asked_since
-from .kinds import PRESCRIBER, DatedSession, GateKind, Takes, as_json
+from .kinds import PRESCRIBER, DatedSession, Takes, as_json
 
 __all__ = [
     "ASK_AGAIN",
@@ -15,7 +15,6 @@ __all__ = [
     "GATES",
     "PRESCRIBER",
     "DatedSession",
-    "GateKind",
     "Takes",
     "as_json",
     "assessment",
