@@ -58,7 +58,7 @@ OF_DATES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class SearchRequest:
     """What a search is asked for, in which something can be given up."""
 
     course: CourseFacts
@@ -72,7 +72,7 @@ class Way:
     """One thing that can be given up."""
 
     what: GivenUp
-    without: Callable[[Asked], Asked]
+    without: Callable[[SearchRequest], SearchRequest]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ def ways_out(refusal: Unplannable, further: Callable[[], Roster] | None = None) 
     MOST_SEARCHES searches for each of the two, and MOST_SHOWN relaxations.
     """
     chain = refusal.chain
-    start = Asked(chain.course, chain.ask, chain.given[0])
+    start = SearchRequest(chain.course, chain.ask, chain.given[0])
     ways = list(_ways(chain, refusal.stuck, further))
     searches = 0
     for number in (1, 2):
@@ -122,7 +122,7 @@ def ways_out(refusal: Unplannable, further: Callable[[], Roster] | None = None) 
     return WaysOut((least,) if least else (), searches + more, is_smallest=least is None)
 
 
-def _taken_back(ways: list[Way], start: Asked, chain: Chain) -> tuple[Relaxation | None, int]:
+def _taken_back(ways: list[Way], start: SearchRequest, chain: Chain) -> tuple[Relaxation | None, int]:
     """Return what cannot be taken back of everything that could be given up, and how often it was searched."""
     least, searches = _relaxed(ways, start, chain), 1
     if least is None:
@@ -148,7 +148,7 @@ def _are_at_odds(chosen: Iterable[Way], chain: Chain) -> bool:
     return any(of_dates.count(uid) > 1 and counted[uid] == 1 for uid in set(of_dates) if uid is not None)
 
 
-def _relaxed(chosen: Iterable[Way], start: Asked, chain: Chain) -> Relaxation | None:
+def _relaxed(chosen: Iterable[Way], start: SearchRequest, chain: Chain) -> Relaxation | None:
     asked = start
     for way in chosen:
         asked = way.without(asked)
@@ -207,11 +207,11 @@ def _of_wishes(wishes: Wishes) -> Iterator[Way]:
             yield Way(GivenUp(code), partial(_without_wish, names))
 
 
-def _without_wish(names: tuple[str, ...], asked: Asked) -> Asked:
+def _without_wish(names: tuple[str, ...], asked: SearchRequest) -> SearchRequest:
     return replace(asked, missed=asked.missed | set(names))
 
 
-def _with_the_other_wishes(asked: Asked) -> Asked:
+def _with_the_other_wishes(asked: SearchRequest) -> SearchRequest:
     """Return what is asked when some wishes may be missed, at their cost, and the other ones are terms."""
     wishes = asked.course.wishes
     if not asked.missed:
@@ -250,12 +250,12 @@ def _with_fields(terms: Terms, names: tuple[str, ...]) -> Terms:
     return replace(FREE, **{name: getattr(terms, name) for name in names})
 
 
-def _without_date(name: str, asked: Asked) -> Asked:
+def _without_date(name: str, asked: SearchRequest) -> SearchRequest:
     blank: dict[str, Any] = {name: None}
     return replace(asked, ask=replace(asked.ask, **blank))
 
 
-def _without_terms(names: tuple[str, ...], session: UUID | None, asked: Asked) -> Asked:
+def _without_terms(names: tuple[str, ...], session: UUID | None, asked: SearchRequest) -> SearchRequest:
     plain = {name: getattr(FREE, name) for name in names}
     ask = asked.ask
     if session is None:
@@ -291,11 +291,11 @@ def _gates_on_some_dates(layer: Layer, chain: Chain) -> list[tuple[str, str, str
     return list(found)
 
 
-def _overridden(override: OverrideFacts, asked: Asked) -> Asked:
+def _overridden(override: OverrideFacts, asked: SearchRequest) -> SearchRequest:
     return replace(asked, course=replace(asked.course, overrides=(*asked.course.overrides, override)))
 
 
-def _without_lapse(session: SessionFacts, asked: Asked) -> Asked:
+def _without_lapse(session: SessionFacts, asked: SearchRequest) -> SearchRequest:
     spacings = tuple(replace(spacing, lapse=None) for spacing in session.step.spacings)
     other = replace(session, step=replace(session.step, spacings=spacings))
     return _with_session(other, asked)
@@ -305,10 +305,10 @@ def _moved(session: SessionFacts) -> Way:
     return Way(GivenUp("booked_visit", session.id), partial(_with_session, replace(session, pinned=False)))
 
 
-def _with_session(session: SessionFacts, asked: Asked) -> Asked:
+def _with_session(session: SessionFacts, asked: SearchRequest) -> SearchRequest:
     sessions = tuple(session if one.id == session.id else one for one in asked.course.sessions)
     return replace(asked, course=replace(asked.course, sessions=sessions))
 
 
-def _with_roster(further: Callable[[], Roster], asked: Asked) -> Asked:
+def _with_roster(further: Callable[[], Roster], asked: SearchRequest) -> SearchRequest:
     return replace(asked, roster=further())

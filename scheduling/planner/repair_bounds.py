@@ -23,7 +23,7 @@ PATIENCE, SHORTER = 8, 0.7  # after so many steps without a better bound they be
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PricedCourses:
     """Every course under prices of the rows."""
 
     bound: float
@@ -58,7 +58,7 @@ class Bounds:
         """Return the best bound as what it means for costs, which are whole numbers."""
         return ceil(self.best - 1e-6)
 
-    def at(self, prices: Floats) -> Asked:
+    def at(self, prices: Floats) -> PricedCourses:
         networks = self.networks
         time_prices = networks.buckets.prices(prices)
         priced = networks.whole.priced(networks.buckets.least(time_prices))
@@ -66,12 +66,12 @@ class Bounds:
         least = np.minimum(priced.roots, unplaced).sum()
         rows = np.flatnonzero(prices.max(axis=1, initial=0.0))
         places = (prices[rows] * networks.capacity[rows]).sum()
-        found = Asked(float(least - places), prices, time_prices, priced, unplaced)
+        found = PricedCourses(float(least - places), prices, time_prices, priced, unplaced)
         if found.bound > self.best:
             self.best, self.center = found.bound, prices
         return found
 
-    def cheapest(self, found: Asked) -> tuple[Paths, Ints, Ints]:
+    def cheapest(self, found: PricedCourses) -> tuple[Paths, Ints, Ints]:
         """Return the cheapest plans of those who are best placed, and what all take together: see `Buckets.taken`."""
         networks = self.networks
         placed = found.priced.roots <= found.unplaced

@@ -30,7 +30,7 @@ MOST_PLACES = 1000  # of one resource; what a slot claims beyond is unknown anyw
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class SlotInCourse:
     """What a rule may look at: one slot, among the others of its course."""
 
     slot: Slot
@@ -47,23 +47,23 @@ class Asked:
         return self.roster.days.get(self.slot.on)
 
 
-Rule = Callable[[Asked], Iterable[Violation]]
+Rule = Callable[[SlotInCourse], Iterable[Violation]]
 
 
-def session_not_open(asked: Asked) -> Iterator[Violation]:
+def session_not_open(asked: SlotInCourse) -> Iterator[Violation]:
     """Only an open session can be booked."""
     if asked.session.state is not SessionState.OPEN:
         yield _broken(asked, "session_not_open", asked.session.state)
 
 
-def before_floor(asked: Asked) -> Iterator[Violation]:
+def before_floor(asked: SlotInCourse) -> Iterator[Violation]:
     """Nobody books below the floor."""
     floor_on = asked.window.floor_on
     if floor_on is not None and asked.slot.on < floor_on:
         yield _broken(asked, "before_floor", opens_on=floor_on)
 
 
-def before_minimum(asked: Asked) -> Iterator[Violation]:
+def before_minimum(asked: SlotInCourse) -> Iterator[Violation]:
     """Before the earliest date only with a prescriber's override; the date itself is in time."""
     earliest_on = asked.window.earliest_on
     if earliest_on is None or asked.slot.on >= earliest_on:
@@ -72,13 +72,13 @@ def before_minimum(asked: Asked) -> Iterator[Violation]:
         yield _broken(asked, "before_minimum", opens_on=earliest_on, override=PRESCRIBER)
 
 
-def after_lapse(asked: Asked) -> Iterator[Violation]:
+def after_lapse(asked: SlotInCourse) -> Iterator[Violation]:
     """From the lapse date on the course needs a new assessment first."""
     if asked.window.lapse_on is not None and asked.slot.on >= asked.window.lapse_on:
         yield _broken(asked, "after_lapse")
 
 
-def out_of_order(asked: Asked) -> Iterator[Violation]:
+def out_of_order(asked: SlotInCourse) -> Iterator[Violation]:
     """Sessions of a course follow each other by position, on dates of their own; an assessment may share its date."""
     for other in asked.course.sessions:
         if other.id == asked.session.id or other.state in GONE:
@@ -95,7 +95,7 @@ def out_of_order(asked: Asked) -> Iterator[Violation]:
             yield _broken(asked, "out_of_order", str(other.id))
 
 
-def in_the_past(asked: Asked) -> Iterator[Violation]:
+def in_the_past(asked: SlotInCourse) -> Iterator[Violation]:
     """Nothing is booked before today, nor before the roster's first instant."""
     begins = asked.day and asked.day.instant(asked.slot.tick)
     not_before = asked.roster.not_before
@@ -103,25 +103,25 @@ def in_the_past(asked: Asked) -> Iterator[Violation]:
         yield _broken(asked, "in_the_past")
 
 
-def beyond_horizon(asked: Asked) -> Iterator[Violation]:
+def beyond_horizon(asked: SlotInCourse) -> Iterator[Violation]:
     """A date that the roster does not hold cannot be judged."""
     if asked.day is None:
         yield _broken(asked, "beyond_horizon")
 
 
-def site_closed(asked: Asked) -> Iterator[Violation]:
+def site_closed(asked: SlotInCourse) -> Iterator[Violation]:
     """The whole site is closed: a holiday, a closure."""
     if asked.day is not None and asked.day.closed:
         yield _broken(asked, "site_closed", asked.day.closed)
 
 
-def off_grid(asked: Asked) -> Iterator[Violation]:
+def off_grid(asked: SlotInCourse) -> Iterator[Violation]:
     """A session starts on the site's grid, by the clock on the wall."""
     if asked.day is not None and not ticks.grid_of(asked.day, asked.roster.grid_minutes) >> asked.slot.tick & 1:
         yield _broken(asked, "off_grid")
 
 
-def wrong_shape(asked: Asked) -> Iterator[Violation]:
+def wrong_shape(asked: SlotInCourse) -> Iterator[Violation]:
     """The slot takes what the step needs, no more and no less.
 
     Every need in its phase has one place at its time; a role keeps its resource through all phases; the lead fills the
@@ -149,7 +149,7 @@ def wrong_shape(asked: Asked) -> Iterator[Violation]:
         yield _broken(asked, "wrong_shape")
 
 
-def place_unknown(asked: Asked) -> Iterator[Violation]:
+def place_unknown(asked: SlotInCourse) -> Iterator[Violation]:
     """Each use names a resource of the site and one of its places."""
     for use in asked.slot.uses:
         resource = asked.resources.get(use.resource)
@@ -157,7 +157,7 @@ def place_unknown(asked: Asked) -> Iterator[Violation]:
             yield _broken(asked, "place_unknown", str(use.resource))
 
 
-def lacks_capability(asked: Asked) -> Iterator[Violation]:
+def lacks_capability(asked: SlotInCourse) -> Iterator[Violation]:
     """A resource can do, on that date, what it is used for."""
     needs = {(s.phase, s.role): s.capability for s in stretches_of(asked.session.step)}
     for use in asked.slot.uses:
@@ -166,7 +166,7 @@ def lacks_capability(asked: Asked) -> Iterator[Violation]:
             yield _broken(asked, "lacks_capability", str(use.resource))
 
 
-def off_duty(asked: Asked) -> Iterator[Violation]:
+def off_duty(asked: SlotInCourse) -> Iterator[Violation]:
     """A resource is on duty for the whole time it is used, buffers included."""
     for use in asked.slot.uses:
         duty = asked.roster.on_duty.get((use.resource, asked.slot.on), 0)
@@ -174,7 +174,7 @@ def off_duty(asked: Asked) -> Iterator[Violation]:
             yield _broken(asked, "off_duty", str(use.resource))
 
 
-def resource_busy(asked: Asked) -> Iterator[Violation]:
+def resource_busy(asked: SlotInCourse) -> Iterator[Violation]:
     """A place is not taken by anything else."""
     for use in asked.slot.uses:
         places = asked.roster.busy.get((use.resource, asked.slot.on), ())
@@ -182,7 +182,7 @@ def resource_busy(asked: Asked) -> Iterator[Violation]:
             yield _broken(asked, "resource_busy", str(use.resource))
 
 
-def patient_busy(asked: Asked) -> Iterator[Violation]:
+def patient_busy(asked: SlotInCourse) -> Iterator[Violation]:
     """The patient is nowhere else, and the visit ends before the day does."""
     time = patient_span(asked.slot)
     too_long = asked.day is not None and time >> asked.day.length_minutes
@@ -190,7 +190,7 @@ def patient_busy(asked: Asked) -> Iterator[Violation]:
         yield _broken(asked, "patient_busy")
 
 
-def gate_closed(asked: Asked) -> Iterator[Violation]:
+def gate_closed(asked: SlotInCourse) -> Iterator[Violation]:
     """Every gate lets the session be booked on its date; the violation bears the gate's own code."""
     for answer in gate_answers(asked.session, asked.slot.on, asked.course, asked.today, asked.dates):
         if refuses(answer, Moment.BOOK):
@@ -247,7 +247,7 @@ def violations(slots: Sequence[Slot], course: CourseFacts, roster: Roster, today
         same_day = [other for other in others if _is_of_a_day(other) and _has_places(other)]
         window = window_of(session, course, dates)
         taken = with_taken(roster, same_day)
-        asked = Asked(slot, session, window, course, taken, resources, dates, today)
+        asked = SlotInCourse(slot, session, window, course, taken, resources, dates, today)
         broken.extend(violation for rule in RULES for violation in rule(asked))
     return broken
 
@@ -273,6 +273,6 @@ def may_be_early(session: SessionFacts, on: date, course: CourseFacts) -> bool:
 
 
 def _broken(
-    asked: Asked, code: str, subject: str = "", *, opens_on: date | None = None, override: str = ""
+    asked: SlotInCourse, code: str, subject: str = "", *, opens_on: date | None = None, override: str = ""
 ) -> Violation:
     return Violation(code, asked.session.id, asked.slot.on, subject, opens_on, override)
