@@ -36,7 +36,7 @@ from scheduling.planner import facts
 from scheduling.planner.amounts import Amount, DayOfYear
 from scheduling.planner.effort import effort
 from scheduling.planner.gates import GATES
-from scheduling.protocols import document, parsing, reading
+from scheduling.protocols import agreeing, document, reading
 from tests import build
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "protocols.md"
@@ -398,7 +398,7 @@ def test_spacings_that_no_plan_could_remember_are_refused_with_a_remedy():
 @pytest.mark.parametrize("key", protocols.shipped_keys())
 def test_courses_of_every_shipped_protocol_can_be_planned_within_the_bound(key):
     steps = [
-        parsing.as_planned(step)
+        agreeing.as_planned(step)
         for step in protocols.parse_with(protocols.shipped(key), WORDS).steps
         for _number in range(step.sessions)
     ]
