@@ -1,4 +1,4 @@
-"""What happens to visits: book one, move, cancel, arrive, perform, miss. Then the rest of the course is looked at.
+"""What happens to visits: book one, confirm, move, cancel, arrive, perform, miss. Then the rest of a course is seen to.
 
 The only writer of outcomes and follow-up tasks.
 """
@@ -194,6 +194,28 @@ def cancel(
     outbox.reconcile(course, now=now)
     replanning.examine(course, after, reason="cancelled", by=by, now=now)
     _look_at_other_courses(course, reason="other_course", by=by, now=now)
+    return appointment
+
+
+@act
+def confirm(appointment: Appointment, *, by: User | None, now: datetime) -> Appointment:
+    """Note that the patient has confirmed a visit to come, which plans then rather leave where it is; once is enough.
+
+    Raise NotPossibleNow for a visit that is not booked any more, or has begun. Moved elsewhere, it is to be confirmed
+    again.
+    """
+    rights.require(by, appointment.site, *rights.FRONT_DESK)
+    roster.lock(appointment.session.course, now=now)
+    appointment = fresh(appointment)
+    if appointment.state != AppointmentState.BOOKED:
+        raise booking.NotPossibleNow(_not_live(appointment))
+    if appointment.confirmed_at is not None:
+        return appointment
+    if appointment.during.lower <= now:
+        raise booking.NotPossibleNow(
+            Problem("visit_begun", _("This visit has begun: it needs no confirming any more."), str(appointment.uid))
+        )
+    booking.confirm_visit(appointment, now=now)
     return appointment
 
 
@@ -657,6 +679,7 @@ __all__ = [
     "book",
     "cancel",
     "clear_review",
+    "confirm",
     "correct_performed",
     "end_course",
     "end_courses_of",

@@ -397,6 +397,15 @@ ACTS: dict[str, Act] = {
         about="outcome",
         roles=CLINICAL,
     ),
+    "confirm": Act(
+        title=gettext_lazy("The patient has confirmed the visit"),
+        button=gettext_lazy("The patient has confirmed"),
+        form=forms.ConfirmForm,
+        run=lambda form, by, now: visits.confirm(form.of, by=by, now=now),
+        done=gettext_lazy("It is noted that the patient has confirmed the visit."),
+        about="appointment",
+        hint=gettext_lazy("By phone or at the desk. New plans rather leave such a visit where it is."),
+    ),
     "arrive": Act(
         title=gettext_lazy("Check in"),
         button=gettext_lazy("The patient is here"),

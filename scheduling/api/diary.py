@@ -361,7 +361,10 @@ class AppointmentEndpoint(Endpoint):
     """Visits at the sites where the user works."""
 
     site_path = "site_id"
-    rights: ClassVar = {"retrieve": "see_patients", **dict.fromkeys(("move", "cancel", "arrive", "miss"), "book")}
+    rights: ClassVar = {
+        "retrieve": "see_patients",
+        **dict.fromkeys(("confirm", "move", "cancel", "arrive", "miss"), "book"),
+    }
 
     def get_queryset(self) -> QuerySet[Appointment]:
         return shown.appointments_visible_to(self.user)
@@ -383,6 +386,16 @@ class AppointmentEndpoint(Endpoint):
         appointment: Appointment = self.get_object()
         self.was_read("view", "scheduling.appointment", [appointment.patient.uid], appointment.uid)
         return Response(outputs.VisitOutput(appointment).data)
+
+    @extend_schema(
+        summary="Note that the patient has confirmed the visit",
+        tags=["appointments"],
+        request=None,
+        responses=outputs.VisitChanged,
+    )
+    def confirm(self, request: Request, **_uid: Any) -> Response:
+        inputs.Nothing.checked(request.data)
+        return self._act(lambda appointment, now: visits.confirm(appointment, by=self.user, now=now))
 
     @extend_schema(
         summary="Move a visit to another time",

@@ -17,7 +17,7 @@ RIGHTS: dict[str, tuple[Role, ...]] = {
     "record_answer": FRONT_DESK,
     "start_course": FRONT_DESK,
     "plan": FRONT_DESK,
-    "book": FRONT_DESK,  # book, move, cancel, arrive, miss
+    "book": FRONT_DESK,  # book, confirm, move, cancel, arrive, miss
     "apply_proposal": FRONT_DESK,
     "sign_consent": FRONT_DESK,  # sign, withdraw
     "hold": FRONT_DESK,  # each hold names the role that lifts it

@@ -108,6 +108,7 @@ urlpatterns = [
     path("offers/<uuid:uid>/accept/", to(OfferEndpoint, post="accept"), name="offer-accept"),
     path("offers/<uuid:uid>/decline/", to(OfferEndpoint, post="decline"), name="offer-decline"),
     path("appointments/<uuid:uid>/", to(AppointmentEndpoint, get="retrieve"), name="appointment"),
+    path("appointments/<uuid:uid>/confirm/", to(AppointmentEndpoint, post="confirm"), name="appointment-confirm"),
     path("appointments/<uuid:uid>/move/", to(AppointmentEndpoint, post="move"), name="appointment-move"),
     path("appointments/<uuid:uid>/cancel/", to(AppointmentEndpoint, post="cancel"), name="appointment-cancel"),
     path("appointments/<uuid:uid>/arrive/", to(AppointmentEndpoint, post="arrive"), name="appointment-arrive"),

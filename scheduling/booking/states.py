@@ -109,6 +109,12 @@ def cancel_visit(
     )
 
 
+def confirm_visit(appointment: Appointment, *, now: datetime) -> None:
+    """Note that the patient has confirmed a visit. It is the same visit to all mail and proposals: no new revision."""
+    Appointment.objects.filter(pk=appointment.pk).update(confirmed_at=now)
+    appointment.confirmed_at = now
+
+
 def change_session(
     session: Session, to_state: SessionState, *, by: User | None, now: datetime, reason: str = "", **fields: Any
 ) -> None:

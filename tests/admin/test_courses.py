@@ -294,6 +294,23 @@ def test_a_visit_cannot_be_cancelled_twice_and_the_page_says_so(clinic, receptio
     assert (again.status_code, "cancelled already" in words(again)) == (200, True)
 
 
+def test_a_visit_that_its_patient_has_confirmed_says_so_and_is_not_asked_about_again(clinic, reception):
+    course = clinic.booked_course()
+    visit = first_visit(course)
+    back = f"/admin/scheduling/appointment/day/?site={clinic.site.uid}"
+    button = do(course, "confirm", visit)
+    before = [reception.get(page).content.decode() for page in (back, course_page(course))]
+
+    answer = reception.post(button, {"back": back})
+
+    after = [reception.get(page) for page in (back, course_page(course))]
+    visit.refresh_from_db()
+    assert (answer.url, visit.confirmed_at is not None) == (back, True)
+    assert [button in page for page in before] == [True, True]
+    assert [button in page.content.decode() for page in after] == [False, False]
+    assert ["confirmed" in words(page) for page in after] == [True, True]
+
+
 def test_a_patient_is_checked_in_on_the_day_and_not_before(clinic, reception):
     course = clinic.booked_course()
     today, later = Appointment.objects.filter(session__course=course).order_by("on")[:2]

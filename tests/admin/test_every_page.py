@@ -148,7 +148,7 @@ def own_pages(course: Course) -> list[str]:
         "/admin/scheduling/message/mailbox/",
         "/admin/password_change/",
         *(do(course, act) for act in ("wishes", "assess", "answers", "consent", "hold", "end", "event")),
-        *(do(course, act, visit) for act in ("arrive", "miss", "cancel")),
+        *(do(course, act, visit) for act in ("confirm", "arrive", "miss", "cancel")),
         do(course, "add"),
         f"/admin/scheduling/course/{course.uid}/version/",
         do(course, "strike-answer", course.patient.answers.all()[0]),

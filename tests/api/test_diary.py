@@ -405,6 +405,25 @@ def test_a_visit_moves_and_keeps_its_identity(clinic: ApiClinic):
     assert door.get(f"appointments/{visit.uid}/").json() == visit_shown(visit, revision=2)
 
 
+def test_a_visit_that_its_patient_confirms_says_so_and_is_confirmed_once(clinic: ApiClinic):
+    course = clinic.booked_course()
+    first, second, _third = build.visits_of(course)
+    door = clinic.reception
+    clinic.wait(minutes=5)
+
+    answers = [door.post(f"appointments/{second.uid}/confirm/") for _ in range(2)]
+
+    confirmed = visit_shown(second, confirmed_at="2027-01-04T08:05:00Z")
+    assert [(answer.status_code, answer.json()) for answer in answers] == [
+        (200, {"appointment": confirmed, "proposal": None})
+    ] * 2
+    assert door.get(f"appointments/{second.uid}/").json() == confirmed
+    clinic.now = first.during.lower
+    assert refusal(door.post(f"appointments/{first.uid}/confirm/")) == (
+        409, "illegal_transition", [("visit_begun", str(first.uid))],
+    )  # fmt: skip
+
+
 def test_a_visit_moves_to_no_time_that_breaks_a_rule(clinic: ApiClinic):
     course = clinic.booked_course()
     visit = build.visits_of(course)[1]

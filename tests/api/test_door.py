@@ -262,6 +262,7 @@ def test_what_belongs_to_another_site_does_not_exist(clinic: ApiClinic):
         f"holds/{hold.uid}/free-visits/": {},
         f"holds/{hold.uid}/lift/": {"reason": "fine"},
         f"assessments/{course.patient.assessments.get().uid}/strike/": {"reason": "wrong"},
+        f"appointments/{visit.uid}/confirm/": {},
         f"appointments/{visit.uid}/move/": {"slot": build.slot(visit)},
         f"appointments/{visit.uid}/cancel/": {"reason": "patient_ill", "asked_by": "patient"},
         f"appointments/{visit.uid}/arrive/": {},

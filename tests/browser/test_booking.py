@@ -138,7 +138,7 @@ def test_a_receptionist_signs_in_plans_a_course_books_it_and_finds_it_in_the_day
     assert visit_in_list == (
         f"{first['at']} until {first['until']} Zoë Müller born 17 May 1980 "
         f"Injection session · Microsclerotherapy of the legs {first['lead']} "
-        f"Injections, 45 min: {room} Supervised walking, 20 min: {walking} booked"
+        f"Injections, 45 min: {room} Supervised walking, 20 min: {walking} booked Has confirmed : Zoë Müller"
     )
     assert [(visit.on, f"{visit.at_time:%H:%M}") for visit in build.visits_of(course)] == [
         (visit["on"], visit["at"]) for visit in (first, second, third)

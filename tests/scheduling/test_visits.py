@@ -251,6 +251,73 @@ def test_an_unknown_reason_is_refused(clinic):
     assert [problem.code for problem in refused.value.problems] == ["reason_unknown"]
 
 
+# --- confirm ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_patient_confirms_a_visit_to_come_once_and_nothing_else_of_it_changes(clinic):
+    second = build.visits_of(clinic.booked_course())[1]
+
+    confirmed = visits.confirm(second, by=clinic.receptionist, now=clinic.now)
+    again = visits.confirm(second, by=clinic.receptionist, now=clinic.wait(hours=1).now)
+
+    said_at = clinic.now - timedelta(hours=1)
+    assert [(visit.confirmed_at, visit.state, visit.revision) for visit in (confirmed, again)] == [
+        (said_at, "booked", 1), (said_at, "booked", 1),
+    ]  # fmt: skip
+    told = Appointment.pgh_event_model.objects.filter(pgh_obj=second, pgh_label="update")
+    assert list(told.values_list("confirmed_at", flat=True)) == [said_at]
+
+
+def test_a_visit_that_is_not_to_come_any_more_is_not_confirmed(clinic):
+    first, second, third = build.visits_of(clinic.booked_course())
+    cancelling = {"reason": CancelReason.PATIENT_ILL, "asked_by": AskedBy.PATIENT, "by": clinic.receptionist}
+    visits.cancel(second, now=clinic.now, **cancelling)
+    visits.arrive(first, by=clinic.receptionist, now=clinic.now)
+    found = []
+
+    for visit, at in ((first, clinic.now), (second, clinic.now), (third, third.during.lower)):
+        with pytest.raises(booking.NotPossibleNow) as refused:
+            visits.confirm(visit, by=clinic.receptionist, now=at)
+        found += codes(refused)
+
+    assert found == ["appointment_is_arrived", "appointment_is_cancelled", "visit_begun"]
+
+
+def test_a_visit_that_moves_is_to_be_confirmed_again(clinic):
+    third = build.visits_of(clinic.booked_course())[2]
+    visits.confirm(third, by=clinic.receptionist, now=clinic.now)
+
+    there, _proposal = moved(clinic, third, on="2027-03-03")
+
+    assert (there.on, there.confirmed_at) == (date(2027, 3, 3), None)
+
+
+def test_somebody_who_does_not_work_there_confirms_no_visit(clinic):
+    first = build.visits_of(clinic.booked_course())[0]
+
+    with pytest.raises(NotAllowed):
+        visits.confirm(first, by=build.user("reception", at=build.site()), now=clinic.now)
+
+    assert Appointment.objects.get(pk=first.pk).confirmed_at is None
+
+
+def test_a_visit_that_its_patient_has_confirmed_costs_more_to_move(clinic):
+    """All three must move, as only another weekday suits."""
+    course = clinic.booked_course()
+    thursdays = facts.Wishes(weekdays=frozenset({3}), strict=True)
+    course = booking.set_wishes(course, thursdays, by=clinic.receptionist, now=clinic.now)
+
+    def replanned() -> tuple[list[date], int]:
+        proposal = replanning.replan_course(course, by=clinic.receptionist, now=clinic.now)
+        assert proposal is not None
+        return [visit.on for visit in build.visits_of(course)], proposal.cost
+
+    dates, cost = replanned()
+    visits.confirm(build.visits_of(course)[1], by=clinic.receptionist, now=clinic.now)
+
+    assert replanned() == (dates, cost + booking.WEIGHTS.confirmed)
+
+
 # --- arrive, miss -----------------------------------------------------------------------------------------------------
 
 
