@@ -19,6 +19,7 @@ Answer = TypeVar("Answer")
 TRIES = 4
 # Serialization failure, deadlock, lock not available: the same act may well succeed a moment later.
 WORTH_ANOTHER_TRY = {"40001", "40P01", "55P03"}
+QUERY_CANCELED = "57014"
 
 
 class Busy(Conflict):
@@ -49,7 +50,7 @@ def act(function: Callable[Args, Answer]) -> Callable[Args, Answer]:
                     Problem("value_not_storable", _("Something is too long, too large, or no text. Shorten it."))
                 ) from error
             except OperationalError as error:
-                if not is_outermost or getattr(error.__cause__, "sqlstate", None) not in WORTH_ANOTHER_TRY:
+                if not is_outermost or _sqlstate(error) not in WORTH_ANOTHER_TRY:
                     raise
                 if not left:
                     raise Busy(
@@ -59,6 +60,15 @@ def act(function: Callable[Args, Answer]) -> Callable[Args, Answer]:
         raise AssertionError("the last try returns or raises")
 
     return run
+
+
+def took_too_long(error: OperationalError) -> bool:
+    """Whether the database broke a statement off at its time limit (DB_STATEMENT_TIMEOUT_SECONDS), or was told to."""
+    return _sqlstate(error) == QUERY_CANCELED
+
+
+def _sqlstate(error: OperationalError) -> str | None:
+    return getattr(error.__cause__, "sqlstate", None)
 
 
 def _as_conflict(error: IntegrityError) -> Conflict:

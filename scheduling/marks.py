@@ -124,13 +124,22 @@ def end_look(freed: FreedTime, *, look_at: datetime | None, now: datetime) -> No
     else:
         not_asked_again.filter(~Exists(_standing_offers())).update(closed_at=now)
     FreedTime.objects.filter(pk=freed.pk, lease_until=freed.lease_until).update(
-        tries=0, at_entry=None, lease_until=None
+        tries=0, timeouts=0, at_entry=None, lease_until=None
     )
 
 
 def put_off(freed: FreedTime, *, until: datetime) -> None:
     """Give a freed time back without a look, which counts as no try and is nobody's fault; it is due then."""
     _our_look(freed).update(look_at=until, tries=F("tries") - 1, at_entry=None, lease_until=None)
+
+
+def put_off_as_too_slow(freed: FreedTime, *, until: datetime) -> bool:
+    """The same after a look in which a statement took too long; False, and nothing done, where too many have by now."""
+    if freed.timeouts >= FreedTime.MOST_TIMEOUTS:
+        return False
+    _our_look(freed).update(timeouts=F("timeouts") + 1)
+    put_off(freed, until=until)
+    return True
 
 
 def give_up(freed: FreedTime, *, now: datetime) -> bool:

@@ -12,11 +12,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 
+from django.db import OperationalError
 from django.db.models import F, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from clinic import localtime, rights
-from clinic.acts import Busy, act
+from clinic.acts import Busy, act, took_too_long
 from clinic.errors import Conflict, Problem, Refusal, RuleBroken
 from clinic.models import User
 
@@ -46,6 +47,7 @@ MOST_NOTICE_HOURS = 14 * 24
 MOST_OFFERS_AT_ONCE = 20  # of one freed time, in one look; the next look goes on
 MOST_FREED_AT_ONCE = 50  # in one tick
 REFUSED_FOR = timedelta(minutes=1)  # what others are in the way of now is looked at again then
+TOO_SLOW_FOR = timedelta(minutes=5)  # what a slow database broke off; FreedTime.MOST_TIMEOUTS of them are half an hour
 CAREFUL_FROM_TRY = 2  # a look has died: from here on for one after the other
 OF_COURSE = ("patient", "site", "lead", "wish_practitioner", "version__protocol")
 
@@ -237,7 +239,8 @@ def offer_freed_times(now: datetime, *, limit: int = MOST_FREED_AT_ONCE) -> int:
     """Offer what fell free, one freed time after the other, and say how many offers were made.
 
     Any number may run at once: each claims its own. One that is refused comes back soon, and stops no other. One of
-    which this dies comes after the others; after some tries it is given up, or whoever it died of is set aside.
+    which this dies comes after the others; after some tries it is given up, or whoever it died of is set aside. That
+    the database is too slow is no death, a few times in a row, and ends the round.
     """
     settle(now)
     tidy(now)
@@ -251,6 +254,11 @@ def offer_freed_times(now: datetime, *, limit: int = MOST_FREED_AT_ONCE) -> int:
         except Refusal as refusal:
             log.warning("freed time %s could not be looked at, and is again soon: %s", freed.uid, refusal)
             marks.put_off(freed, until=now + REFUSED_FOR)
+        except OperationalError as error:
+            if not took_too_long(error) or not marks.put_off_as_too_slow(freed, until=now + TOO_SLOW_FOR):
+                raise
+            log.warning("looking for who could use freed time %s took too long, and is tried again", freed.uid)
+            break  # the others would be as slow
         finally:
             marks.let_go_of(freed)
     return made

@@ -5357,6 +5357,7 @@ class Migration(migrations.Migration):
                 ),
                 ("lease_until", models.DateTimeField(null=True)),
                 ("tries", models.PositiveSmallIntegerField(default=0, verbose_name="looks begun and not ended")),
+                ("timeouts", models.PositiveSmallIntegerField(default=0, verbose_name="looks that took too long")),
                 (
                     "at_entry",
                     models.ForeignKey(

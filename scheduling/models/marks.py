@@ -21,6 +21,7 @@ class FreedTime(models.Model):
     """
 
     GIVEN_UP_AT_TRY = 4  # three looks have died, and of nobody who waits
+    MOST_TIMEOUTS = 6  # in a row; a look that takes too long after that has died
 
     uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     site = models.ForeignKey(Site, models.CASCADE, related_name="+")
@@ -34,6 +35,7 @@ class FreedTime(models.Model):
     look_at = models.DateTimeField(_("next look"), help_text=_("when somebody may be found for it"))
     lease_until = models.DateTimeField(null=True)  # by the database's clock
     tries = models.PositiveSmallIntegerField(_("looks begun and not ended"), default=0)
+    timeouts = models.PositiveSmallIntegerField(_("looks that took too long"), default=0)
     at_entry = models.ForeignKey(WaitingListEntry, models.SET_NULL, null=True, related_name="+")  # while it is asked
     closed_at = models.DateTimeField(_("closed"), null=True)
 

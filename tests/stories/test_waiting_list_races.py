@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection
+from django.db import IntegrityError, OperationalError, connection
 
 from scheduling import booking, holds, outbox, visits, waitlist
 from scheduling.models import Appointment, CancelReason, Course, FreedTime, Message, Occupancy, Offer, WaitingListEntry
@@ -248,6 +249,38 @@ def test_who_is_in_the_way_of_a_look_costs_it_no_try_and_nobody_their_turn(clini
     assert put_off.look_at == clinic.now + waitlist.REFUSED_FOR
     assert waitlist.offer_freed_times(clinic.wait(minutes=1).now) == 1
     assert Offer.objects.standing(clinic.now).get(freed=put_off).entry.session.course == cleo
+    assert set(WaitingListEntry.objects.values_list("tries", flat=True)) == {0}
+
+
+def test_a_look_that_a_slow_database_breaks_off_is_tried_again_and_has_died_only_after_some(clinic):
+    looks = ("tries", "timeouts", "at_entry", "lease_until", "look_at")
+    freed(clinic)
+
+    def looked() -> dict[str, Any]:
+        return FreedTime.objects.values(*looks).get()
+
+    other = connection.copy()
+    try:
+        other.set_autocommit(False)
+        with other.cursor() as cursor, connection.cursor() as ours:
+            cursor.execute("LOCK TABLE scheduling_override")  # read whenever it is said how a course stands
+            ours.execute("SET statement_timeout = '400ms'")
+            for number in range(FreedTime.MOST_TIMEOUTS):
+                assert waitlist.offer_freed_times(clinic.now) == 0
+                due_at = clinic.now + waitlist.TOO_SLOW_FOR
+                assert looked() == {
+                    "tries": 0, "timeouts": number + 1, "at_entry": None, "lease_until": None, "look_at": due_at,
+                }  # fmt: skip
+                clinic.now = due_at
+            with pytest.raises(OperationalError):
+                waitlist.offer_freed_times(clinic.now)
+            assert looked()["tries"] == 1
+    finally:
+        other.close()
+        connection.close()
+
+    assert waitlist.offer_freed_times(clinic.now) == 1
+    assert (looked()["tries"], looked()["timeouts"]) == (0, 0)
     assert set(WaitingListEntry.objects.values_list("tries", flat=True)) == {0}
 
 
