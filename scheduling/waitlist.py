@@ -507,11 +507,12 @@ def _refuse_if_rest_is_lost(
     if not others:
         return
     today = roster.today(course.site, now)
-    times = roster.load(course, today, today + timedelta(days=course.site.booking_horizon_days), now=now)
 
     def has_plan(stands: facts.CourseFacts) -> bool:
+        pinned = booking.with_booked_pinned(stands)
+        times = booking.times_of_plans(course, pinned, now=now)
         try:
-            search.cheapest_plan(booking.with_booked_pinned(stands), times, booking.WEIGHTS, today=today)
+            search.cheapest_plan(pinned, times, booking.WEIGHTS, today=today)
         except Unplannable:
             return False
         return True

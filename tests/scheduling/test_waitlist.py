@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+import re
+from collections.abc import Callable
+from datetime import date, time, timedelta
 from typing import Any
 
 import pytest
@@ -40,6 +42,7 @@ from scheduling.models import (
     Offer,
     Reservation,
     Resource,
+    Spacing,
     WaitingListEntry,
 )
 from scheduling.models.appointments import AskedBy
@@ -439,6 +442,44 @@ def test_an_unbooked_session_is_booked_by_its_offer(clinic, three):
 
     assert (booked.session, booked.on, booked.state) == (build.sessions_of(course)[0], ana.on, "booked")
     assert Message.objects.filter(kind="confirmation", course=course).count() == 1
+
+
+@pytest.fixture
+def ana(clinic: build.Clinic) -> Appointment:
+    """A visit for whose time a course without visits waits. Its sessions may not lie more than six weeks apart."""
+    Spacing.objects.filter(step__version=clinic.version, step__kind="treatment").update(overdue="", lapse="6 weeks")
+    visit = first_of(course_from(clinic, 10))
+    waits(clinic, clinic.cleared_course(build.patient("Dora Fourth")), from_on=visit.on, until_on=visit.on)
+    return visit
+
+
+@pytest.mark.parametrize(("shut_days", "offered"), [(13, ["Dora Fourth"]), (14, [])])
+def test_nobody_is_offered_a_time_after_which_the_rest_of_their_course_has_none(clinic, ana, shut_days, offered):
+    """The next session may come from the fourth week on, for two weeks."""
+    first_on = ana.on + timedelta(weeks=4)
+    clinic.site.closures.create(
+        name="Moving", first_on=first_on, last_on=first_on + timedelta(days=shut_days - 1), recorded_at=clinic.now
+    )
+    cancel(clinic, ana)
+
+    waitlist.offer_freed_times(clinic.now)
+
+    assert [who for who, *_rest in standing(clinic)] == offered
+
+
+def test_of_the_rest_of_a_course_no_time_is_read_that_it_cannot_have(clinic, ana):
+    cancel(clinic, ana)
+    read: set[int] = set()
+
+    def note_weeks(execute: Callable[..., Any], sql: str, params: Any, *more: Any) -> Any:
+        read.update(params[int(number) - 1] for number in re.findall(r"week BETWEEN \$\d+ AND \$(\d+)", sql))
+        return execute(sql, params, *more)
+
+    with connection.execute_wrapper(note_weeks):
+        assert waitlist.offer_freed_times(clinic.now) == 1
+
+    last_at = localtime.instant(ana.on + timedelta(weeks=12), time(12), clinic.zone)
+    assert max(read) == roster.week_of(int(last_at.timestamp()) // 60)
 
 
 def test_a_move_an_ended_course_and_an_applied_proposal_free_their_times_too(clinic):
