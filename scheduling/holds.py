@@ -102,7 +102,7 @@ def place_found(
     )
     if visits == Visits.FREE:
         booking.lock_times_of([course])
-    booking.let_go(course.sessions.filter(state=SessionState.OPEN), now=now)
+    booking.release_reservations(course.sessions.filter(state=SessionState.OPEN), now=now)
     if visits == Visits.FREE:
         _free(course, code, by=by, now=now)
     outbox.reconcile(course, now=now)

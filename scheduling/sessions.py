@@ -69,7 +69,7 @@ def skip_session(session: Session, *, reason: str, by: User | None, now: datetim
     course = roster.lock(session.course, now=now)
     booking.refuse_unless_open(course)
     visit = Appointment.objects.live().filter(session=session).select_related("session__course", "site").first()
-    booking.let_go([session.pk], now=now, visits_from=booking.EVER)
+    booking.release_reservations_and_visits([session.pk], visits_from=booking.EVER, now=now)
     booking.change_session(session, SessionState.SKIPPED, reason=reason.strip(), by=by, now=now)
     if visit is not None:
         visits.cancel(visit, reason=CancelReason.CLINICAL, asked_by=AskedBy.CLINIC, by=by, now=now)

@@ -176,7 +176,8 @@ def move(
     freed = list(
         Appointment.objects.live().filter(session__in=change.dropped).select_related("session__course", "site")
     )
-    booking.let_go([session.pk for session in change.dropped], now=now, visits_from=booking.EVER)
+    dropped = [session.pk for session in change.dropped]
+    booking.release_reservations_and_visits(dropped, visits_from=booking.EVER, now=now)
     for session in change.dropped:
         booking.change_session(session, SessionState.DROPPED, reason="not_in_version", by=by, now=now)
     course = booking.follow_version(course, version, change.kept, reason=reason, by=by, now=now)

@@ -290,7 +290,7 @@ def perform(session: Session, what: Performed, *, by: User | None, now: datetime
     uses = _booked_uses(session)
     if what.lead is not None:
         uses[session.step.lead_role] = what.lead
-    booking.let_go([session.pk], now=now, visits_from=now)
+    booking.release_reservations_and_visits([session.pk], visits_from=now, now=now)
     not_replaced = booking.record_performed(
         session,
         performed_on=what.performed_on,

@@ -227,7 +227,7 @@ def _end(offer: Offer, ended_as: OfferEnd, *, by: User | None, now: datetime) ->
     if not ended.update(ended_at=now, ended_as=ended_as, ended_by=by):
         return False
     offer.ended_at, offer.ended_as, offer.ended_by = now, ended_as, by
-    booking.let_go([offer.reservation.session_id], now=now)
+    booking.release_reservations([offer.reservation.session_id], now=now)
     marks.look_again([offer.freed_id], at=now)
     return True
 

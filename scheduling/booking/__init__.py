@@ -50,9 +50,10 @@ from .states import (
     change_session,
     confirm_visit,
     finish_visit,
-    let_go,
     note,
     refuse_unless_open,
+    release_reservations,
+    release_reservations_and_visits,
 )
 from .windows import refresh_windows, stale_windows
 
@@ -82,7 +83,6 @@ __all__ = [
     "has_successor",
     "is_to_plan",
     "judge",
-    "let_go",
     "lock_times_of",
     "make_room",
     "names_in",
@@ -98,6 +98,8 @@ __all__ = [
     "refuse_beyond_cap",
     "refuse_unless_open",
     "release_expired_reservations",
+    "release_reservations",
+    "release_reservations_and_visits",
     "reopen",
     "reopen_session",
     "replace_time",

@@ -31,7 +31,7 @@ from scheduling.planner import facts
 
 from . import occupancies
 from .slots import resources_of, when_as_data
-from .states import let_go, note
+from .states import note, release_reservations
 
 
 def place(course: Course, slots: Sequence[facts.Slot], *, by: User | None, now: datetime) -> list[Appointment]:
@@ -54,7 +54,7 @@ def place(course: Course, slots: Sequence[facts.Slot], *, by: User | None, now: 
                 **_when(slot, course.site),
             )
         )
-    let_go([session.pk for session in sessions.values()], now=now)
+    release_reservations([session.pk for session in sessions.values()], now=now)
     appointments = Appointment.objects.bulk_create(rows)
     occupancies.occupy(_of_visits(appointments, slots, pks), now=now)
     StateChange.objects.bulk_create(
@@ -117,7 +117,7 @@ def replace_time(
     before, state = when_as_data(appointment), appointment.state
     leaves = {} if slot.on == appointment.on else {"state": AppointmentState.BOOKED, "arrived_at": None}
     pks = _resource_pks([slot])
-    let_go([appointment.session_id], now=now)
+    release_reservations([appointment.session_id], now=now)
     marks.visit_gave_back_its_time(appointment, now=now)
     changed = {
         **_when(slot, appointment.site),

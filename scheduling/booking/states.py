@@ -130,31 +130,52 @@ def change_session(
                 str(session.uid),
             )
         )
-    let_go([session.pk], now=now)
+    release_reservations([session.pk], now=now)
     note(session.course, session, from_state=SessionState.OPEN, to_state=to_state, reason=reason, by=by, now=now)
     session.refresh_from_db(fields=["state", *fields])
 
 
-def let_go(sessions: Collection[int] | QuerySet[Session], *, now: datetime, visits_from: datetime | None = None) -> int:
-    """Give back what is reserved for sessions (rows or primary keys), and say how much: they go on in another way.
+def release_reservations(sessions: Collection[int] | QuerySet[Session], *, now: datetime) -> None:
+    """Give back what is reserved for sessions (rows or primary keys): they go on in another way.
 
-    A time that was offered goes to the next on the waiting list. With `visits_from` the sessions are over, and the
-    places of their visits that begin at or after that moment are released too: the busy map is locked and written once.
+    A time that was offered goes to the next on the waiting list.
     """
+    if ended := _end_reservations(sessions, now=now):
+        occupancies.release(Occupancy.objects.filter(reservation__in=ended), now=now)
+        _offer_to_the_next(ended, now=now)
+
+
+def release_reservations_and_visits(
+    sessions: Collection[int] | QuerySet[Session], *, visits_from: datetime, now: datetime
+) -> None:
+    """The same for sessions that are over, with the places of their visits that begin at or after `visits_from`.
+
+    The busy map is locked and written once.
+    """
+    ended = _end_reservations(sessions, now=now)
+    live = list(Appointment.objects.live().filter(session__in=sessions).values_list("pk", flat=True))
+    held = Q(reservation__in=ended) | Q(appointment__in=live, during__startswith__gte=visits_from)
+    occupancies.release(Occupancy.objects.filter(held), now=now)
+    _offer_to_the_next(ended, now=now)
+
+
+def _end_reservations(sessions: Collection[int] | QuerySet[Session], *, now: datetime) -> list[int]:
+    """End the reservations that stand, and return their primary keys: their places are still to be released."""
     standing = Reservation.objects.filter(session__in=sessions, released_at=None)
     pks = list(standing.select_for_update().values_list("pk", flat=True))
-    held = Q(reservation__in=pks)
-    if visits_from is not None:
-        live = Appointment.objects.live().filter(session__in=sessions).values_list("pk", flat=True)
-        held |= Q(appointment__in=list(live), during__startswith__gte=visits_from)
     if pks:
         Reservation.objects.filter(pk__in=pks).update(released_at=now)
-    if pks or visits_from is not None:
-        occupancies.release(Occupancy.objects.filter(held), now=now)
-    if pks:  # the busy map is locked before what was freed, as by whoever accepts
-        offered = Offer.objects.filter(reservation__in=pks, ended_at=None)
+    return pks
+
+
+def _offer_to_the_next(ended: Collection[int], *, now: datetime) -> None:
+    """Let the times be looked at again that were reserved as offers.
+
+    Asked last: the busy map is locked before what was freed, as by whoever accepts.
+    """
+    if ended:
+        offered = Offer.objects.filter(reservation__in=ended, ended_at=None)
         marks.look_again(set(offered.values_list("freed", flat=True)), at=now)
-    return len(pks)
 
 
 def finish_visit(session: Session, *, by: User | None, now: datetime) -> Appointment | None:
