@@ -21,6 +21,7 @@ from clinic.models import Site
 from patients.models import Patient
 from scheduling import booking, models
 from scheduling.planner import facts
+from tests import triggers
 
 from .as_facts import LEAD, READY, ROOM, day_of, skill, spacings_of
 from .instances import Clinic, Course
@@ -264,11 +265,10 @@ class Rows:
 @contextlib.contextmanager
 def without_triggers() -> Iterator[Any]:
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL session_replication_role = replica")
+        cursor.execute(triggers.OFF)
         cursor.execute("SET LOCAL statement_timeout = 0")  # a year of a large clinic in one statement
         yield cursor
-        cursor.execute("SET LOCAL session_replication_role = origin")
-        cursor.execute("UPDATE scheduling_capability SET code = code WHERE false")  # so that its trigger says so
+        cursor.execute(triggers.ON_AGAIN)
 
 
 LAID = """

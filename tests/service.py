@@ -29,6 +29,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from celery import Celery
 
+from tests import triggers
 from tests.processes import DOWN_SECONDS, PROJECT, child_of, eventually, free_port, is_up, started, variables_of
 from tests.smtp_sink import Sink
 
@@ -245,7 +246,7 @@ class Service:
         from django.apps import apps
 
         with self.database() as connection:
-            connection.execute("SET session_replication_role = replica")
+            connection.execute(triggers.OFF)
             tables = {
                 model._meta.db_table: columns
                 for label in ("patients", "scheduling")
@@ -255,7 +256,7 @@ class Service:
             connection.execute(f"LOCK TABLE {', '.join(tables)} IN EXCLUSIVE MODE")
             for table, columns in tables.items():
                 connection.execute(f"UPDATE {table} SET {', '.join(columns)}")
-            connection.execute("UPDATE scheduling_rosterstate SET token = gen_random_uuid()")  # as no trigger said so
+            connection.execute(triggers.ON_AGAIN)
 
     def let_the_grace_pass(self) -> None:
         """Let the three minutes pass that news about a change waits for a newer change."""

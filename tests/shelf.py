@@ -17,6 +17,7 @@ from typing import Any
 from django.db import connection, models, transaction
 
 from scheduling.models import RosterState
+from tests import triggers
 
 is_open = False  # tests/conftest.py opens it; for a running service (tests/furnish.py) nothing is kept
 _kept: dict[str, str] = {}
@@ -30,12 +31,8 @@ SELECT format(
 ) FROM {table} AS each WHERE each.xmin::text::bigint >= {first} HAVING count(*) > 0
 """
 UID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
-# A superuser may. The rows of the history are among those put back, so no trigger writes them anew; but that who is
-# there may be others (RosterState), a trigger has to say.
-PUT_BACK = """
-SET LOCAL session_replication_role = replica; {rows} SET LOCAL session_replication_role = origin;
-UPDATE scheduling_capability SET code = code WHERE false
-"""
+# The rows of the history are among those put back, so no trigger writes them anew.
+PUT_BACK = f"{triggers.OFF}; {{rows}} {triggers.ON_AGAIN}"
 SAID_BY_TRIGGER = RosterState._meta.db_table
 
 
