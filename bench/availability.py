@@ -16,7 +16,7 @@ from scheduling import models, roster, visits
 from scheduling.booking.occupancies import STANDING
 from scheduling.planner import ticks
 from scheduling.roster.asking import ask
-from scheduling.roster.busy import WEEKS
+from scheduling.roster.busy import PERIODS
 
 from . import databases, instances
 from .as_facts import day_of
@@ -147,9 +147,9 @@ def _reading(rows: Rows) -> Iterator[Figure]:
         cursor.execute("CREATE INDEX ON bench_taken (resource_id, begins)")
         cursor.execute("VACUUM ANALYZE bench_taken")
     since, until = int(begins.timestamp()), int(ends.timestamp())
-    weeks = {
-        "first_week": roster.week_of(since // 60),
-        "last_week": roster.week_of(until // 60),
+    periods = {
+        "first_period": roster.period_of(since // 60),
+        "last_period": roster.period_of(until // 60),
     }
 
     def by_btree(asked: list[int], _: None) -> list[tuple[int, int, int]]:
@@ -165,7 +165,7 @@ def _reading(rows: Rows) -> Iterator[Figure]:
         asked = resources[:number]
         span = {"begins": [begins] * number, "ends": [ends] * number}
         of_places = {"resources": asked, "places": [1] * number, **span}
-        of_map = {"resources": asked, **weeks}
+        of_map = {"resources": asked, **periods}
         bare, lateral, in_map = in_turn(
             Run(partial(by_btree, asked)), Run(partial(_ask, STANDING, of_places)), Run(partial(_ask, MAP, of_map))
         )
@@ -182,4 +182,4 @@ def _ask(statement: str, asked: dict[str, Any], _: None) -> object:
 
 
 # What a plan reads of the busy map, of these resources instead of those that it finds by their skills.
-MAP = f"SELECT * FROM (WITH able AS MATERIALIZED (SELECT unnest(%(resources)s::bigint[]) AS id) {WEEKS}) found"  # noqa: S608
+MAP = f"SELECT * FROM (WITH able AS MATERIALIZED (SELECT unnest(%(resources)s::bigint[]) AS id) {PERIODS}) found"  # noqa: S608

@@ -216,7 +216,7 @@ def _mend_busy_map(site: Site) -> None:
     """Compare the busy map with the occupancies, for the resources that are compared in the nights of a site."""
     if mended := booking.rebuild_busy_map(_compared_at(site)):
         log.error(
-            "%d weeks of the busy map were wrong and are mended: something wrote occupancies past the acts", mended
+            "%d rows of the busy map were wrong and are mended: something wrote occupancies past the acts", mended
         )
 
 

@@ -77,7 +77,7 @@ def make_room(slots: Sequence[facts.Slot], site: Site, *, now: datetime, leaving
     """Release what is reserved no longer on the resources of slots, which the act has locked and is about to take.
 
     An act that gives up reservations, or several visits (`leaving` their places), writes the busy map more than once.
-    So it locks here all the weeks that it will touch, in their one order: who waits for a week holds none after it.
+    So it locks here all the periods that it will touch, in their one order: who waits for one holds none after it.
     """
     sessions = [slot.session for slot in slots]
     standing = Reservation.objects.filter(released_at=None)
@@ -89,7 +89,7 @@ def make_room(slots: Sequence[facts.Slot], site: Site, *, now: datetime, leaving
     going = standing.filter(pk__in=[pk for pk, _expires_at in reserved]).order_by("pk")
     pks_going = list(going.select_for_update(of=("self",)).values_list("pk", flat=True))
     pks = _resource_pks(slots)
-    occupancies.lock_weeks(
+    occupancies.lock_periods(
         [taken for slot in slots for taken in _places(slot, site, pks)],
         Occupancy.objects.filter(Q(reservation__in=pks_going) | Q(appointment__in=leaving)),
     )
@@ -104,7 +104,7 @@ def lock_times_of(courses: Collection[Course]) -> None:
     reserved = Reservation.objects.filter(session__course__in=courses, released_at=None).order_by("pk")
     pks = list(reserved.select_for_update(of=("self",)).values_list("pk", flat=True))
     visits = list(Appointment.objects.live().filter(session__course__in=courses).values_list("pk", flat=True))
-    occupancies.lock_weeks([], Occupancy.objects.filter(Q(reservation__in=pks) | Q(appointment__in=visits)))
+    occupancies.lock_periods([], Occupancy.objects.filter(Q(reservation__in=pks) | Q(appointment__in=visits)))
 
 
 def replace_time(

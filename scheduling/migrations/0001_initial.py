@@ -4031,27 +4031,27 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name="BusyWeek",
+            name="BusyPeriod",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("place", models.PositiveSmallIntegerField(verbose_name="place")),
-                ("week", models.IntegerField(verbose_name="week")),
+                ("period", models.IntegerField(verbose_name="period")),
                 ("minutes", models.BinaryField(verbose_name="minutes")),
                 (
                     "resource",
                     models.ForeignKey(
                         db_index=False,
                         on_delete=django.db.models.deletion.CASCADE,
-                        related_name="busy_weeks",
+                        related_name="busy_periods",
                         to="scheduling.resource",
                     ),
                 ),
             ],
             options={
-                "verbose_name": "busy week",
-                "verbose_name_plural": "busy weeks",
+                "verbose_name": "busy period",
+                "verbose_name_plural": "busy periods",
                 "constraints": [
-                    models.UniqueConstraint(fields=("resource", "week", "place"), name="place_has_a_week_once")
+                    models.UniqueConstraint(fields=("resource", "period", "place"), name="place_has_a_period_once")
                 ],
             },
         ),

@@ -3,7 +3,7 @@
 from .appointments import (
     Appointment,
     AppointmentState,
-    BusyWeek,
+    BusyPeriod,
     CancelReason,
     ContactAttempt,
     LinkToken,
@@ -51,7 +51,7 @@ __all__ = [
     "Appointment",
     "AppointmentState",
     "Assessment",
-    "BusyWeek",
+    "BusyPeriod",
     "CancelReason",
     "Capability",
     "Closure",

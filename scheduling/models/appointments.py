@@ -261,27 +261,27 @@ class Occupancy(models.Model):
         return f"{self.resource} · {self.role}"
 
 
-class BusyWeek(models.Model):
-    """The minutes of a week that standing occupancies take of one place: a cache, so that a year is read at once.
+class BusyPeriod(models.Model):
+    """The minutes of four weeks that standing occupancies take of one place: a cache, so that a year is read at once.
 
-    Weeks are counted in UTC from Monday, 5 January 1970, so no zone and no change of its rules is in here; how the
-    minutes are packed says `scheduling.roster.weeks`. No row means that nothing is taken. Never trusted by a refusal.
+    Periods are counted in UTC from Monday, 5 January 1970, so no zone and no change of its rules is in here; how the
+    minutes are packed says `scheduling.roster.periods`. No row means that nothing is taken. Never trusted by a refusal.
     """
 
-    resource = models.ForeignKey(Resource, models.CASCADE, related_name="busy_weeks", db_index=False)
+    resource = models.ForeignKey(Resource, models.CASCADE, related_name="busy_periods", db_index=False)
     place = models.PositiveSmallIntegerField(_("place"))
-    week = models.IntegerField(_("week"))
+    period = models.IntegerField(_("period"))
     minutes = models.BinaryField(_("minutes"))
 
     class Meta:
-        verbose_name = _("busy week")
-        verbose_name_plural = _("busy weeks")
+        verbose_name = _("busy period")
+        verbose_name_plural = _("busy periods")
         constraints = [
-            models.UniqueConstraint(fields=["resource", "week", "place"], name="place_has_a_week_once"),
+            models.UniqueConstraint(fields=["resource", "period", "place"], name="place_has_a_period_once"),
         ]
 
     def __str__(self) -> str:
-        return f"{self.resource} · {self.week}"
+        return f"{self.resource} · {self.period}"
 
 
 class WaitingQuerySet(models.QuerySet["WaitingListEntry"]):

@@ -9,10 +9,10 @@ from .courses import course_facts, courses_facts, history, live_appointments, sl
 from .days import today
 from .duty import is_on
 from .locks import CLOCKS_MAY_DIFFER_BY, ClockWentBack, lock, lock_courses, lock_resources
+from .periods import packed, period_of, period_starts_at, periods_between, spans_of
 from .protocols import protocol_facts, subjects
 from .times import load, load_site, load_to_check, load_together
 from .waiting import busy_of_patients, freed_in
-from .weeks import packed, spans_of, week_of, week_starts_at, weeks_between
 
 __all__ = [
     "CLOCKS_MAY_DIFFER_BY",
@@ -33,12 +33,12 @@ __all__ = [
     "lock_resources",
     "packed",
     "patients_busy",
+    "period_of",
+    "period_starts_at",
+    "periods_between",
     "protocol_facts",
     "slot_of",
     "spans_of",
     "subjects",
     "today",
-    "week_of",
-    "week_starts_at",
-    "weeks_between",
 ]

@@ -20,8 +20,8 @@ from scheduling.planner.timetable import Taken, TimeTable, Words, in_one_unit
 from .asking import LIVE_STATES, ask
 from .days import days_of
 from .duty import Worker
+from .periods import Periods, minute_of, period_of, spans_of
 from .there import ABLE, STATE, THERE, Asked, There, last_known, remember, who_is_there
-from .weeks import Weeks, minute_of, spans_of, week_of
 
 # Times that stand in the occupancies and are free all the same: what the courses that are planned have booked or keep,
 # and what was kept for somebody until a moment that is over. They are few, and found one by one: OFFSET 0 keeps the
@@ -59,13 +59,13 @@ OF_PATIENTS = f"""
       AND session_id <> ALL (ARRAY(SELECT id FROM scheduling_session WHERE course_id = ANY (%(without)s::bigint[])))
     GROUP BY patient_id
 """  # noqa: S608
-# The weeks of a place in a row: one long answer for all takes PostgreSQL longer, and so do many short ones. OFFSET 0
-# keeps it from reading all weeks there are of everybody. `able` holds whose they are.
-WEEKS = """
-    SELECT 'map', able.id, place, string_agg(int4send(week), ''::bytea), string_agg(minutes, ''::bytea)
+# The periods of a place in a row: one long answer for all takes PostgreSQL longer, and so do many short ones. OFFSET 0
+# keeps it from reading all periods there are of everybody. `able` holds whose they are.
+PERIODS = """
+    SELECT 'map', able.id, place, string_agg(int4send(period), ''::bytea), string_agg(minutes, ''::bytea)
     FROM able CROSS JOIN LATERAL (
-        SELECT place, week, minutes FROM scheduling_busyweek
-        WHERE resource_id = able.id AND week BETWEEN %(first_week)s AND %(last_week)s OFFSET 0) taken
+        SELECT place, period, minutes FROM scheduling_busyperiod
+        WHERE resource_id = able.id AND period BETWEEN %(first_period)s AND %(last_period)s OFFSET 0) taken
     GROUP BY able.id, place, octet_length(minutes)
 """
 
@@ -75,7 +75,7 @@ def _in_map(able: str, there: str) -> str:
     return f"""
     SELECT * FROM (
     WITH able AS MATERIALIZED ({able})
-    {WEEKS}
+    {PERIODS}
   UNION ALL
     SELECT 'free', resource_id, place, NULL, string_agg(range_send(during), ''::bytea)
     FROM ({FREE_ALL_THE_SAME}) AS free_all_the_same
@@ -125,8 +125,8 @@ def there_and_busy(
     Reservations count until they expire. The patient is a primary key.
     """
     every = list(days_of(wanted.zone, wanted.first_on, last_on).values())
-    weeks = week_of(minute_of(every[0].starts_at)), week_of(minute_of(_end_of(every)))
-    asked = {"first_week": weeks[0], "last_week": weeks[1], **_asked(every, patient, without, now)}
+    periods = period_of(minute_of(every[0].starts_at)), period_of(minute_of(_end_of(every)))
+    asked = {"first_period": periods[0], "last_period": periods[1], **_asked(every, patient, without, now)}
     there = last_known(wanted)
     if there is not None:
         found = ask(IN_MAP_OF, {"resources": [worker.pk for worker in there.workers], **asked})
@@ -137,7 +137,7 @@ def there_and_busy(
         state, rows = _state(found)
         there = remember(wanted, state, json.loads(rows))
     (of_patient,) = (ranges for what, *_, ranges in found if what == "patient")
-    return there, _taken(found, there.workers, every, weeks), _of_patient(of_patient or b"", every)
+    return there, _taken(found, there.workers, every, periods), _of_patient(of_patient or b"", every)
 
 
 def _state(found: Iterable[tuple[Any, ...]]) -> tuple[str, bytes]:
@@ -147,24 +147,24 @@ def _state(found: Iterable[tuple[Any, ...]]) -> tuple[str, bytes]:
 
 
 def _taken(
-    found: Iterable[tuple[Any, ...]], workers: Sequence[Worker], days: Sequence[facts.Day], weeks: tuple[int, int]
+    found: Iterable[tuple[Any, ...]], workers: Sequence[Worker], days: Sequence[facts.Day], periods: tuple[int, int]
 ) -> Taken:
-    """Return the rows of IN_MAP as tables of the dates that follow each other, in weeks from one to another."""
+    """Return the rows of IN_MAP as tables of the dates that follow each other, in periods from one to another."""
     # Of second places and further ones there is time only for those who have as many.
     most = max((worker.resource.places for worker in workers), default=0)
     having = [[worker for worker in workers if worker.resource.places > place] for place in range(most)]
     rows = [{worker.pk: row for row, worker in enumerate(those)} for those in having]
-    of_weeks: list[list[tuple[int, bytes, bytes]]] = [[] for _ in having]
+    of_periods: list[list[tuple[int, bytes, bytes]]] = [[] for _ in having]
     freed: list[list[tuple[int, bytes]]] = [[] for _ in having]
     for what, resource, place, numbers, minutes in found:
         row = rows[place - 1].get(resource) if place and place <= most else None
-        if row is None or not minutes:  # nobody of ours, or weeks of which nothing is taken any more
+        if row is None or not minutes:  # nobody of ours, or periods of which nothing is taken any more
             continue
         if what == "map":
-            of_weeks[place - 1].append((row, numbers, minutes))
+            of_periods[place - 1].append((row, numbers, minutes))
         else:
             freed[place - 1].append((row, minutes))
-    places = [Weeks(len(those) + 1, *weeks, of) for those, of in zip(having, of_weeks, strict=True)]
+    places = [Periods(len(those) + 1, *periods, of) for those, of in zip(having, of_periods, strict=True)]
     begin = days[0].on.toordinal()
 
     def table(place: int) -> TimeTable:

@@ -18,8 +18,8 @@ from scheduling.planner.gates import GATES
 
 from .course_rows import CourseRows, Json, history_of, rows_of
 from .days import day_or_none, wall_minute
+from .periods import minute_of
 from .protocols import protocols_facts
-from .weeks import minute_of
 
 Steps = Mapping[tuple[int, str], facts.Step]  # by version and key
 

@@ -18,7 +18,7 @@ from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 
 from scheduling import booking, roster, visits
 from scheduling.booking import occupancies
-from scheduling.models import BusyWeek, Closure, ExtraOpening, Hours, Occupancy, Reservation, Resource
+from scheduling.models import BusyPeriod, Closure, ExtraOpening, Hours, Occupancy, Reservation, Resource
 from scheduling.models.resources import Absence
 from scheduling.planner import facts
 from scheduling.roster import busy
@@ -100,8 +100,8 @@ def test_the_map_says_of_every_day_what_the_occupancies_say(zone):
     assert len({uid for uid, _ in known}) == 3
     assert {len(places) for (uid, _), places in known.items() if uid == clinic.staff["supervisor"][0].uid} >= {3}
     assert booking.busy_map_differences() == []
-    a_week = {len(bytes(minutes)) for minutes in BusyWeek.objects.values_list("minutes", flat=True)}
-    assert a_week == {7 * 1440 // 8, 7 * 1440 // 8 // 5}
+    bytes_of = {len(bytes(minutes)) for minutes in BusyPeriod.objects.values_list("minutes", flat=True)}
+    assert bytes_of == {28 * 1440 // 8, 28 * 1440 // 8 // 5}
 
 
 def test_it_follows_what_is_booked_moved_cancelled_and_performed(clinic):
@@ -124,7 +124,7 @@ def test_it_follows_what_is_booked_moved_cancelled_and_performed(clinic):
     clinic.now = first.during.lower + timedelta(minutes=30)  # the patient is walking already
     clinic.perform(first.session)
     assert check() == {first.on, moved.on}
-    assert BusyWeek.objects.filter(minutes=b"").exists()  # and what is free again is kept as nothing
+    assert BusyPeriod.objects.filter(minutes=b"").exists()  # and what is free again is kept as nothing
 
 
 def test_a_reservation_is_taken_until_it_expires_though_nobody_has_released_it(clinic):
@@ -144,7 +144,7 @@ def test_a_reservation_is_taken_until_it_expires_though_nobody_has_released_it(c
 def test_a_refusal_does_not_believe_it_and_a_booking_does_not_need_it(clinic):
     taken = clinic.booked_course()
     course = clinic.cleared_course(build.patient(email=""))
-    BusyWeek.objects.all().delete()
+    BusyPeriod.objects.all().delete()
     plan = [planned.slot for planned in clinic.propose(course).sessions]
     assert plan[0].uses == roster.slot_of(build.visits_of(taken)[0]).uses  # the map says that it is free
 
@@ -154,7 +154,7 @@ def test_a_refusal_does_not_believe_it_and_a_booking_does_not_need_it(clinic):
 
     assert booking.rebuild_busy_map() > 0
     plan = [planned.slot for planned in clinic.propose(course).sessions]
-    BusyWeek.objects.update(minutes=bytes([255]) * (7 * 1440 // 8))  # the map says that nothing is free
+    BusyPeriod.objects.update(minutes=bytes([255]) * (28 * 1440 // 8))  # the map says that nothing is free
 
     assert len(booking.book_course(course, plan, by=clinic.receptionist, now=clinic.now)) == 3
 
@@ -162,31 +162,31 @@ def test_a_refusal_does_not_believe_it_and_a_booking_does_not_need_it(clinic):
 def test_what_is_wrong_in_it_is_named_and_mended(clinic, capsys):
     course = clinic.booked_course()
     first, *_ = build.visits_of(course)
-    lead = BusyWeek.objects.filter(resource=first.lead).order_by("week")[0]
+    lead = BusyPeriod.objects.filter(resource=first.lead).order_by("period")[0]
     wrong = bytes(lead.minutes[:-1]) + b"\x01"
-    BusyWeek.objects.filter(pk=lead.pk).update(minutes=wrong)
-    BusyWeek.objects.exclude(resource=first.lead).delete()
+    BusyPeriod.objects.filter(pk=lead.pk).update(minutes=wrong)
+    BusyPeriod.objects.exclude(resource=first.lead).delete()
 
     found = booking.busy_map_differences()
 
-    assert str(found[0]) == f"{first.lead.name}, place 1, week of {MONDAY.isoformat()}"
-    assert len(found) == 1 + Occupancy.objects.exclude(resource=first.lead).count()  # each in a week of its own
+    assert str(found[0]) == f"{first.lead.name}, place 1, four weeks from 2026-12-21"
+    assert len(found) == 1 + Occupancy.objects.exclude(resource=first.lead).count()  # each in a period of its own
     with pytest.raises(SystemExit):
         call_command("busymap", "check")
     call_command("busymap", "rebuild")
-    assert capsys.readouterr().out.endswith(f"{len(found)} weeks written anew\n")
+    assert capsys.readouterr().out.endswith(f"{len(found)} rows written anew\n")
     call_command("busymap", "check")
     assert booking.busy_map_differences() == []
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_that_write_the_same_week_at_once_lose_nothing():
+def test_two_that_write_the_same_period_at_once_lose_nothing():
     clinic = build.Clinic()
     injector, kept = clinic.staff["injector"][0], [reservation(clinic) for _ in range(8)]
     start, since = Barrier(8), datetime(2027, 1, 5, 8, tzinfo=UTC)
 
     def run(number: int) -> None:
-        """Take a time in that week, and give every second one back."""
+        """Take a time in that period, and give every second one back."""
         begins_at = since + timedelta(hours=number)
         taken = Occupancy(
             reservation=kept[number],
@@ -221,7 +221,7 @@ def test_two_that_write_the_same_week_at_once_lose_nothing():
 @pytest.mark.parametrize("clock", [(0, 17, 30), (0, 30)])
 @pytest.mark.parametrize("zone", SPANS)
 def test_time_on_duty_is_that_of_each_day_by_itself(zone, clock):
-    """Weeks that are written at once say the same as a day that is worked out alone, on whatever date."""
+    """Periods that are written at once say the same as a day that is worked out alone, on whatever date."""
     clinic, rng, first_on = build.Clinic(zone=zone), random.Random(zone), SPANS[zone]
     everyone = [one for resources in clinic.staff.values() for one in resources]
     for one in everyone:

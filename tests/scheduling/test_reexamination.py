@@ -14,7 +14,7 @@ from scheduling import booking, closures, holds, marks, reexamination, replannin
 from scheduling.booking import occupancies
 from scheduling.models import (
     Appointment,
-    BusyWeek,
+    BusyPeriod,
     Course,
     Examination,
     ExtraOpening,
@@ -282,14 +282,14 @@ def test_stored_windows_that_are_wrong_are_counted_and_mended(clinic, caplog):
 
 def test_a_busy_map_that_is_wrong_is_mended_in_the_night(clinic, caplog):
     clinic.booked_course()
-    BusyWeek.objects.filter(pk=BusyWeek.objects.order_by("pk").first().pk).update(minutes=b"")
+    BusyPeriod.objects.filter(pk=BusyPeriod.objects.order_by("pk").first().pk).update(minutes=b"")
     assert len(booking.busy_map_differences()) == 1
 
     a_night(clinic)
 
     assert booking.busy_map_differences() == []
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == [
-        "1 weeks of the busy map were wrong and are mended: something wrote occupancies past the acts"
+        "1 rows of the busy map were wrong and are mended: something wrote occupancies past the acts"
     ]
 
 

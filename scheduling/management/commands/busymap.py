@@ -19,7 +19,7 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, action: str, **_options: Any) -> None:
         if action == "rebuild":
-            self.stdout.write(f"{booking.rebuild_busy_map()} weeks written anew")
+            self.stdout.write(f"{booking.rebuild_busy_map()} rows written anew")
         elif found := booking.busy_map_differences():
             for difference in found:
                 self.stdout.write(str(difference))
