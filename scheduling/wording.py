@@ -172,6 +172,10 @@ NO_PLAN = SENTENCES | {
     "site_closed": gettext_lazy("The site is closed."),
     "patient_busy": gettext_lazy("The patient has other visits."),
     "in_the_past": gettext_lazy("These times are over."),
+    "search_broken_off": gettext_lazy(
+        "There may be a plan: so far ahead there are too many possibilities to try them all. Ask for an end date, or"
+        " for dates of single sessions."
+    ),
 }
 
 # What would have to be given up for a plan: it ends the sentence "There is a plan if …".
@@ -305,10 +309,11 @@ def gate_problems(
 def no_plan(stuck: explain.Unplannable, site: Site, ways: relax.WaysOut | None = None) -> list[Problem]:
     """Return why there is no plan: each session that has no time, by position; the one that got stuck with what helps.
 
-    `ways` are the ways out, which are searched for when they are not given.
+    `ways` are the ways out, which are searched for when they are not given. A search that was broken off says so first.
     """
     ways = relax.ways_out(stuck) if ways is None else ways
-    return [
+    broken_off = [] if stuck.stuck.is_proven else [Problem("search_broken_off", str(NO_PLAN["search_broken_off"]))]
+    return broken_off + [
         _no_time(reason, stuck, ways if reason.session == stuck.stuck.session.id else None, site)
         for reason in stuck.reasons
         if reason.binding

@@ -21,9 +21,9 @@ resources are the lowest ids that leave a way (`Starts.uses`).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
-from functools import cached_property
+from functools import cached_property, lru_cache
 from operator import le
 from uuid import UUID
 
@@ -45,7 +45,7 @@ from .facts import (
     Window,
     Wishes,
 )
-from .gates import yearly_room
+from .gates import most_in_a_year, yearly_room
 from .grids import Grid, grids_of
 from .layers import Dates, Frame, Layer
 from .rules import may_be_early
@@ -53,6 +53,8 @@ from .shapes import with_taken
 from .starts import ENDLESS, Starts
 from .windows import counted, window_of
 
+MOST_DATES = 6_000_000  # that one search looks at, ten or twenty seconds; all that a protocol may ask for a year ahead
+MOST_TRIED = 1_000_000  # that further searches for the course look at together, some seconds
 LAST_BOUND = ENDLESS >> 1  # more than any plan costs, see `cost.MOST`
 
 Path = tuple[int, Dates, tuple[int, ...], tuple[int, ...]]  # cost, dates, ticks, leads: compared in this order
@@ -70,6 +72,26 @@ class Reach:
     slope: cost.Slope
 
 
+@dataclass(slots=True)
+class Work:
+    """What the searches for one course have cost, counted and not timed: what is broken off is always the same."""
+
+    dates: int = 0  # looked at one by one, after one state or another
+    until: int = MOST_DATES
+
+    def allow(self, dates: int) -> None:
+        """Let the searches from here on look at so many dates in all; the one that needs more is broken off."""
+        self.until = self.dates + dates
+
+    @property
+    def is_over(self) -> bool:
+        return self.dates >= self.until
+
+
+class TooMuchWork(Exception):
+    """The search is broken off: nothing is proven."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stuck:
     """The first session for which no path finds a time, and the dates that all paths together could try."""
@@ -78,6 +100,7 @@ class Stuck:
     first: int
     last: int
     full: frozenset[int] = frozenset()  # dates in years that have no room for another treatment, on every path
+    is_proven: bool = True  # False: the search was broken off, as far as this it had come
 
 
 class Chain:
@@ -103,7 +126,7 @@ class Chain:
         like: Chain | None = None,
     ) -> None:
         self.course, self.weights, self.today, self.ask, self._stay = course, weights, today, ask, stay
-        self.moves, self.keep_lead = stay is not None, keep_lead
+        self.moves, self.keep_lead, self._only = stay is not None, keep_lead, only
         open_sessions = [s for s in course.sessions if s.state is SessionState.OPEN]
         self.sessions = [s for s in open_sessions if (s.step.planned_with_course if only is None else s.id == only)]
         inside = {session.id for session in self.sessions}
@@ -113,8 +136,8 @@ class Chain:
         is_alike = is_same and like is not None and like.given[0] is roster and like.given[1] == outside
         self.roster: Roster = like.roster if like is not None and is_alike else with_taken(roster, outside)
         self.known: dict[tuple[Wishes, int, int, int, int, Held], Starts] = like.known if like and is_alike else {}
-        self._limits = [_yearly_limit(session) for session in self.sessions]
-        self.is_counted = any(limit is not None for limit in self._limits)
+        self.limits = [most_in_a_year(session.step) for session in self.sessions]
+        self.is_counted = any(limit is not None for limit in self.limits)
         self.first_day: int
         self.last_day: int
         if like is not None and like.given[0].days is roster.days and like.today == today:
@@ -123,15 +146,11 @@ class Chain:
             self.first_day = max(today, min(roster.days, default=date.max)).toordinal()
             self.last_day = max(roster.days, default=date.min).toordinal()
         gated_until = max(self.last_day, roster.horizon_on.toordinal() if roster.horizon_on else 0)
+        self.work: Work = like.work if like and is_same else Work()
         self._frame = Frame(course, self.sessions, today, (self.first_day, self.last_day), gated_until)
         held = {} if ask == NOTHING else terms_of(ask, course)
         alike = like.layers if like and is_alike and like.course is course else ()
         self.layers: list[Layer] = list(self._frame.layers(stay or {}, held, weights.change, alike))
-        befores = [(), *(layer.kept for layer in self.layers)]
-        self._carried = [
-            [before.index(n) + self.is_counted for n in layer.kept[:-1]]
-            for before, layer in zip(befores, self.layers, strict=False)
-        ]
         self._dead: list[list[Dates]] = [[] for _ in self.layers]
         self._cut = False
         self._rest: dict[tuple[int, Dates], int] = {}
@@ -145,7 +164,18 @@ class Chain:
         self._grids: list[Grid] | None = None
 
     def outcome(self) -> list[Slot] | Stuck:
-        """Return the cheapest slots, by position, or where every path ends."""
+        """Return the cheapest slots, by position, or where every path ends, or where it was broken off."""
+        try:
+            return self._outcome()
+        except TooMuchWork:
+            return replace(self._stuck(), is_proven=False)
+
+    def _outcome(self) -> list[Slot] | Stuck:
+        if self.is_counted:
+            # Without counting it is found by tables. What fits the years is the cheapest of those that do.
+            freely = self._uncounted().outcome()
+            if isinstance(freely, Stuck) or self._fit_the_years(freely):
+                return freely
         self._grids = grids_of(self)
         if self._grids is None or self._to_go(0, ()) == ENDLESS:
             hopeless = self._hopeless()
@@ -170,7 +200,7 @@ class Chain:
         roster: Roster | None = None,
         weights: cost.Weights | None = None,
         ask: Ask | None = None,
-        keep_lead: bool = False,
+        keep_lead: bool | None = None,
     ) -> Chain:
         """Return the same search, but for what is said; times that are known already are not looked for again."""
         return Chain(
@@ -179,10 +209,17 @@ class Chain:
             weights or self.weights,
             today=self.today,
             stay=self._stay,
-            keep_lead=keep_lead,
+            keep_lead=self.keep_lead if keep_lead is None else keep_lead,
+            only=self._only,
             ask=ask or self.ask,
             like=self,
         )
+
+    def _uncounted(self) -> Chain:
+        """Return the same search where a year may have any number of treatments."""
+        freely = self.again()
+        freely.limits, freely.is_counted = [None] * len(self.layers), False
+        return freely
 
     def starts_by(self, held: Held) -> Starts:
         """Return the times that these terms leave; the same object when the terms and what starts cost are the same."""
@@ -203,6 +240,15 @@ class Chain:
     def _starts(self) -> list[Starts]:
         """The times of each layer, by what was asked."""
         return [self.starts_by(layer.held) for layer in self.layers]
+
+    @cached_property
+    def _carried(self) -> list[list[int]]:
+        """For each layer where the dates that it still needs stand in the state before it."""
+        befores = [(), *(layer.kept for layer in self.layers)]
+        return [
+            [before.index(n) + self.is_counted for n in layer.kept[:-1]]
+            for before, layer in zip(befores, self.layers, strict=False)
+        ]
 
     @cached_property
     def _alike(self) -> list[int]:
@@ -365,14 +411,24 @@ class Chain:
 
         A year that is full without the path is for the gate to report, or to close.
         """
-        limit = self._limits[number]
+        limit = self.limits[number]
         if limit is None:
             return True
         key = (number, _year(on))
         if key not in self._rooms:
-            self._rooms[key] = yearly_room(self.sessions[number], key[1], self._frame.outside, limit)
-        taken = self._in_year(state, on) + self._fixed_later(number, key[1])
-        return self._rooms[key] <= 0 or taken < self._rooms[key]
+            room = yearly_room(self.sessions[number], key[1], self._frame.outside, limit)
+            self._rooms[key] = room - self._fixed_later(*key) if room > 0 else ENDLESS
+        return self._in_year(state, on) < self._rooms[key]
+
+    def _fit_the_years(self, slots: Sequence[Slot]) -> bool:
+        """Whether every year has room for what these slots give it."""
+        state: Dates = ()
+        for number, (layer, slot) in enumerate(zip(self.layers, slots, strict=True)):
+            on = slot.on.toordinal()
+            if layer.fixed is None and not self._has_room(number, state, on):
+                return False
+            state = self._next(number, state, on)
+        return True
 
     def _fixed_later(self, number: int, year: int) -> int:
         """Return how many treatments after a layer stand in the year whatever the path: those that are pinned."""
@@ -406,6 +462,9 @@ class Chain:
         later = min((reach.first, *turns, reach.last), key=timed)
         earlier = later - 1
         while earlier >= reach.first or later <= reach.last:
+            if self.work.is_over:
+                raise TooMuchWork
+            self.work.dates += 1
             if later > reach.last or (earlier >= reach.first and timed(earlier) <= timed(later)):
                 on, earlier = earlier, earlier - 1
             else:
@@ -461,7 +520,7 @@ class Chain:
         reached = {state: reach for (at, state), reach in self._reach.items() if at == number}
         first, last = min(r.first for r in reached.values()), max(r.last for r in reached.values())
         full: frozenset[int] = frozenset()
-        if self._limits[number] is not None:
+        if self.limits[number] is not None:
             unlike = {(state[0], _year(state[-1])) if state else (): state for state in reached}.values()
             full = frozenset(
                 on for on in range(first, last + 1) if not any(self._has_room(number, state, on) for state in unlike)
@@ -640,16 +699,11 @@ class Chain:
         return slots
 
 
-def _yearly_limit(session: SessionFacts) -> int | None:
-    """Return how many treatments a calendar year may have by the session's gates."""
-    limits = (gate.parameters["at_most"] for gate in session.step.gates if gate.name == "yearly_limit")
-    return min((limit for limit in limits if isinstance(limit, int)), default=None)
-
-
 def _may_end(spacing: Spacing) -> bool:
     """Whether later references may leave more than earlier ones."""
     return spacing.lapse is not None or spacing.effective_from is not None or spacing.effective_to is not None
 
 
+@lru_cache(maxsize=4096)
 def _year(on: int) -> int:
     return date.fromordinal(on).year

@@ -3,45 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import pairwise
 from uuid import UUID
 
 from .amounts import Amount
 from .facts import CourseFacts, PatientFacts, Protocol, SessionFacts, Spacing, Step
+from .gates import most_in_a_year
 from .windows import depends_on, references
 
-# At most so many states of one layer, over so many days. One date remembered besides the last is always below it; two
-# are when spacings with a lapse keep them near. To prove that there is no plan takes some seconds at worst there (five,
-# measured with three remembered dates); a plan that there is is found in a fraction of it.
+# At most so many states of one layer, and dates looked at after states of all layers, over a year. One date remembered
+# besides the last is always below the first; two are when spacings with a lapse keep them near. A search looks at a
+# thirtieth of these dates at most (measured): to prove that there is no plan takes it less than `chains.MOST_DATES`,
+# ten seconds or so. A plan that there is is found in a fraction of it.
 MOST_STATES = 500_000
+MOST_LOOKS = 150_000_000
 DAYS = 365
 
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """The layer of a course's search that has the most states."""
+    """What a course's search must remember and look at; step and spacing are of its layer that has the most states."""
 
-    states: int  # at most so many, over the days in question
-    dates: int  # that a state remembers, the last one included
+    states: int  # at most so many in one layer, over the days in question
+    dates: int  # that a state remembers there, the last one included
     step: str  # the key of the step whose spacing needs the earliest of them, when it is not the last
     spacing: int  # which one, from 0
+    looks: int = field(default=0, compare=False)  # at dates, after the states of all layers
 
     @property
     def is_bounded(self) -> bool:
-        return self.states <= MOST_STATES
+        return self.states <= MOST_STATES and self.looks <= MOST_LOOKS
 
 
 def effort(steps: Sequence[Step], days: int = DAYS) -> Effort:
-    """Return the most that a state of the search must remember, for a course of these steps, one for each session.
+    """Return the most that a search must do for a course of these steps, one for each session.
 
     A state holds the last date and each earlier one that a later spacing is counted from (`chains`). There are at most
     as many as dates, times for each date between two that are remembered the widths of the windows between them: from
-    minimum to lapse of the spacing from the session before, or all days where one of the two is blank. A session that
-    is not planned with the course is taken to be neither booked nor performed: what counts from it counts from those
-    planned sessions from which its own date is projected. Whatever the areas of later sessions, a spacing for areas is
-    taken to count from the treatment before.
+    minimum to lapse of the spacing from the session before, or all days where one of the two is blank; and times the
+    treatments that a year can have, where they are counted. A session that is not planned with the course is taken to
+    be neither booked nor performed: what counts from it counts from those planned sessions from which its own date is
+    projected. Whatever the areas of later sessions, a spacing for areas is taken to count from the treatment before.
     """
     sessions = tuple(SessionFacts(UUID(int=number + 1), number, step) for number, step in enumerate(steps))
     protocol = Protocol("", 1, tuple(steps))
@@ -54,16 +58,20 @@ def effort(steps: Sequence[Step], days: int = DAYS) -> Effort:
         for earlier in needed:
             until[earlier] = number
     widths = [min(days, _width(session, course)) for session in layers]
-    most = Effort(0, 0, "", 0)
+    limits = [limit for session in layers if (limit := most_in_a_year(session.step)) is not None]
+    counts = min(limits) + 1 if limits else 1
+    most, looks = Effort(0, 0, "", 0), 0
     for number in range(len(layers)):
         kept = [*(n for n in range(number) if until[n] > number), number]
-        states = days
+        states = days * counts
         for earlier, later in pairwise(kept):
             states *= min(days, sum(widths[earlier + 1 : later + 1]))
+        if len(kept) > 1 and number + 1 < len(layers):  # what remembers one date is looked up in tables
+            looks += states * widths[number + 1]
         if (states, len(kept)) > (most.states, most.dates):
             step, spacing = _because(layers[until[kept[0]]], layers[kept[0]], course) if len(kept) > 1 else ("", 0)
             most = Effort(states, len(kept), step, spacing)
-    return most
+    return replace(most, looks=looks)
 
 
 def _width(session: SessionFacts, course: CourseFacts) -> int:

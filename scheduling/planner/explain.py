@@ -9,7 +9,7 @@ from functools import cached_property
 
 from . import cost, ticks
 from .asks import Held, may_lead, wanted_starts
-from .chains import Chain, Stuck
+from .chains import MOST_TRIED, Chain, Stuck
 from .facts import (
     Ask,
     CostParts,
@@ -221,11 +221,12 @@ def why_not_nearer(plan: Plan, chain: Chain) -> tuple[Nearer, ...]:
     `plan` is the chain's cheapest. Told are the dates inside the session's window, under the plan's own dates, that
     would by themselves cost less than the date it has: the rule that leaves no time on each, or what the whole plan
     would cost more with the session on it, all other sessions planned anew. Bounded: MOST_DATES of a session, those
-    nearest to its best date, and MOST_TRIALS searches for the plan, shared evenly by its sessions; what is beyond is
-    `not_tried`.
+    nearest to its best date, and MOST_TRIALS searches for the plan, shared evenly by its sessions, that look at
+    MOST_TRIED dates together; what is beyond is `not_tried`.
     """
     new = [(layer, one) for layer, one in zip(chain.layers, plan.sessions, strict=True) if layer.fixed is None]
     trials = max(1, MOST_TRIALS // max(1, len(new)))
+    chain.work.allow(MOST_TRIED)
     cascades: dict[tuple[str, Held], Cascade] = {}
     found = []
     for layer, planned in new:
@@ -245,7 +246,7 @@ def _nearer(planned: PlannedSession, layer: Layer, plan: Plan, chain: Chain, cas
     dates: list[NotOn] = []
     for on in map(date.fromordinal, cheaper[:MOST_DATES]):
         code = _against(on, layer, chain, cascade)
-        if not code and trials:
+        if not code and trials and not chain.work.is_over:
             trials -= 1
             dates.append(_tried(on, layer, plan, chain))
         else:
@@ -291,7 +292,7 @@ def _tried(on: date, layer: Layer, plan: Plan, chain: Chain) -> NotOn:
     again = chain.again(ask=_put_on(chain.ask, layer, on))
     slots = again.outcome()
     if isinstance(slots, Stuck):
-        return NotOn(on, "others_stuck", session=slots.session.id)
+        return NotOn(on, "others_stuck", session=slots.session.id) if slots.is_proven else NotOn(on, "not_tried")
     more = plan_of(slots, chain).cost
     parts = CostParts(*(getattr(more, part.name) - getattr(plan.cost, part.name) for part in fields(CostParts)))
     return NotOn(on, "dearer" if parts.total else "as_good", parts)

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from .asks import FREE
-from .chains import Chain, Stuck
+from .chains import MOST_TRIED, Chain, Stuck
 from .explain import Unplannable
 from .facts import (
     Ask,
@@ -98,26 +98,28 @@ def ways_out(refusal: Unplannable, further: Callable[[], Roster] | None = None) 
 
     If no two are enough, or MOST_SEARCHES searches have found nothing, everything is given up and taken back one by
     one, the last things first, as long as there is a plan: none of what is left can be taken back alone. Bounded:
-    MOST_SEARCHES searches for each of the two, and MOST_SHOWN relaxations.
+    MOST_SEARCHES searches for each of the two, that look at MOST_TRIED dates together, and MOST_SHOWN relaxations.
     """
     chain = refusal.chain
     start = SearchRequest(chain.course, chain.ask, chain.given[0])
     ways = list(_ways(chain, refusal.stuck, further))
-    searches = 0
+    searches, is_whole = 0, True
+    chain.work.allow(MOST_TRIED)
     for number in (1, 2):
         found: list[tuple[int, int, Relaxation]] = []
         for chosen in combinations(ways, number):
             if _are_at_odds(chosen, chain):
                 continue
-            if searches == MOST_SEARCHES:
+            if searches == MOST_SEARCHES or chain.work.is_over:
+                is_whole = False
                 break
             searches += 1
             if relaxation := _relaxed(chosen, start, chain):
                 found.append((relaxation.plan.cost.total, searches, relaxation))
         if found:
-            return WaysOut(_best(found), searches, is_smallest=searches < MOST_SEARCHES)
-    if len(ways) < 3:
-        return WaysOut((), searches, is_smallest=True)
+            return WaysOut(_best(found), searches, is_smallest=is_whole)
+    if len(ways) < 3 or chain.work.is_over:
+        return WaysOut((), searches, is_smallest=is_whole and not chain.work.is_over)
     least, more = _taken_back(ways, start, chain)
     return WaysOut((least,) if least else (), searches + more, is_smallest=least is None)
 
@@ -129,7 +131,7 @@ def _taken_back(ways: list[Way], start: SearchRequest, chain: Chain) -> tuple[Re
         return None, searches
     for way in reversed(ways):
         fewer = [one for one in ways if one is not way]
-        if searches == MOST_SEARCHES:
+        if searches == MOST_SEARCHES or chain.work.is_over:
             break
         searches += 1
         if relaxation := _relaxed(fewer, start, chain):

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from . import cost
 from .asks import NOTHING
-from .chains import Chain, Stuck
+from .chains import MOST_TRIED, Chain, Stuck
 from .cost import Weights
 from .explain import Unplannable, why_not_nearer
 from .facts import (
@@ -90,11 +90,12 @@ def alternatives(
 
     A kind that is not possible, or whose plan a kind before it has shown, is left out. With `explained` the first says
     what stands between its sessions and their best dates (`explain.why_not_nearer`). Seven searches at most, and the
-    trials of the explanation.
+    trials of the explanation; fewer kinds where they have looked at MOST_TRIED dates.
     """
     chain = Chain(course, roster, weights, today=today, ask=ask)
     best = _plan(chain)
     found = [Alternative("closest_to_target", best)]
+    chain.work.allow(MOST_TRIED)
     for kind, other in _others(chain, best):
         slots = other.outcome()
         if isinstance(slots, Stuck):

@@ -5,7 +5,7 @@ asking). All that is to be known of a gate stands with its function (see `kinds.
 """
 
 from .asking import GATES, could_refuse, gate_answers, is_overridden, refuses, turning_dates
-from .calendar import yearly_room
+from .calendar import most_in_a_year, yearly_room
 from .clinical import ASK_AGAIN, BEFORE_LAST_SESSION, assessment, not_asked_since
 from .kinds import PRESCRIBER, DatedSession, Takes, as_json
 
@@ -21,6 +21,7 @@ __all__ = [
     "could_refuse",
     "gate_answers",
     "is_overridden",
+    "most_in_a_year",
     "not_asked_since",
     "refuses",
     "turning_dates",

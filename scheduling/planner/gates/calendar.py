@@ -43,6 +43,12 @@ def yearly_limit(asked: DatedSession) -> list[GateAnswer]:
     return [closed("yearly_limit_reached", opens_on=date(asked.on.year + 1, 1, 1))]
 
 
+def most_in_a_year(step: Step) -> int | None:
+    """Return how many treatments a calendar year may have by the gates of a step; None: any number."""
+    limits = (gate.parameters.get("at_most") for gate in step.gates if gate.name == yearly_limit.name)
+    return min((limit for limit in limits if isinstance(limit, int)), default=None)
+
+
 def yearly_room(
     session: SessionFacts,
     year: int,

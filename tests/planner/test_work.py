@@ -1,0 +1,117 @@
+"""A search ends: what it looks at is counted, and one that would need too much is broken off and says so."""
+
+from __future__ import annotations
+
+import pytest
+
+from scheduling.planner.chains import MOST_DATES, MOST_TRIED, Chain, Stuck
+from scheduling.planner.cost import Weights
+from scheduling.planner.effort import MOST_LOOKS, effort
+from scheduling.planner.explain import Unplannable, why_not_nearer
+from scheduling.planner.facts import CourseFacts, Gate, Reference
+from scheduling.planner.plans import plan_of
+from scheduling.planner.relax import ways_out
+from scheduling.planner.search import alternatives
+from tests.planner.build import ANNA, BEN, course, day, open_session, roster, spacing, step
+
+SINCE_FIRST = spacing(Reference.STEP, "first", minimum="8 weeks")
+NEXT = spacing(minimum="4 weeks", target="5 weeks")
+
+
+def far_back() -> CourseFacts:
+    """The third session counts from the first; the last has one date for each of the third's, 29 days after it."""
+    end = spacing(minimum="29 days", lapse="30 days")
+    steps = step("first"), step("second", NEXT), step("third", NEXT, SINCE_FIRST), step("last", end)
+    return course(*(open_session(number, one) for number, one in enumerate(steps)))
+
+
+def every_other_day(days: int):
+    """Somebody is there on even days only."""
+    return roster(days, off=[(who, day(number)) for who in (ANNA, BEN) for number in range(1, days, 2)])
+
+
+def limited(number: int, at_most: int) -> CourseFacts:
+    one = step("one", spacing(minimum="2 days", target="7 days"), gates=(Gate("yearly_limit", {"at_most": at_most}),))
+    return course(*(open_session(at, one) for at in range(number)))
+
+
+def test_it_is_proven_that_there_is_no_plan_as_long_as_that_may_take():
+    chain = Chain(far_back(), every_other_day(120), Weights(), today=day(0))
+
+    stuck = chain.outcome()
+
+    assert isinstance(stuck, Stuck)
+    assert stuck.is_proven
+    assert 0 < chain.work.dates < MOST_DATES
+
+
+def test_what_takes_longer_is_broken_off_and_nothing_is_proven():
+    chain = Chain(far_back(), every_other_day(120), Weights(), today=day(0))
+    chain.work.allow(1000)
+
+    stuck = chain.outcome()
+
+    assert isinstance(stuck, Stuck)
+    assert not stuck.is_proven
+    assert chain.work.dates == 1000
+    assert Unplannable(chain, stuck).reasons
+
+
+def test_the_first_plan_may_take_more_than_all_that_is_tried_after_it(monkeypatch):
+    """Other kinds that cannot be had for so little are left out, and so are other dates."""
+    c, r = limited(4, 3), roster(380)
+    whole = alternatives(c, r, Weights(), today=day(0), explained=True)
+    monkeypatch.setattr("scheduling.planner.search.MOST_TRIED", 0)
+    monkeypatch.setattr("scheduling.planner.explain.MOST_TRIED", 0)
+
+    found = alternatives(c, r, Weights(), today=day(0), explained=True)
+
+    assert found[0].plan == whole[0].plan
+    assert len(found) < len(whole)
+    tried = {one.code for near in whole[0].nearer for one in near.dates} & {"dearer", "as_good", "others_stuck"}
+    assert tried
+    assert not {one.code for near in found[0].nearer for one in near.dates} & tried
+
+
+def test_ways_out_are_looked_for_no_longer_than_that(monkeypatch):
+    chain = Chain(far_back(), every_other_day(120), Weights(), today=day(0))
+    stuck = chain.outcome()
+    assert isinstance(stuck, Stuck)
+    refusal = Unplannable(chain, stuck)
+    assert ways_out(refusal).found
+    monkeypatch.setattr("scheduling.planner.relax.MOST_TRIED", 0)
+
+    ways = ways_out(refusal)
+
+    assert (ways.found, ways.searches, ways.is_smallest) == ((), 0, False)
+
+
+def test_a_year_that_has_room_enough_is_not_counted():
+    chain = Chain(limited(4, 4), roster(60), Weights(), today=day(0))
+
+    slots = chain.outcome()
+
+    assert not isinstance(slots, Stuck)
+    assert chain.work.dates == 0  # all was looked up in tables
+    assert why_not_nearer(plan_of(slots, chain), chain)
+
+
+def test_a_full_year_is_counted():
+    chain = Chain(limited(4, 3), roster(400), Weights(), today=day(0))
+
+    slots = chain.outcome()
+
+    assert not isinstance(slots, Stuck)
+    assert {slot.on.year for slot in slots} == {day(0).year, day(0).year + 1}
+    assert chain.work.dates > 0
+
+
+@pytest.mark.parametrize("sessions", [3, 12])
+def test_many_sessions_that_all_count_from_the_first_are_too_much_unless_they_are_near(sessions):
+    def looks(between):
+        return effort([step("first"), *[step("next", between)] * sessions, step("last", between, SINCE_FIRST)])
+
+    assert looks(NEXT).is_bounded == (sessions == 3)
+    assert (looks(NEXT).looks <= MOST_LOOKS) == (sessions == 3)
+    assert looks(spacing(minimum="4 weeks", target="5 weeks", lapse="7 weeks")).is_bounded
+    assert MOST_TRIED < MOST_DATES
