@@ -54,7 +54,7 @@ from .starts import ENDLESS, Starts
 from .windows import counted, window_of
 
 MOST_DATES = 6_000_000  # that one search looks at, ten or twenty seconds; all that a protocol may ask for a year ahead
-MOST_TRIED = 1_000_000  # that further searches for the course look at together, some seconds
+MOST_TRIED = 300_000  # that further searches for the course look at together, a second or two
 LAST_BOUND = ENDLESS >> 1  # more than any plan costs, see `cost.MOST`
 
 Path = tuple[int, Dates, tuple[int, ...], tuple[int, ...]]  # cost, dates, ticks, leads: compared in this order

@@ -59,7 +59,9 @@ def test_what_takes_longer_is_broken_off_and_nothing_is_proven():
 
 def test_the_first_plan_may_take_more_than_all_that_is_tried_after_it(monkeypatch):
     """Other kinds that cannot be had for so little are left out, and so are other dates."""
-    c, r = limited(4, 3), roster(380)
+    steps = step("first"), step("second", NEXT), step("third", NEXT, SINCE_FIRST)
+    c = course(*(open_session(number, one) for number, one in enumerate(steps)), lead=ANNA)
+    r = roster(120, off=[(ANNA, day(35))])  # on which the second would be best
     whole = alternatives(c, r, Weights(), today=day(0), explained=True)
     monkeypatch.setattr("scheduling.planner.search.MOST_TRIED", 0)
     monkeypatch.setattr("scheduling.planner.explain.MOST_TRIED", 0)
