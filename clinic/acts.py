@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
@@ -20,6 +21,9 @@ TRIES = 4
 # Serialization failure, deadlock, lock not available: the same act may well succeed a moment later.
 WORTH_ANOTHER_TRY = {"40001", "40P01", "55P03"}
 QUERY_CANCELED = "57014"
+# What a job does where the database is too slow: it comes back later, and has died only after some in a row.
+TOO_SLOW_FOR = timedelta(minutes=5)
+MOST_TIMEOUTS = 6
 
 
 class Busy(Conflict):

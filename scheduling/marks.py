@@ -11,10 +11,10 @@ from datetime import date, datetime, time, timedelta
 
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
-from django.db.models.functions import Now
+from django.db.models.functions import Least, Now
 
 from clinic import localtime
-from clinic.acts import act
+from clinic.acts import MOST_TIMEOUTS, TOO_SLOW_FOR, act
 from clinic.models import Site
 
 from .models import Appointment, Examination, ExtraOpening, FreedTime, Hours, Offer, Resource, WaitingListEntry
@@ -135,7 +135,7 @@ def put_off(freed: FreedTime, *, until: datetime) -> None:
 
 def put_off_as_too_slow(freed: FreedTime, *, until: datetime) -> bool:
     """The same after a look in which a statement took too long; False, and nothing done, where too many have by now."""
-    if freed.timeouts >= FreedTime.MOST_TIMEOUTS:
+    if freed.timeouts >= MOST_TIMEOUTS:
         return False
     _our_look(freed).update(timeouts=F("timeouts") + 1)
     put_off(freed, until=until)
@@ -187,7 +187,7 @@ def examine_visits_of(resource: Resource, *, reason: str, now: datetime) -> None
 
     The caller holds the resource's lock. A look that is under way begins again: it may have passed what has changed.
     """
-    fresh = {"cursor": 0, "asked_at": now, "reason": reason, "lease_until": None, "tries": 0}
+    fresh = {"cursor": 0, "asked_at": now, "reason": reason, "lease_until": None, "tries": 0, "timeouts": 0}
     if not Examination.objects.filter(resource=resource, finished_at=None).update(**fresh):
         Examination.objects.create(resource=resource, reason=reason, on=now.date(), asked_at=now)
 
@@ -240,19 +240,21 @@ def note_progress(
 ) -> bool:
     """Write down how far an examination has come, and say whether it is still ours.
 
-    It is not when somebody has asked for it anew, or has taken it over because we were not heard of for too long.
+    It is not when somebody has asked for it anew, or has taken it over because we were not heard of for too long. A
+    course that was passed over shows no quicker database: time-outs are forgotten only once one was looked at.
     """
     is_ours = _ours(examination).update(
         cursor=cursor,
         lease_until=Now() + CLAIMED_FOR,
         tries=tries,
+        timeouts=0 if courses else F("timeouts"),
         courses=F("courses") + courses,
         uncovered=F("uncovered") + uncovered,
         mended=F("mended") + mended,
         failed=F("failed") + failed,
     )
     if is_ours:
-        examination.refresh_from_db(fields=["cursor", "lease_until"])
+        examination.refresh_from_db(fields=["cursor", "lease_until", "timeouts"])
     return bool(is_ours)
 
 
@@ -260,6 +262,21 @@ def finish_examination(examination: Examination, *, now: datetime) -> None:
     """Note that every course has been looked at, unless it has been asked for anew; true whoever has the lease now."""
     unfinished = Examination.objects.filter(pk=examination.pk, asked_at=examination.asked_at, finished_at=None)
     unfinished.update(finished_at=now, lease_until=None)
+
+
+def put_off_examination_as_too_slow(examination: Examination) -> bool:
+    """Keep everybody from an examination for a while, as a statement took too long, and count no try.
+
+    False, and nothing done, where too many have by now.
+    """
+    if examination.timeouts >= MOST_TIMEOUTS:
+        return False
+    _ours(examination).update(
+        tries=Least(F("tries"), examination.tries - 1),  # as before it was claimed; those after progress stand
+        timeouts=F("timeouts") + 1,
+        lease_until=Now() + TOO_SLOW_FOR,
+    )
+    return True
 
 
 def let_go(examination: Examination) -> None:

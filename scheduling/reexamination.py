@@ -17,12 +17,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 from uuid import UUID
 
+from django.db import OperationalError
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 from django.db.models import BigIntegerField, Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce, Least
 
 from clinic import localtime
-from clinic.acts import act
+from clinic.acts import act, took_too_long
 from clinic.errors import Refusal
 from clinic.models import Site
 
@@ -67,9 +68,10 @@ def begin_nights(now: datetime) -> None:
 
 
 def go_on(now: datetime) -> bool:
-    """Take one step with the oldest examination that nobody is at; return whether there was any.
+    """Take one step with the oldest examination that nobody is at; return whether to go on with another.
 
-    Any number may run at once. A step is a batch of courses; where an earlier one has died, one course.
+    Any number may run at once. A step is a batch of courses; where an earlier one has died, one course. That the
+    database is too slow is no death, a few times in a row; it is not gone on then: the others would be as slow.
     """
     examination = marks.claim_examination()
     if examination is None:
@@ -79,6 +81,11 @@ def go_on(now: datetime) -> bool:
             _step(examination, AT_ONCE, now)
         else:
             _carefully(examination, now)
+    except OperationalError as error:
+        if not took_too_long(error) or not marks.put_off_examination_as_too_slow(examination):
+            raise
+        log.warning("a step of examination %s took too long, and is tried again", examination.pk)
+        return False
     finally:
         marks.let_go(examination)
     return True
@@ -86,7 +93,7 @@ def go_on(now: datetime) -> bool:
 
 def _step(examination: Examination, at_once: int, now: datetime, *, tries: int = 0) -> bool:
     """Look at the next courses and write down how far that is; return whether there are more."""
-    courses = list(_courses(examination).filter(pk__gt=examination.cursor).order_by("pk")[:at_once])
+    courses = list(_following(examination)[:at_once])
     if not courses:
         if examination.site is not None:
             _mend_busy_map(examination.site)
@@ -97,15 +104,24 @@ def _step(examination: Examination, at_once: int, now: datetime, *, tries: int =
 
 def _carefully(examination: Examination, now: datetime) -> None:
     """Look at the courses of a batch one by one; the first of them is passed over if several have died of it."""
-    following = _courses(examination).filter(pk__gt=examination.cursor).order_by("pk")
-    if examination.tries >= GIVEN_UP_AT_TRY and (bad := following.first()) is not None:
-        log.error("course %s could not be looked at in %s tries: look at it by hand", bad.uid, examination.tries - 1)
-        if not _note(examination, bad.pk, Seen(failed=1), CAREFUL_FROM_TRY - 1):
-            return
+    if examination.tries >= GIVEN_UP_AT_TRY and not _pass_over(examination, now):
+        return
     for _number in range(AT_ONCE):
         if not _step(examination, 1, now, tries=CAREFUL_FROM_TRY - 1):
             return
     _note(examination, examination.cursor, Seen(), 0)
+
+
+def _pass_over(examination: Examination, now: datetime) -> bool:
+    """Leave out what several have died of: the next course or, after the last, the busy map; say whether to go on."""
+    died = examination.tries - 1
+    bad = _following(examination).first()
+    if bad is None:
+        log.error("examination %s could not be ended in %s tries: see `manage.py busymap`", examination.pk, died)
+        marks.finish_examination(examination, now=now)
+        return False
+    log.error("course %s could not be looked at in %s tries: look at it by hand", bad.uid, died)
+    return _note(examination, bad.pk, Seen(failed=1), CAREFUL_FROM_TRY - 1)
 
 
 def _note(examination: Examination, cursor: int, seen: Seen, tries: int) -> bool:
@@ -118,6 +134,10 @@ def _note(examination: Examination, cursor: int, seen: Seen, tries: int) -> bool
         mended=seen.mended,
         failed=seen.failed,
     )
+
+
+def _following(examination: Examination) -> QuerySet[Course]:
+    return _courses(examination).filter(pk__gt=examination.cursor).order_by("pk")
 
 
 def _courses(examination: Examination) -> QuerySet[Course]:

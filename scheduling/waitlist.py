@@ -17,7 +17,7 @@ from django.db.models import F, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from clinic import localtime, rights
-from clinic.acts import Busy, act, took_too_long
+from clinic.acts import TOO_SLOW_FOR, Busy, act, took_too_long
 from clinic.errors import Conflict, Problem, Refusal, RuleBroken
 from clinic.models import User
 
@@ -47,7 +47,6 @@ MOST_NOTICE_HOURS = 14 * 24
 MOST_OFFERS_AT_ONCE = 20  # of one freed time, in one look; the next look goes on
 MOST_FREED_AT_ONCE = 50  # in one tick
 REFUSED_FOR = timedelta(minutes=1)  # what others are in the way of now is looked at again then
-TOO_SLOW_FOR = timedelta(minutes=5)  # what a slow database broke off; FreedTime.MOST_TIMEOUTS of them are half an hour
 CAREFUL_FROM_TRY = 2  # a look has died: from here on for one after the other
 OF_COURSE = ("patient", "site", "lead", "wish_practitioner", "version__protocol")
 

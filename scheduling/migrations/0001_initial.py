@@ -5284,6 +5284,7 @@ class Migration(migrations.Migration):
                 ("cursor", models.BigIntegerField(default=0)),
                 ("lease_until", models.DateTimeField(null=True)),
                 ("tries", models.PositiveSmallIntegerField(default=0, verbose_name="tries without progress")),
+                ("timeouts", models.PositiveSmallIntegerField(default=0, verbose_name="tries that took too long")),
                 ("finished_at", models.DateTimeField(null=True, verbose_name="finished")),
                 ("courses", models.PositiveIntegerField(default=0, verbose_name="courses looked at")),
                 ("uncovered", models.PositiveIntegerField(default=0, verbose_name="visits no longer covered")),

@@ -21,7 +21,6 @@ class FreedTime(models.Model):
     """
 
     GIVEN_UP_AT_TRY = 4  # three looks have died, and of nobody who waits
-    MOST_TIMEOUTS = 6  # in a row; a look that takes too long after that has died
 
     uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     site = models.ForeignKey(Site, models.CASCADE, related_name="+")
@@ -73,6 +72,7 @@ class Examination(models.Model):
     cursor = models.BigIntegerField(default=0)
     lease_until = models.DateTimeField(null=True)
     tries = models.PositiveSmallIntegerField(_("tries without progress"), default=0)
+    timeouts = models.PositiveSmallIntegerField(_("tries that took too long"), default=0)
     finished_at = models.DateTimeField(_("finished"), null=True)
     courses = models.PositiveIntegerField(_("courses looked at"), default=0)
     uncovered = models.PositiveIntegerField(_("visits no longer covered"), default=0)

@@ -6,10 +6,11 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
+from clinic.acts import MOST_TIMEOUTS
 from scheduling import booking, closures, holds, marks, reexamination, replanning, roster, staffing, worklists
 from scheduling.booking import occupancies
 from scheduling.models import (
@@ -26,6 +27,7 @@ from scheduling.models import (
     Session,
 )
 from tests import build
+from tests.slowness import OF_EVERY_COURSE, too_slow_to_read
 
 pytestmark = pytest.mark.django_db
 
@@ -412,6 +414,66 @@ def test_a_course_that_cannot_be_looked_at_is_passed_over_and_stops_no_other(cli
     assert courses[4] in [course for proposal in Proposal.objects.open() for course in proposal.touched.all()]
     assert [r.getMessage() for r in caplog.records if "by hand" in r.getMessage()] == [
         f"course {bad.uid} could not be looked at in 3 tries: look at it by hand"
+    ]
+
+
+def steps_taken(clinic: build.Clinic, *, most: int) -> list[str]:
+    """Take steps, each when whoever had the last has lost it, and say what became of each."""
+    taken = []
+    for _step in range(most):
+        try:
+            taken.append("on" if reexamination.go_on(clinic.now) else "off")
+        except OperationalError:
+            taken.append("died")
+        Examination.objects.update(lease_until=Now())
+    return taken
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_step_that_a_slow_database_breaks_off_is_tried_again_and_passes_over_nobody(clinic):
+    clinic.booked_course()
+    clinic.now = datetime.combine(clinic.today + timedelta(days=1), NIGHT, UTC)
+    reexamination.begin_nights(clinic.now)
+
+    with too_slow_to_read(OF_EVERY_COURSE):
+        assert not reexamination.go_on(clinic.now)
+        assert marks.claim_examination() is None  # for some minutes
+        Examination.objects.update(lease_until=Now())
+        assert steps_taken(clinic, most=MOST_TIMEOUTS) == ["off"] * (MOST_TIMEOUTS - 1) + ["died"]
+    night = Examination.objects.get()
+    assert (night.tries, night.timeouts, seen(night)) == (1, MOST_TIMEOUTS, (0, 0, 0, 0))
+    examine(clinic)
+
+    night.refresh_from_db()
+    assert (night.timeouts, seen(night), night.finished_at) == (0, (1, 0, 0, 0), clinic.now)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_comes_after_one_passed_over_has_all_tries_left_though_the_database_is_slow(clinic):
+    courses = [clinic.booked_course(build.patient(f"Ana Patient{number}")) for number in range(2)]
+    reexamination.begin_nights(clinic.now)
+    Examination.objects.update(tries=reexamination.GIVEN_UP_AT_TRY - 1)
+
+    with too_slow_to_read(OF_EVERY_COURSE):
+        assert not reexamination.go_on(clinic.now)
+
+    examination = Examination.objects.get()
+    assert (examination.cursor, examination.tries, examination.timeouts) == (courses[0].pk, 1, 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_night_whose_end_is_broken_off_each_time_ends_and_says_so(clinic, caplog):
+    clinic.now = datetime.combine(clinic.today + timedelta(days=1), NIGHT, UTC)
+    reexamination.begin_nights(clinic.now)
+    Examination.objects.update(timeouts=MOST_TIMEOUTS - 1)
+
+    with too_slow_to_read("scheduling_busyperiod"):
+        assert steps_taken(clinic, most=6) == ["off", "died", "died", "died", "on", "off"]
+
+    night = Examination.objects.get()
+    assert night.finished_at == clinic.now
+    assert [r.getMessage() for r in caplog.records if r.levelname == "ERROR"] == [
+        f"examination {night.pk} could not be ended in 3 tries: see `manage.py busymap`"
     ]
 
 

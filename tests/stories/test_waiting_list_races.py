@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, OperationalError, connection
 
+from clinic.acts import MOST_TIMEOUTS, TOO_SLOW_FOR
 from scheduling import booking, holds, outbox, visits, waitlist
 from scheduling.models import Appointment, CancelReason, Course, FreedTime, Message, Occupancy, Offer, WaitingListEntry
 from scheduling.models.appointments import AskedBy
 from scheduling.planner import facts
 from tests import build
+from tests.slowness import OF_EVERY_COURSE, too_slow_to_read
 
 from .test_races import DEADLOCKS, OVERLAPS, asked, at_once
 
@@ -259,25 +261,17 @@ def test_a_look_that_a_slow_database_breaks_off_is_tried_again_and_has_died_only
     def looked() -> dict[str, Any]:
         return FreedTime.objects.values(*looks).get()
 
-    other = connection.copy()
-    try:
-        other.set_autocommit(False)
-        with other.cursor() as cursor, connection.cursor() as ours:
-            cursor.execute("LOCK TABLE scheduling_override")  # read whenever it is said how a course stands
-            ours.execute("SET statement_timeout = '400ms'")
-            for number in range(FreedTime.MOST_TIMEOUTS):
-                assert waitlist.offer_freed_times(clinic.now) == 0
-                due_at = clinic.now + waitlist.TOO_SLOW_FOR
-                assert looked() == {
-                    "tries": 0, "timeouts": number + 1, "at_entry": None, "lease_until": None, "look_at": due_at,
-                }  # fmt: skip
-                clinic.now = due_at
-            with pytest.raises(OperationalError):
-                waitlist.offer_freed_times(clinic.now)
-            assert looked()["tries"] == 1
-    finally:
-        other.close()
-        connection.close()
+    with too_slow_to_read(OF_EVERY_COURSE):
+        for number in range(MOST_TIMEOUTS):
+            assert waitlist.offer_freed_times(clinic.now) == 0
+            due_at = clinic.now + TOO_SLOW_FOR
+            assert looked() == {
+                "tries": 0, "timeouts": number + 1, "at_entry": None, "lease_until": None, "look_at": due_at,
+            }  # fmt: skip
+            clinic.now = due_at
+        with pytest.raises(OperationalError):
+            waitlist.offer_freed_times(clinic.now)
+        assert looked()["tries"] == 1
 
     assert waitlist.offer_freed_times(clinic.now) == 1
     assert (looked()["tries"], looked()["timeouts"]) == (0, 0)
