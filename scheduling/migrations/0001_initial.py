@@ -1906,6 +1906,7 @@ class Migration(migrations.Migration):
                 ),
                 ("stage", models.SlugField(blank=True, verbose_name="stage")),
                 ("tries", models.PositiveSmallIntegerField(default=0, verbose_name="tries")),
+                ("timeouts", models.PositiveSmallIntegerField(default=0, verbose_name="tries that took too long")),
                 ("worker", models.UUIDField(editable=False, null=True)),
                 ("lease_until", models.DateTimeField(editable=False, null=True)),
                 ("stop_asked_at", models.DateTimeField(blank=True, null=True)),

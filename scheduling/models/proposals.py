@@ -94,7 +94,8 @@ class Proposal(models.Model):
     progress = models.PositiveSmallIntegerField(_("progress"), default=100, help_text=_("per cent"))
     stage = models.SlugField(_("stage"), blank=True)  # of working it out
     tries = models.PositiveSmallIntegerField(_("tries"), default=0)  # to work it out, begun so far
-    worker = models.UUIDField(null=True, editable=False)  # who works it out, until `lease_until`
+    timeouts = models.PositiveSmallIntegerField(_("tries that took too long"), default=0)
+    worker = models.UUIDField(null=True, editable=False)  # until `lease_until`; none: put off until then
     lease_until = models.DateTimeField(null=True, editable=False)  # by the database's clock
     stop_asked_at = models.DateTimeField(null=True, blank=True)
     overtaken_by = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="overtakes")

@@ -16,12 +16,12 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
 from clinic import rights
-from clinic.acts import act
+from clinic.acts import MOST_TIMEOUTS, TOO_SLOW_FOR, act, took_too_long
 from clinic.models import Site, User
 from scheduling import booking, roster, wording
 from scheduling.models import Appointment, Course, Proposal
@@ -109,13 +109,26 @@ def work_out_again(proposal: Proposal, *, by: User | None, now: datetime) -> Pro
 
 
 def work_out_next(now: datetime, *, seconds: float = SECONDS) -> Proposal | None:
-    """Work out the request that waits longest, with the others at its site; None when there is nothing to do.
+    """Work out the request that waits longest, with the others at its site; None when there is nothing to do now.
 
-    What is found becomes a proposal only if nobody has discarded it meanwhile, and the lease is still ours.
+    What is found becomes a proposal only if nobody has discarded it meanwhile, and the lease is still ours. That the
+    database is too slow has ended no worker, a few times in a row; nothing is to be done then: others would be as slow.
     """
     job = _take_up(now)
     if job is None:
         return None
+    try:
+        _work_out(job, now, seconds)
+    except OperationalError as error:
+        if not took_too_long(error) or not _put_off_as_too_slow(job):
+            raise
+        log.warning("proposal %s took too long to read or to write, and is tried again", job.uid)
+        return None
+    job.refresh_from_db()
+    return job
+
+
+def _work_out(job: Proposal, now: datetime, seconds: float) -> None:
     began_at = time.monotonic()
     reins = Reins(job, seconds)
     question = _Question.of(job, now)
@@ -123,15 +136,23 @@ def work_out_next(now: datetime, *, seconds: float = SECONDS) -> Proposal | None
     ended_at = now + timedelta(seconds=time.monotonic() - began_at)
     if reins.is_lost or not _put_down(job, question, found, now=ended_at):
         log.warning("proposal %s was taken away while it was worked out", job.uid)
-    job.refresh_from_db()
-    return job
+
+
+def _put_off_as_too_slow(job: Proposal) -> bool:
+    """Give a request back for a while, as a statement took too long; False, and nothing done, where too many have."""
+    if job.timeouts >= MOST_TIMEOUTS:
+        return False
+    Proposal.objects.filter(pk=job.pk, worker=job.worker, state=ProposalState.MAKING).update(
+        worker=None, lease_until=Now() + TOO_SLOW_FOR, tries=F("tries") - 1, timeouts=F("timeouts") + 1, stage=""
+    )
+    return True
 
 
 @act
 def _take_up(now: datetime) -> Proposal | None:
     """Claim the request that waits longest, unless a living worker is on one; it takes in the others at its site.
 
-    One that has ended a worker comes after the others and by itself, so that its tries are its own.
+    One that has ended a worker, or took too long, comes after the others and by itself, so that its tries are its own.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [WORKED_OUT_ALONE])
@@ -139,13 +160,13 @@ def _take_up(now: datetime) -> Proposal | None:
     making.filter(tries__gte=MOST_TRIES, lease_until__lt=Now()).update(
         state=ProposalState.FAILED, worker=None, lease_until=None
     )
-    if making.filter(lease_until__gte=Now()).exists():
+    if making.filter(lease_until__gte=Now(), worker__isnull=False).exists():
         return None
-    waiting = list(making.select_for_update().order_by("tries", "pk"))
+    waiting = list(making.exclude(lease_until__gte=Now()).select_for_update().order_by("tries", "timeouts", "pk"))
     if not waiting:
         return None
     first = waiting[0]
-    fresh = [one for one in waiting if one.site_id == first.site_id and not one.tries]
+    fresh = [one for one in waiting if one.site_id == first.site_id and not (one.tries or one.timeouts)]
     job, others = (fresh[-1], fresh[:-1]) if fresh else (first, [])
     for other in others:
         job.touched.add(*other.touched.all())

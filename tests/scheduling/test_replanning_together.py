@@ -9,9 +9,10 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 
+from clinic.acts import MOST_TIMEOUTS
 from clinic.errors import Problem
 from scheduling import absences, booking, closures, holds, protocols, replanning, visits
 from scheduling.absences import AbsenceDetails
@@ -21,6 +22,7 @@ from scheduling.replanning import together
 from scheduling.replanning.judging import Bench, chosen, left_in
 from scheduling.roster import there
 from tests import build
+from tests.slowness import OF_EVERY_COURSE, too_slow_to_read
 
 pytestmark = pytest.mark.django_db
 
@@ -267,6 +269,40 @@ def test_a_request_that_was_left_to_people_does_not_come_back_with_the_next_one(
 
     bad.refresh_from_db()
     assert (bad.state, list(found.touched.all()), found.state) == ("failed", [other], "open")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_request_that_a_slow_database_breaks_off_is_tried_again_and_is_left_to_people_only_after_some(clinic):
+    course = clinic.booked_course()
+    second = build.visits_of(course)[1]
+    is_ill(clinic, second.lead, second.on)
+    (asked,) = Proposal.objects.all()
+
+    with too_slow_to_read(OF_EVERY_COURSE):
+        assert replanning.work_out_next(clinic.now) is None
+        asked.refresh_from_db()
+        assert (asked.state, asked.tries, asked.timeouts, asked.stage) == ("making", 0, 1, "")
+        assert replanning.work_out_next(clinic.now) is None  # for some minutes
+        for _when in ("put off", "due"):  # no other waits for it, nor takes it in
+            (other,) = replanning.ask_for([course], reason="absence", by=None, now=clinic.now)
+            assert together._take_up(clinic.now) == other
+            asked.refresh_from_db()
+            assert asked.state == "making"
+            other.delete()
+            Proposal.objects.update(lease_until=clock())
+        tried = []
+        for _time in range(MOST_TIMEOUTS + replanning.MOST_TRIES):
+            Proposal.objects.update(lease_until=clock())
+            try:
+                tried.append(replanning.work_out_next(clinic.now))
+            except OperationalError:
+                tried.append("died")
+    died = ["died"] * replanning.MOST_TRIES
+    asked.refresh_from_db()
+    assert (tried, asked.state) == ([None] * (MOST_TIMEOUTS - 1) + died + [None], "failed")
+
+    replanning.work_out_again(asked, by=clinic.receptionist, now=clinic.now)
+    assert work_out(clinic).state == "open"
 
 
 def test_what_an_act_has_proposed_meanwhile_is_not_overtaken_by_what_was_read_before(clinic, courses):
