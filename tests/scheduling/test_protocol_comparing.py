@@ -6,7 +6,7 @@ import pytest
 
 from scheduling import protocols
 from scheduling.protocols.document import Document
-from tests.scheduling.test_protocols import BANDS, SMALL, TWO_STEPS, WORDS, changed
+from tests.scheduling.protocol_files import BANDS, SMALL, TWO_STEPS, WORDS, changed
 
 
 def parsed(text: str) -> Document:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from scheduling import protocols
-from tests.scheduling.test_protocols import WORDS, changed
+from tests.scheduling.protocol_files import WORDS, changed
 
 PUBLISHED = Path(__file__).resolve().parents[2] / "docs" / "protocol.schema.json"
 
