@@ -131,6 +131,19 @@ def course_in_brief(course: Course) -> dict[str, Any]:
     }
 
 
+def gate(code: str, subject: str = "", message: str = "", state: str = "closed") -> dict[str, Any]:
+    """What an answer says of one gate that opens by no date."""
+    return {
+        "code": code,
+        "state": state,
+        "subject": subject,
+        "message": message,
+        "opens_on": None,
+        "changes_on": [],
+        "override": None,
+    }
+
+
 @pytest.fixture
 def clinic(db: None, monkeypatch: pytest.MonkeyPatch) -> ApiClinic:
     """A clinic whose clock also is the server's: it moves with `clinic.wait`."""
