@@ -214,7 +214,7 @@ def _message() -> Schema:
 
 def _texts() -> Schema:
     words = _group({"subject": _text(), "body": _text()}, required=["subject", "body"])
-    return _free("|".join(MessageKind.values), _free(LANGUAGE.pattern, words))
+    return _free("|".join(MessageKind.values), _or_blank(_free(LANGUAGE.pattern, words)))
 
 
 # --- what may stand in a place ----------------------------------------------------------------------------------------

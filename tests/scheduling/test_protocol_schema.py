@@ -161,6 +161,7 @@ def test_what_the_schema_refuses_the_parser_refuses(old, new):
         ),
         ("{yearly_limit: {at_most: 5}}", "{outcome: }"),
         ("areas: [leg]", "areas: [leg]\nproduct: ''\njurisdiction: ' '"),
+        ("{aftercare: {en: {subject: After, body: Rest.}}}", "{aftercare: }"),
     ],
 )
 def test_what_may_be_written_in_several_ways_satisfies_both(old, new):
