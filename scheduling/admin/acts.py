@@ -37,8 +37,9 @@ from scheduling.models import (
 from scheduling.models.appointments import AskedBy
 
 from . import forms
+from .conditions import shut_at_check_in
 from .desk import came_from, course_or_404, needs, posted_to, shown
-from .timeline import shut_at_check_in, to_sign
+from .timeline import to_sign
 
 Run = Callable[[Any, User, datetime], object]
 

@@ -27,7 +27,8 @@ from . import acts, plans, times, versions
 from .acts import allowed, standing_for
 from .desk import course_or_404, given_uid, needs, posted_to, read, shown, sites_of
 from .forms import StartForm
-from .timeline import badge, change_in_words, course_page, moves_in_words, wishes_in_words
+from .timeline import course_page
+from .words import badge, change_in_words, moves_in_words, wishes_in_words
 
 
 class HeldFilter(admin.SimpleListFilter):

@@ -25,8 +25,9 @@ from scheduling import roster, worklists
 from scheduling.models import Appointment, AppointmentState
 
 from .acts import allowed
+from .conditions import missing_in_words
 from .desk import given_date, given_uid, needs, read, shown, sites_of, zone_label
-from .timeline import badge, missing_in_words
+from .words import badge
 
 TONES = {"booked": "busy", "arrived": "good", "performed": "good", "cancelled": "off", "missed": "bad"}
 

@@ -33,7 +33,7 @@ from scheduling import outbox, wording
 from scheduling.models import Message, MessageText
 
 from .desk import needs, read, shown, sites_of
-from .timeline import badge
+from .words import badge
 
 TONES = {
     "pending": "busy",

@@ -23,7 +23,7 @@ from scheduling import reports, roster, wording
 from scheduling.models import Override, Protocol
 
 from .desk import needs, read, sites_of
-from .timeline import badge, day_in_words
+from .words import badge, day_in_words
 
 STATES = {
     reports.VALID: ("busy", gettext_lazy("valid")),

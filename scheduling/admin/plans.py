@@ -25,8 +25,9 @@ from scheduling.planner import facts
 
 from .acts import allowed, standing_for
 from .asks import asked
+from .conditions import GateLine, gate_line, grouped
 from .desk import course_or_404, needs, read, shown, zone_label
-from .timeline import Card, GateLine, course_page, gate_line, grouped
+from .timeline import Card, course_page
 
 KINDS = {
     "closest_to_target": (

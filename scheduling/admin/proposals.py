@@ -24,7 +24,7 @@ from scheduling.models import Course, Proposal
 from scheduling.models.proposals import ProposalState
 
 from .desk import needs, read, shown
-from .timeline import badge, moves_in_words
+from .words import badge, moves_in_words
 
 TONES = {
     "making": "busy",

@@ -44,7 +44,7 @@ from scheduling.models import (
 )
 
 from .desk import sites_of
-from .timeline import badge
+from .words import badge
 
 # --- people, rooms and devices ----------------------------------------------------------------------------------------
 

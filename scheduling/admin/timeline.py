@@ -5,18 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from enum import StrEnum
 from typing import Any
-from uuid import UUID
 
 from django.db.models import Prefetch
-from django.utils.formats import date_format
-from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy
 
-from clinic.models import Role
-from scheduling import holds, reports, roster, versions, visits, waitlist, wording
+from scheduling import holds, reports, roster, versions, waitlist, wording
 from scheduling.models import (
     Appointment,
     AppointmentState,
@@ -26,126 +21,27 @@ from scheduling.models import (
     Hold,
     LateBand,
     Message,
-    Move,
     Offer,
     Outcome,
     Override,
     Proposal,
-    Resource,
     Session,
     SessionState,
     StateChange,
     WaitingListEntry,
 )
-from scheduling.models.resources import Weekday
 from scheduling.planner import facts
 from scheduling.planner.evaluation import Verdict, evaluate
-from scheduling.planner.gates import ASK_AGAIN, gate_answers
 from scheduling.planner.windows import late_band_of, windows_of
 
+from .conditions import GateGroup, GateLine, gate_lines, grouped, names_of
 
-class Place(StrEnum):
-    """Where a gate is opened, when no form of its own does it."""
-
-    COURSE = "course"
-    PATIENT = "patient"
-
-
-@dataclass(frozen=True)
-class Remedy:
-    """The form that opens a gate, or the page where it is done; `right` is the act whose roles may, if another."""
-
-    act: str = ""
-    label: Any = ""
-    right: str = ""
-    place: Place | None = None
-
-    @property
-    def needs(self) -> str:
-        """The act that a person must be allowed to be shown the way; empty: anyone at the front desk."""
-        return self.right or self.act
-
-
-_ASSESS = Remedy("assess", gettext_lazy("Record the assessment"))
-_ASK = Remedy("answers", gettext_lazy("Ask the questions"))
-_CONSENT = Remedy("consent", gettext_lazy("Record the consent"))
-_OVERRIDE = Remedy("override", gettext_lazy("Override"))
-_ON_PATIENT = Remedy(place=Place.PATIENT)
-# Who does it is said by `wording.REMEDIES`. What only time opens has no remedy.
-REMEDIES = {
-    "assessment_missing": _ASSESS,
-    "assessment_expired": _ASSESS,
-    "assessment_unsuitable": _ASSESS,
-    "reflux_not_checked": _ASSESS,
-    "reflux_untreated": _ASSESS,
-    "reflux_treated_recently": _ASSESS,
-    "review_due": _ASSESS,
-    "late_review": _ASSESS,
-    **dict.fromkeys(ASK_AGAIN, _ASK),
-    "risk_ask": Remedy("answers", gettext_lazy("Look at the answer"), right="review"),
-    "risk_relative": _OVERRIDE,
-    "before_minimum": _OVERRIDE,
-    "too_near_other_treatment": _OVERRIDE,
-    "consent_missing": _CONSENT,
-    "consent_expired": _CONSENT,
-    "consent_withdrawn": _CONSENT,
-    "guardian_consent_missing": _CONSENT,
-    "guardian_missing": _ON_PATIENT,
-    "of_age_unknown": _ON_PATIENT,
-    "birth_date_missing": _ON_PATIENT,
-    "outcome_missing": Remedy(right="outcome", place=Place.COURSE),
-    "outcome_awaited": Remedy(right="perform", place=Place.COURSE),
-    "outcome_review": Remedy(right="clear", place=Place.COURSE),
-    "late_repeat_step": Remedy(right="late", place=Place.COURSE),
-    "late_restart": Remedy(right="late", place=Place.COURSE),
-    "course_on_hold": Remedy(right="lift", place=Place.COURSE),
-}
-NO_REMEDY = Remedy()
 VERDICTS = {
     Verdict.TOO_SOON: ("bad", gettext_lazy("too soon")),
     Verdict.GRACE: ("warn", gettext_lazy("a little early")),
     Verdict.IN_TIME: ("good", gettext_lazy("in time")),
     Verdict.LATE: ("warn", gettext_lazy("late")),
 }
-CODE_NAMES = {
-    "open": gettext_lazy("open"),
-    "completed": gettext_lazy("completed"),
-    "ended": gettext_lazy("ended"),
-    **dict(AppointmentState.choices),
-    **dict(SessionState.choices),
-}
-
-
-@dataclass(frozen=True)
-class GateLine:
-    """One condition that is not open: what to say, who opens it and where, and who may override it."""
-
-    code: str
-    subject: str
-    sentence: str
-    is_pending: bool
-    override: str
-    who: str
-    remedy: Remedy
-
-
-@dataclass(frozen=True)
-class GateGroup:
-    """Conditions that one act opens, such as all health questions."""
-
-    title: str
-    lines: tuple[GateLine, ...]
-    who: str
-    remedy: Remedy
-    sessions: tuple[int, ...]
-
-    @property
-    def code(self) -> str:
-        return self.lines[0].code
-
-    @property
-    def is_pending(self) -> bool:
-        return all(line.is_pending for line in self.lines)
 
 
 @dataclass(frozen=True)
@@ -381,37 +277,6 @@ def open_proposal(course: Course) -> Proposal | None:
     )
 
 
-def names_of(course: Course, sessions: Iterable[Session], as_it_stands: facts.CourseFacts) -> dict[str, str]:
-    """Return words for what gates and rules speak about: questions, areas, steps, holds, people and rooms."""
-    names = {session.step_key: session.step.name for session in sessions}
-    names |= dict(course.version.risk_rules.values_list("question__code", "question__text"))
-    names |= {area.code: area.name for area in course.areas.all()}
-    names |= {hold.code: hold.reason for hold in as_it_stands.holds}
-    return names
-
-
-def gate_line(answer: facts.GateAnswer, names: Mapping[str, str]) -> GateLine:
-    """Return a gate's answer in words."""
-    sentence = wording.sentence(answer.code, subject=answer.subject, opens_on=answer.opens_on, names=names)
-    if answer.code == "course_on_hold" and answer.subject in names:
-        sentence = _("On hold: %(reason)s") % {"reason": names[answer.subject]}
-    return GateLine(
-        code=answer.code,
-        subject=answer.subject,
-        sentence=sentence,
-        is_pending=answer.state is facts.GateState.PENDING,
-        override=str(Role(answer.override).label) if answer.override else "",
-        who=wording.remedy(answer.code),
-        remedy=REMEDIES.get(answer.code, NO_REMEDY),
-    )
-
-
-def gate_lines(
-    session: facts.SessionFacts, on: date, course: facts.CourseFacts, today: date, names: Mapping[str, str]
-) -> list[GateLine]:
-    return [gate_line(answer, names) for answer in gate_answers(session, on, course, today)]
-
-
 def _card(
     session: Session,
     known: facts.SessionFacts,
@@ -508,63 +373,6 @@ def _number_repeats(cards: list[Card]) -> None:
             }
 
 
-def grouped(found: Iterable[tuple[GateLine, int]], *, with_order: bool = False) -> list[GateGroup]:
-    """Return conditions once each, with the sessions' positions; together, what one person opens with one act.
-
-    That a session waits for the one before it is the order of things, and nothing to do until it is its turn.
-    """
-    groups: dict[tuple[str, str], dict[tuple[str, str], GateLine]] = {}
-    sessions: dict[tuple[str, str], set[int]] = {}
-    for line, position in found:
-        if line.code == "outcome_awaited" and not with_order:
-            continue
-        key = (line.remedy.act, line.who) if line.remedy.act else (line.code, line.subject)
-        lines = groups.setdefault(key, {})
-        known = lines.get((line.code, line.subject))
-        if known is None or known.is_pending:
-            lines[line.code, line.subject] = line
-        sessions.setdefault(key, set()).add(position)
-    return [
-        GateGroup(
-            _title_of(first.remedy, list(lines.values())),
-            tuple(lines.values()),
-            first.who,
-            first.remedy,
-            tuple(sorted(sessions[key])),
-        )
-        for key, lines in groups.items()
-        for first in [next(iter(lines.values()))]
-    ]
-
-
-def shut_at_check_in(session: Session, on: date) -> list[GateGroup]:
-    """Return what keeps a visit from beginning on that date, but questions to ask and holds: they have their place."""
-    names, elsewhere = roster.subjects(), (*ASK_AGAIN, "course_on_hold")
-    answers = visits.gates_at_check_in(session.course, session, on)
-    lines = (gate_line(answer, names) for answer in answers if answer.code not in elsewhere)
-    return grouped(((line, session.position) for line in lines), with_order=True)
-
-
-def missing_in_words(visit: Any, answers: Iterable[facts.GateAnswer], names: Mapping[str, str]) -> list[str]:
-    """Return in few words what would keep a visit from beginning; its course comes with `standing` holds."""
-    known = {**names, **{hold.code: hold.reason for hold in visit.session.course.standing}}
-    groups = grouped((gate_line(answer, known), visit.session.position) for answer in answers)
-    return [group.title for group in groups]
-
-
-def _title_of(remedy: Remedy, lines: list[GateLine]) -> str:
-    if len(lines) == 1:
-        return lines[0].sentence
-    if remedy == _ASK:
-        questions = {line.subject for line in lines}
-        if all(line.is_pending for line in lines):
-            return _("%(count)d health questions fall due again before the visit") % {"count": len(questions)}
-        return _("%(count)d health questions are to be asked") % {"count": len(questions)}
-    if remedy == _ASSESS:
-        return _("A clinician has to assess the patient")
-    return _("%(count)d conditions are not open") % {"count": len(lines)}
-
-
 # --- the ruler --------------------------------------------------------------------------------------------------------
 
 AFTER_OVERDUE = timedelta(days=21)
@@ -599,118 +407,3 @@ def ruler(window: facts.Window, visit_on: date | None, today: date) -> Ruler | N
     marks += [Mark("visit", at(visit_on), _("visit"))] if visit_on else []
     marks += [Mark("today", at(today), _("today"))] if first <= today <= last else []
     return Ruler(tuple(one for one in bands if one), tuple(marks))
-
-
-# --- words ------------------------------------------------------------------------------------------------------------
-
-
-def badge(tone: str, words: str) -> str:
-    """Return a state as a coloured word; the word alone says it all."""
-    return format_html('<span class="badge badge-{}">{}</span>', tone, words)
-
-
-def day_in_words(on: date) -> str:
-    """Return a date with its weekday: dates are read out on the phone."""
-    return date_format(on, "D j M Y")
-
-
-def when_in_words(data: Mapping[str, Any] | None, names: Mapping[UUID, str] | None = None) -> str:
-    """Return a slot as an edge keeps it ({on, at, lead}) in words; nothing for none."""
-    if not data:
-        return ""
-    on = date.fromisoformat(str(data["on"]))
-    words = f"{day_in_words(on)}, {data['at']}"
-    lead = (names or {}).get(UUID(str(data["lead"]))) if data.get("lead") else None
-    return f"{words} · {lead}" if lead else words
-
-
-def change_in_words(change: StateChange) -> str:
-    """Return a line of a course's history as a sentence."""
-    what = change.session.step.name if change.session else _("Course")
-    if change.from_state == change.to_state and change.details:
-        if words := _change_beside(what, change.details):
-            return words
-        moved = change.details
-        return _("%(what)s moved: %(from)s → %(to)s") % {
-            "what": what,
-            "from": when_in_words(moved.get("from")),
-            "to": when_in_words(moved.get("to")),
-        }
-    new = CODE_NAMES.get(change.to_state, change.to_state)
-    if not change.from_state:
-        return _("%(what)s: %(state)s") % {"what": what, "state": new}
-    old = CODE_NAMES.get(change.from_state, change.from_state)
-    return _("%(what)s: %(old)s → %(new)s") % {"what": what, "old": old, "new": new}
-
-
-def _change_beside(what: str, details: Mapping[str, Any]) -> str:
-    """Return a change that is neither one of state nor a move; nothing when it is a move."""
-    match details:
-        case {"changed": "wishes"}:
-            return _("Wishes changed")
-        case {"counts": True}:
-            return _("%(what)s counts") % {"what": what}
-        case {"counts": False}:
-            return _("%(what)s does not count") % {"what": what}
-        case {"performed_on": {"from": old, "to": new}}:
-            dates = {"old": day_in_words(date.fromisoformat(old)), "new": day_in_words(date.fromisoformat(new))}
-            return _("%(what)s took place on %(new)s, not on %(old)s") % {"what": what, **dates}
-        case {"late": {"action": action}}:
-            return _("%(what)s comes late: %(action)s") % {"what": what, "action": LateBand.Action(action).label}
-        case {"version": {"from": old, "to": new}}:
-            return _("Moved from version %(old)s to version %(new)s") % {"old": old, "new": new}
-    return ""
-
-
-def moves_in_words(moves: Iterable[Move]) -> list[dict[str, Any]]:
-    """Return each move with its old and new time in words, and what pushed it."""
-    rows = list(moves)
-    leads = {data["lead"] for move in rows for data in (move.from_slot, move.to_slot) if data and data.get("lead")}
-    names = dict(Resource.objects.filter(uid__in=leads).values_list("uid", "name"))
-    return [
-        {
-            "move": move,
-            "old": when_in_words(move.from_slot, names),
-            "new": when_in_words(move.to_slot, names),
-            "difference": difference_in_words(move.from_slot, move.to_slot, names),
-            "why": [problem["message"] for problem in move.why if "message" in problem],
-        }
-        for move in rows
-    ]
-
-
-def difference_in_words(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None, names: Mapping[UUID, str]) -> str:
-    """Return what a move changes: the day, the time of day, the practitioner."""
-    if not old or not new:
-        return ""
-    words = []
-    days = (date.fromisoformat(str(new["on"])) - date.fromisoformat(str(old["on"]))).days
-    if days:
-        said = {"count": abs(days)}
-        words.append(
-            ngettext("%(count)d day later", "%(count)d days later", days) % said
-            if days > 0
-            else ngettext("%(count)d day earlier", "%(count)d days earlier", -days) % said
-        )
-    elif old["at"] != new["at"]:
-        words.append(_("the same day, later") if old["at"] < new["at"] else _("the same day, earlier"))
-    else:
-        words.append(_("the same time"))
-    if old["lead"] != new["lead"]:
-        words.append(_("with %(name)s") % {"name": names.get(UUID(str(new["lead"])), "–")})
-    return " · ".join(words)
-
-
-def wishes_in_words(course: Course) -> dict[str, str]:
-    """Return the days and times that the patient would like."""
-    days = ", ".join(str(Weekday(number).label) for number in course.wish_weekdays)
-    match course.wish_from_time, course.wish_until_time:
-        case None, None:
-            times = _("any time")
-        case first, None:
-            times = _("not before %(time)s") % {"time": f"{first:%H:%M}"}
-        case None, last:
-            times = _("done by %(time)s") % {"time": f"{last:%H:%M}"}
-        case first, last:
-            times = f"{first:%H:%M} – {last:%H:%M}"
-    return {"days": days or _("any day"), "times": times}

@@ -24,9 +24,9 @@ from scheduling.planner import facts
 from scheduling.planner.windows import window_of
 
 from .acts import allowed
+from .conditions import gate_lines, grouped, names_of
 from .desk import course_or_404, given_date, needs, read, shown, zone_label
 from .plans import distance
-from .timeline import gate_lines, grouped, names_of
 
 WEEKS_SHOWN = 2
 MOST = 5000

@@ -35,9 +35,10 @@ from scheduling.models import (
 )
 from scheduling.models.proposals import ProposalState
 
+from .conditions import missing_in_words
 from .desk import given_uid, read, sites_of
 from .proposals import reason_in_words as proposal_reason
-from .timeline import day_in_words, missing_in_words
+from .words import day_in_words
 
 TONES = {
     "overdue": "bad",
