@@ -568,7 +568,9 @@ class Chain:
             ids = {self.sessions[n].id: date.fromordinal(known[n]) for n in layer.counted_from}
             return window_of(layer.session, self.course, ids)
         return counted(
-            [(s, date.fromordinal(known[a]) if isinstance(a, int) else a) for s, a in layer.anchors], layer.is_certain
+            [(s, date.fromordinal(known[a]) if isinstance(a, int) else a) for s, a in layer.anchors],
+            layer.is_certain,
+            assessed_on=self.course.assessed_on,
         )
 
     def _is_open(self, layer: Layer, on: int, earliest: int) -> bool:

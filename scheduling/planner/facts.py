@@ -397,6 +397,11 @@ class CourseFacts:
     elsewhere: tuple[TreatmentFacts, ...] = ()  # in the patient's other courses, whatever their protocol
     place: str = ""  # where the site is, by ISO 3166: "GB", "GB-SCT"
 
+    @property
+    def assessed_on(self) -> date | None:
+        """The date of the last assessment."""
+        return self.assessment.assessed_on if self.assessment else None
+
 
 # --- people, rooms, devices and their time --------------------------------------------------------------------------
 

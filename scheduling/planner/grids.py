@@ -174,7 +174,7 @@ def _timings(chain: Chain, number: int, layer: Layer, rows: Ordinals) -> tuple[O
     weights, today = chain.weights, chain.today.toordinal()
     spacings = tuple(spacing for spacing, _ in layer.anchors or ())
     if number and spacings and all(anchor == number - 1 for _, anchor in layer.anchors or ()):
-        found = windows_after(spacings, int(rows[0]), int(rows[-1]))
+        found = windows_after(spacings, int(rows[0]), int(rows[-1]), chain.course.assessed_on)
         has_target = found.target > 0
         return (
             found.earliest,

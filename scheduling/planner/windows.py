@@ -38,7 +38,8 @@ def window_of(session: SessionFacts, course: CourseFacts, dates: Mapping[UUID, d
     A reference counts from its performed date, else from the assumed date, else from the booked one, else from its own
     projected target (then earliest). Not performed makes the window provisional. A spacing whose reference does not
     exist (no such session, an event not known) or cannot be projected adds nothing: holding the session back for it is
-    a gate's duty. Nor does one whose reference lies outside the dates on which it is in effect.
+    a gate's duty. Nor does one whose reference lies outside the dates on which it is in effect. An assessment made on
+    a lapse date or later lets the course go on: that lapse says no more.
     """
     anchors = [
         (spacing, anchor, performed)
@@ -46,7 +47,11 @@ def window_of(session: SessionFacts, course: CourseFacts, dates: Mapping[UUID, d
         for anchor, performed in (_date_of(reference, course, dates),)
         if anchor is None or spacing.is_in_effect(anchor)
     ]
-    return counted([(spacing, anchor) for spacing, anchor, _ in anchors], all(performed for *_, performed in anchors))
+    return counted(
+        [(spacing, anchor) for spacing, anchor, _ in anchors],
+        all(performed for *_, performed in anchors),
+        assessed_on=course.assessed_on,
+    )
 
 
 def windows_of(course: CourseFacts) -> dict[UUID, Window]:
@@ -79,8 +84,10 @@ def last_date_of(course: CourseFacts, horizon_on: date) -> date:
         dates = [horizon_on]
         for spacing, reference in references(session, course) if session.step.planned_with_course else ():
             anchor = reference if isinstance(reference, date) else latest.get(reference.id)
-            if spacing.lapse and anchor and spacing.effective_from is None and spacing.effective_to is None:
-                dates.append(spacing.lapse.after(anchor) - timedelta(days=1))
+            if anchor and spacing.effective_from is None and spacing.effective_to is None:
+                lapse = _standing_lapse(spacing, anchor, course.assessed_on)
+                if lapse is not None:
+                    dates.append(lapse - timedelta(days=1))
         latest[session.id] = min(dates)
         if session.step.planned_with_course:
             planned.append(latest[session.id])
@@ -127,7 +134,9 @@ def depends_on(session: SessionFacts, course: CourseFacts, free: frozenset[UUID]
     return found
 
 
-def counted(anchors: list[tuple[Spacing, date | None]], performed: bool = True) -> Window:
+def counted(
+    anchors: list[tuple[Spacing, date | None]], performed: bool = True, *, assessed_on: date | None = None
+) -> Window:
     """Return the window that spacings give, each counted from its date; see `window_of` for the rules."""
     floor_on = earliest_on = target_on = overdue_on = lapse_on = None
     tolerance = 0
@@ -143,8 +152,8 @@ def counted(anchors: list[tuple[Spacing, date | None]], performed: bool = True) 
             tolerance = min(tolerance, spacing.tolerance_days) if is_tie else spacing.tolerance_days
             target_on = target
         overdue_on = _latest(overdue_on, after(spacing.overdue, anchor))
-        if spacing.lapse is not None:
-            lapse = spacing.lapse.after(anchor)
+        lapse = _standing_lapse(spacing, anchor, assessed_on)
+        if lapse is not None:
             lapse_on = lapse if lapse_on is None else min(lapse, lapse_on)
     if earliest_on is not None:
         target_on = target_on and max(target_on, earliest_on)
@@ -168,29 +177,35 @@ class WindowsAfter:
     tolerance: NDArray[np.int64]
 
 
-def windows_after(spacings: tuple[Spacing, ...], first: int, last: int) -> WindowsAfter:
+def windows_after(
+    spacings: tuple[Spacing, ...], first: int, last: int, assessed_on: date | None = None
+) -> WindowsAfter:
     """Return the windows of a session whose spacings all count from one date, for each date in [first, last]."""
     years = range(date.fromordinal(first).year, date.fromordinal(last).year + 1)
     since = first - date(years[0], 1, 1).toordinal()
     rows = np.concatenate([_after_dates_of(spacings, year) for year in years])[since : since + last - first + 1]
+    if assessed_on is not None:
+        for on in range(first, min(last, assessed_on.toordinal()) + 1):  # no lapse comes before what it counts from
+            rows[on - first] = _row_after(spacings, on, assessed_on)
     return WindowsAfter(*rows.T)
 
 
 @lru_cache(maxsize=1024)
 def _after_dates_of(spacings: tuple[Spacing, ...], year: int) -> NDArray[np.int64]:
     """Return a row for each date of a year. Protocols are few, and each is asked about the same years again."""
-    found = []
-    for on in range(date(year, 1, 1).toordinal(), date(year, 12, 31).toordinal() + 1):
-        window = counted([(spacing, date.fromordinal(on)) for spacing in spacings])
-        found.append(
-            (
-                window.earliest_on.toordinal() if window.earliest_on else 0,
-                window.target_on.toordinal() if window.target_on else 0,
-                window.lapse_on.toordinal() if window.lapse_on else NEVER,
-                window.tolerance_days,
-            )
-        )
-    return np.array(found, np.int64)
+    dates = range(date(year, 1, 1).toordinal(), date(year, 12, 31).toordinal() + 1)
+    return np.array([_row_after(spacings, on) for on in dates], np.int64)
+
+
+def _row_after(spacings: tuple[Spacing, ...], on: int, assessed_on: date | None = None) -> tuple[int, int, int, int]:
+    """Return one date's row, in the order of WindowsAfter."""
+    window = counted([(spacing, date.fromordinal(on)) for spacing in spacings], assessed_on=assessed_on)
+    return (
+        window.earliest_on.toordinal() if window.earliest_on else 0,
+        window.target_on.toordinal() if window.target_on else 0,
+        window.lapse_on.toordinal() if window.lapse_on else NEVER,
+        window.tolerance_days,
+    )
 
 
 def late_band_of(session: SessionFacts, on: date, course: CourseFacts) -> Late | None:
@@ -259,6 +274,12 @@ def _date_of(
         return reference.booked.on, False
     window = window_of(reference, course, dates)
     return window.target_on or window.earliest_on, False
+
+
+def _standing_lapse(spacing: Spacing, anchor: date, assessed_on: date | None) -> date | None:
+    """Return a spacing's lapse, unless it is blank or the course was assessed on that date or later."""
+    lapse = after(spacing.lapse, anchor)
+    return None if lapse is None or (assessed_on is not None and assessed_on >= lapse) else lapse
 
 
 def _latest(one: date | None, other: date | None) -> date | None:

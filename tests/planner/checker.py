@@ -198,7 +198,8 @@ def _spacing(slot: Slot, session: SessionFacts, course: CourseFacts, on_date: di
         )
         bounds = (spacing.floor, None if allowed else spacing.minimum)
         wrong += [f"before {bound}" for bound in bounds if bound is not None and slot.on < added(start, bound)]
-        if spacing.lapse is not None and slot.on >= added(start, spacing.lapse):
+        assessed_on = course.assessment.assessed_on if course.assessment else date.min
+        if spacing.lapse is not None and assessed_on < added(start, spacing.lapse) <= slot.on:
             wrong.append(f"after {spacing.lapse}")
     return wrong
 

@@ -8,7 +8,17 @@ from typing import Any
 from hypothesis import strategies as st
 
 from scheduling.planner.cost import Weights
-from scheduling.planner.facts import Ask, ClockChange, CourseFacts, Reference, Roster, SessionTerms, Terms, Wishes
+from scheduling.planner.facts import (
+    Ask,
+    AssessmentFacts,
+    ClockChange,
+    CourseFacts,
+    Reference,
+    Roster,
+    SessionTerms,
+    Terms,
+    Wishes,
+)
 from tests.planner.build import (
     ANNA,
     BEN,
@@ -90,7 +100,9 @@ def instances(draw) -> tuple[CourseFacts, Roster, Weights]:
     facts: dict[str, Any] = {
         "wishes": wishes,
         "lead": draw(st.sampled_from([None, ANNA, BEN])),
-        "events": {"varicose_treatment": day(0)},
+        # Ten days ago: what counts from it has lapsed yesterday.
+        "events": {"varicose_treatment": day(draw(st.sampled_from([0, 0, -10])))},
+        "assessment": AssessmentFacts(day(draw(st.sampled_from([-30, -2, -1, 0]))), suitable=True),
     }
     weight = st.integers(0, 7)
     weights = Weights(

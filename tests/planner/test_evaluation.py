@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from scheduling.planner.amounts import Amount
 from scheduling.planner.evaluation import Evaluation, Verdict, evaluate
-from scheduling.planner.facts import Late, LateAction, LateBand, Reference, StepKind
+from scheduling.planner.facts import AssessmentFacts, Late, LateAction, LateBand, Reference, StepKind
 from scheduling.planner.windows import window_of
 from tests.planner.build import course, open_session, performed, session_id, spacing, step
 from tests.planner.cdc import ROWS, SERIES, Row
@@ -124,9 +124,12 @@ def test_a_late_band_says_what_should_have_been_done():
     assert found(14)[2] == Late(LateAction.RESTART, "", date(2025, 5, 29), None)
 
 
-def test_from_the_lapse_on_it_is_late_whatever_else_is_blank():
+@pytest.mark.parametrize("assessed_on", [date(2026, 5, 14), date(2026, 5, 15), date(2026, 6, 1)])
+def test_from_the_lapse_on_it_is_late_whatever_else_is_blank_and_whenever_it_was_assessed(assessed_on):
     lapsing = step("second", spacing(lapse="1 year"))
-    found = evaluate(course(performed(0, FIRST, ON), performed(1, lapsing, date(2026, 5, 15))))[-1]
+    assessment = AssessmentFacts(assessed_on, suitable=True)
+    history = performed(0, FIRST, ON), performed(1, lapsing, date(2026, 5, 15))
+    found = evaluate(course(*history, assessment=assessment))[-1]
 
     assert (found.verdict, found.code, found.counts) == (LATE, "performed_after_lapse", True)
 

@@ -137,7 +137,8 @@ def histories(draw) -> tuple[CourseFacts, CourseFacts]:
     event_on = draw(st.dates(date(2026, 10, 1), date(2027, 6, 30)))
     later = timedelta(days=draw(st.integers(1, 90)))
     moved = draw(st.sampled_from([*dated, None]))
-    before = course(*sessions, events={"varicose_treatment": event_on})
+    assessment = AssessmentFacts(date(2026, 9, 1), suitable=True)  # before anything that could lapse
+    before = course(*sessions, events={"varicose_treatment": event_on}, assessment=assessment)
     if moved is None:
         return before, replace(before, events={"varicose_treatment": event_on + later})
     session = sessions[moved]
@@ -170,7 +171,9 @@ DAYS = 45
 
 @st.composite
 def situations(draw) -> tuple[CourseFacts, Roster]:
-    """A course with a past, perhaps booked in part and with an early visit allowed, and the days to come."""
+    """A course with a past, perhaps lapsed and assessed since, booked in part or with an early visit allowed, and the
+    days to come.
+    """
     planned = draw(steps(draw(st.integers(2, 4)), SHORT))
     number_performed = draw(st.integers(0, len(planned) - 1))
     on = day(-draw(st.integers(1, 20)) - 5 * number_performed)
@@ -191,7 +194,8 @@ def situations(draw) -> tuple[CourseFacts, Roster]:
     shut = {day(n): "closed" for n in draw(st.sets(st.integers(0, DAYS - 1), max_size=10))}
     r = roster(DAYS, hours=minutes(NINE, TEN), off=[(who, day(n)) for who, n in off], closed=shut)
     events = {"varicose_treatment": day(-draw(st.integers(0, 30)))}
-    return course(*sessions, overrides=tuple(overrides), events=events), r
+    assessment = AssessmentFacts(day(-draw(st.integers(0, 40))), suitable=True)
+    return course(*sessions, overrides=tuple(overrides), events=events, assessment=assessment), r
 
 
 @settings(max_examples=120, deadline=None)
@@ -266,6 +270,10 @@ def test_the_last_date_of_a_plan_is_what_lapses_allow_one_after_the_other():
     assert last_on(first, at_times) == day(60)
     assert last_on(first, by_itself) == day(6)
     assert last_on(first, by_itself, weekly) == day(60)
+    lapsed = performed(0, first, day(-20)), open_session(1, weekly), open_session(2, weekly)
+    again = AssessmentFacts(day(-10), suitable=True)  # on the lapse date
+    assert last_date_of(course(*lapsed, assessment=again), day(60)) == day(60)
+    assert last_date_of(course(*lapsed, assessment=replace(again, assessed_on=day(-11))), day(60)) == day(-11 + 9)
     pinned = replace(booked(open_session(1, weekly), day(4)), pinned=True)
     assert last_date_of(course(performed(0, first, day(1)), pinned, open_session(2, weekly)), day(60)) == day(4 + 9)
 

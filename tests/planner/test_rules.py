@@ -5,7 +5,15 @@ from uuid import UUID
 
 import pytest
 
-from scheduling.planner.facts import CapabilityFacts, OverrideFacts, SessionState, StepKind, Use, Violation
+from scheduling.planner.facts import (
+    AssessmentFacts,
+    CapabilityFacts,
+    OverrideFacts,
+    SessionState,
+    StepKind,
+    Use,
+    Violation,
+)
 from scheduling.planner.rules import RULES, violations
 from tests.planner.build import (
     ANNA,
@@ -62,6 +70,16 @@ def test_a_good_slot_breaks_nothing():
 )
 def test_dates_and_the_window(on, expected):
     found = codes(slot(SESSION, on))
+
+    assert [code for code in found if code != "off_duty"] == expected
+
+
+@pytest.mark.parametrize(("assessed", "expected"), [(15, ["after_lapse"]), (16, []), (17, [])])
+def test_a_course_that_has_lapsed_goes_on_after_a_new_assessment(assessed, expected):
+    """The first session was on day -4: from day 16 on the course has lapsed."""
+    again = AssessmentFacts(day(assessed), suitable=True)
+
+    found = codes(slot(SESSION, day(18)), today=day(17), assessment=again)
 
     assert [code for code in found if code != "off_duty"] == expected
 

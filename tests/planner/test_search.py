@@ -25,6 +25,7 @@ from scheduling.planner.facts import (
     Use,
     Wishes,
 )
+from scheduling.planner.grids import grids_of
 from scheduling.planner.plans import plan_of
 from scheduling.planner.rules import violations
 from scheduling.planner.search import alternatives, cheapest_plan, free_times
@@ -59,6 +60,7 @@ TODAY = day(0)
 W = Weights(hole=0)
 WEEKLY = step("next", spacing(minimum="5 days", target="7 days", lapse="12 days"))
 THREE = open_session(0, step("first")), open_session(1, WEEKLY), open_session(2, WEEKLY)
+COUNTS_FROM_BOTH = *WEEKLY.spacings, spacing(Reference.STEP, "first", minimum="14 days", lapse="5 weeks")
 
 
 def times(plan):
@@ -280,6 +282,32 @@ def test_an_override_opens_the_dates_below_the_minimum():
     assert times(planned(first, floored, on_roster=shut, overrides=allowed))[0][0] == day(3)
 
 
+@pytest.mark.parametrize(
+    "lapsed",
+    [
+        pytest.param([performed(0, step("first"), day(-20)), *THREE[1:]], id="performed"),
+        pytest.param([replace(booked(THREE[0], day(-20)), pinned=True), *THREE[1:]], id="took place, not recorded yet"),
+        pytest.param(
+            [performed(0, step("first"), day(-20)), THREE[1], open_session(2, step("last", *COUNTS_FROM_BOTH))],
+            id="a later one counts from it too",
+        ),
+    ],
+)
+def test_a_lapsed_course_is_planned_from_today_once_it_is_assessed_again(lapsed):
+    """The lapse of the second session was on day -8; the third keeps its own, whenever it was assessed."""
+    again = course(*lapsed, assessment=AssessmentFacts(day(-8), suitable=True))
+    too_soon = replace(again, assessment=AssessmentFacts(day(-9), suitable=True))
+    shut = roster(closed={day(n): "closed" for n in range(3, 12)})
+
+    plan = cheapest_plan(again, shut, W, today=TODAY)
+
+    assert [on for on, *_ in times(plan) if on >= TODAY] == [day(1), day(12)]
+    assert grids_of(Chain(again, shut, W, today=TODAY)) is not None
+    with pytest.raises(Unplannable) as refusal:
+        cheapest_plan(too_soon, shut, W, today=TODAY)
+    assert (refusal.value.stuck_at.session, refusal.value.stuck_at.binding) == (lapsed[1].id, "spacing")
+
+
 def test_memory_two_references_at_once():
     """The third counts from the second and from the first; the first is moved so that the third has a date."""
     third = step(
@@ -361,7 +389,13 @@ def test_weeks_later_the_same_is_planned(instance, weeks, before):
         patient_busy={on + later: busy for on, busy in r.patient_busy.items()},
     )
     wishes = replace(c.wishes, avoid_dates=frozenset(on + later for on in c.wishes.avoid_dates))
-    course_later = replace(c, wishes=wishes, events={name: on + later for name, on in c.events.items()})
+    assert c.assessment is not None
+    course_later = replace(
+        c,
+        wishes=wishes,
+        events={name: on + later for name, on in c.events.items()},
+        assessment=replace(c.assessment, assessed_on=c.assessment.assessed_on + later),
+    )
 
     now = Chain(c, r, weights, today=TODAY).outcome()
     then = Chain(course_later, busy_later, weights, today=TODAY + later).outcome()

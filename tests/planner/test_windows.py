@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduling.planner.amounts import Amount
-from scheduling.planner.facts import Late, LateAction, LateBand, Reference, SessionState, StepKind, Window
+from scheduling.planner.facts import (
+    AssessmentFacts,
+    Late,
+    LateAction,
+    LateBand,
+    Reference,
+    SessionState,
+    StepKind,
+    Window,
+)
 from scheduling.planner.windows import NEVER, depends_on, late_band_of, window_of, windows_after, windows_of
 from tests.planner.build import booked, course, open_session, performed, session_id, spacing, step
 
@@ -321,16 +330,19 @@ def test_every_date_lies_in_the_one_band_that_begins_last_before_it(on, days):
         (spacing(minimum="2 weeks", effective_from=date(2027, 6, 15)), spacing(minimum="3 weeks", target="1 week")),
     ],
 )
-def test_the_windows_after_many_dates_are_those_after_each_of_them(spacings):
+@pytest.mark.parametrize("assessed_on", [date(2026, 11, 1), date(2027, 12, 3), date(2029, 1, 1)])
+def test_the_windows_after_many_dates_are_those_after_each_of_them(spacings, assessed_on):
     first, last = date(2026, 11, 20), date(2028, 3, 5)
     dates = [first + timedelta(days=number) for number in range((last - first).days + 1)]
-    session_after = replace(MONTHLY, spacings=spacings)
+    session_after = open_session(1, replace(MONTHLY, spacings=spacings))
 
-    found = windows_after(spacings, first.toordinal(), last.toordinal())
+    found = windows_after(spacings, first.toordinal(), last.toordinal(), assessed_on)
 
-    one_by_one = [
-        window_of(s, course(performed(0, FIRST, on), s)) for on in dates for s in (open_session(1, session_after),)
+    courses = [
+        course(performed(0, FIRST, on), session_after, assessment=AssessmentFacts(assessed_on, suitable=True))
+        for on in dates
     ]
+    one_by_one = [window_of(session_after, one) for one in courses]
     assert [list(column) for column in (found.earliest, found.target, found.lapse, found.tolerance)] == [
         [window.earliest_on.toordinal() if window.earliest_on else 0 for window in one_by_one],
         [window.target_on.toordinal() if window.target_on else 0 for window in one_by_one],

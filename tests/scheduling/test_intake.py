@@ -11,7 +11,7 @@ from clinic.errors import NotAllowed, RuleBroken
 from clinic.models import Role
 from patients import records
 from patients.models import Answer, Patient, Question
-from scheduling import booking, holds, intake, outbox, protocols, visits
+from scheduling import booking, holds, intake, outbox, protocols, roster, visits, worklists
 from scheduling.models import (
     Assessment,
     Consent,
@@ -22,6 +22,7 @@ from scheduling.models import (
     Override,
     Proposal,
     ProtocolVersion,
+    Spacing,
 )
 from tests import build
 from tests.scheduling import weekly
@@ -79,6 +80,49 @@ def test_an_assessment_that_cannot_be_is_refused_and_nothing_is_written(clinic, 
     assert codes(refused) == [code]
     assert Assessment.objects.count() == 0
     assert course.sessions.get(step_key="assessment").state == "open"
+
+
+def lapses_of(course: Course) -> list[date | None]:
+    """The lapse kept with each session left, after a look at whether what is kept is right."""
+    assert booking.stale_windows([course], {course.pk: roster.course_facts(course)}) == set()
+    return [session.lapse_on for session in build.sessions_of(course) if session.state == "open"]
+
+
+def test_a_lapsed_course_goes_on_after_a_new_assessment_until_that_is_struck(clinic):
+    Spacing.objects.filter(step__version=clinic.version, step__kind="treatment").update(overdue="", lapse="6 weeks")
+    course = clinic.cleared_course()
+    clinic.perform(build.sessions_of(course)[0])
+    lapsed_on = MONDAY + timedelta(weeks=6)
+    clinic.wait(weeks=7)
+    clinic.answer_all(course)
+    second, third = build.sessions_of(course)[1:]
+    assert [second.lapse_on, list(worklists.overdue([clinic.site], clinic.now))] == [lapsed_on, [second]]
+    with pytest.raises(booking.NoPlan):
+        clinic.propose(course)
+
+    clinic.assess(course)
+
+    assert lapses_of(course)[0] is None
+    assert list(worklists.overdue([clinic.site], clinic.now)) == []
+    slots = [planned.slot for planned in clinic.propose(course).sessions]
+    assert slots[0].on == clinic.today
+
+    again = Assessment.objects.get(assessed_on=clinic.today)
+    intake.strike_assessment(again, site=clinic.site, reason="another patient", by=clinic.clinician, now=clinic.now)
+
+    assert lapses_of(course)[0] == lapsed_on
+    with pytest.raises(booking.NoPlan):
+        clinic.propose(course)
+    with pytest.raises(booking.NotBookable) as refused:
+        booking.book_course(course, slots, by=clinic.receptionist, now=clinic.now)
+    assert codes(refused) == ["after_lapse"]
+
+    clinic.assess(course)
+
+    booking.book_course(course, slots, by=clinic.receptionist, now=clinic.now)
+    assert [visit.session for visit in build.visits_of(course)] == [second, third]
+    result = clinic.perform(second)
+    assert (result.session.counts, lapses_of(course)) == (True, [clinic.today + timedelta(weeks=6)])
 
 
 def test_a_record_that_was_merged_away_is_not_assessed(clinic):
