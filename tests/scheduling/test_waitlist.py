@@ -322,8 +322,8 @@ def test_an_offer_dies_when_the_session_goes_on_in_another_way(clinic, three):
 
 
 @pytest.mark.parametrize("how", ["move", "accept", "hold", "end", "death"])
-def test_what_writes_the_busy_map_several_times_locks_all_its_weeks_at_once_and_first(clinic, three, how):
-    """Or two of them would wait for each other: the offer and the visit may be on anything, in any week."""
+def test_what_writes_the_busy_map_several_times_locks_all_its_periods_at_once_and_first(clinic, three, how):
+    """Or two of them would wait for each other: the offer and the visit may be on anything, in any period."""
     cancel(clinic, first_of(three[0]))
     waitlist.offer_freed_times(clinic.now)
     offer, course, by = the_offer(clinic), three[2], clinic.receptionist
@@ -333,7 +333,7 @@ def test_what_writes_the_busy_map_several_times_locks_all_its_weeks_at_once_and_
 
     def note(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
         if sql == occupancies.LOCK:
-            locked.append(set(zip(params["resources"], params["places"], params["weeks"], strict=True)))
+            locked.append(set(zip(params["resources"], params["places"], params["periods"], strict=True)))
         return execute(sql, params, many, context)
 
     with connection.execute_wrapper(note):
@@ -471,15 +471,15 @@ def test_of_the_rest_of_a_course_no_time_is_read_that_it_cannot_have(clinic, ana
     cancel(clinic, ana)
     read: set[int] = set()
 
-    def note_weeks(execute: Callable[..., Any], sql: str, params: Any, *more: Any) -> Any:
-        read.update(params[int(number) - 1] for number in re.findall(r"week BETWEEN \$\d+ AND \$(\d+)", sql))
+    def note_periods(execute: Callable[..., Any], sql: str, params: Any, *more: Any) -> Any:
+        read.update(params[int(number) - 1] for number in re.findall(r"period BETWEEN \$\d+ AND \$(\d+)", sql))
         return execute(sql, params, *more)
 
-    with connection.execute_wrapper(note_weeks):
+    with connection.execute_wrapper(note_periods):
         assert waitlist.offer_freed_times(clinic.now) == 1
 
     last_at = localtime.instant(ana.on + timedelta(weeks=12), time(12), clinic.zone)
-    assert max(read) == roster.week_of(int(last_at.timestamp()) // 60)
+    assert max(read) == roster.period_of(int(last_at.timestamp()) // 60)
 
 
 def test_a_move_an_ended_course_and_an_applied_proposal_free_their_times_too(clinic):
