@@ -24,6 +24,7 @@ from django.db import connection
 from django.test import Client
 
 from clinic.models import Role
+from scheduling.roster.asking import ask
 from tests import build
 
 from . import databases, instances
@@ -58,8 +59,12 @@ def figures() -> Iterator[Figure]:
         ):
             asked = Asked(peer, "service", days, treatment)
             yield _figure("free times", asked, partial(ours.by_service, days, treatment), goal, rounds)
+        nothing = "two round trips to the database for nothing (bare: django-appointment, 1 day, 1 staff)"
+        yield _floor(nothing, Asked(peer, "service", 1, ONE), ours.by_no_service)
         asked = Asked(peer, "view", 1, ONE)
         yield _figure("free times over HTTP", asked, partial(ours.by_api, 1, ONE), VIEW_GOAL, ROUNDS)
+        nothing = "who am I, over HTTP, signed in (bare: django-appointment's view, open to all, 1 day, 1 staff)"
+        yield _floor(nothing, asked, ours.who_am_i)
 
 
 def _figure(what: str, asked: Asked, do: Callable[[], Times], goal: Goal | None, rounds: int) -> Figure:
@@ -74,6 +79,12 @@ def _figure(what: str, asked: Asked, do: Callable[[], Times], goal: Goal | None,
         goal=goal,
         statements=f"{statements(ours)}, its {its_statements}",
     )
+
+
+def _floor(what: str, asked: Asked, do: Callable[[], object]) -> Figure:
+    """Measure what ours cannot be below, whatever it finds."""
+    theirs, taken = in_turn(asked, Run(lambda _: do()), rounds=ROUNDS)
+    return Figure(what, 1000 * taken, 1000 * theirs)
 
 
 def _clinic() -> Clinic:
@@ -123,6 +134,13 @@ class Ours:
     def by_service(self, days: int, treatment: int) -> Times:
         found = self._asked[treatment].times(days)
         return sorted((on, tick, self._number[lead]) for on, tick, lead in found)
+
+    def by_no_service(self) -> None:
+        for _ in range(2):
+            ask("SELECT 1", {})
+
+    def who_am_i(self) -> None:
+        assert self._client.get("/api/v1/me/").status_code == 200
 
     def by_api(self, days: int, treatment: int) -> Times:
         question = self._asked[treatment]
