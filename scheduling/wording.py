@@ -312,7 +312,11 @@ def no_plan(stuck: explain.Unplannable, site: Site, ways: relax.WaysOut | None =
     `ways` are the ways out, which are searched for when they are not given. A search that was broken off says so first.
     """
     ways = relax.ways_out(stuck) if ways is None else ways
-    broken_off = [] if stuck.stuck.is_proven else [Problem("search_broken_off", str(NO_PLAN["search_broken_off"]))]
+    broken_off = (
+        []
+        if stuck.stuck.is_proven
+        else [Problem("search_broken_off", str(NO_PLAN["search_broken_off"]), str(stuck.stuck.session.id))]
+    )
     return broken_off + [
         _no_time(reason, stuck, ways if reason.session == stuck.stuck.session.id else None, site)
         for reason in stuck.reasons

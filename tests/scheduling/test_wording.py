@@ -7,12 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from clinic.models import Site
 from scheduling import planner, wording
 from scheduling.planner import relax
-from scheduling.planner.explain import ASKED_IN_ORDER
+from scheduling.planner.chains import Chain, Stuck
+from scheduling.planner.cost import Weights
+from scheduling.planner.explain import ASKED_IN_ORDER, Unplannable
 from scheduling.planner.facts import LateAction, Severity
 from scheduling.planner.gates import BEFORE_LAST_SESSION, GATES
 from scheduling.planner.rules import RULES
+from tests.planner.build import day
+from tests.planner.test_work import every_other_day, far_back
 
 
 def codes_of(module: str, *functions: str) -> set[str]:
@@ -82,3 +87,16 @@ def test_a_sentence_reads_with_its_subject(code):
 
     assert text.endswith("Only a prescriber may override this.")
     assert "%(" not in text
+
+
+def test_a_search_that_was_broken_off_says_first_that_there_may_be_a_plan():
+    chain = Chain(far_back(), every_other_day(120), Weights(), today=day(0))
+    chain.work.allow(1000)
+    stuck = chain.outcome()
+    assert isinstance(stuck, Stuck)
+
+    first, *others = wording.no_plan(Unplannable(chain, stuck), Site(zone="Europe/London"))
+
+    assert (first.code, first.where) == ("search_broken_off", str(stuck.session.id))
+    assert first.message.startswith("There may be a plan")
+    assert "search_broken_off" not in {problem.code for problem in others}
