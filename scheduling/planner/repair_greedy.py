@@ -53,8 +53,8 @@ def _leeway(chain: Chain, alike: Alike) -> int:
     """Return how many dates the first session has that must move."""
     state: Dates = ()
     for number, layer in enumerate(chain.layers):
-        dates = alike.onward(chain, number, state).dates
-        if not dates or (layer.fixed is None and layer.stay is None):
+        dates, only = alike.onward(chain, number, state).dates, layer.fixed or layer.stay
+        if not dates or only is None or only.on.toordinal() != dates[0][0]:
             return len(dates)
         state = dates[0][2]
     return 0
