@@ -38,11 +38,16 @@ class Found:
         self._say(why)
 
     def add_stuck(self, why: Why, problems: Iterable[Problem]) -> None:
-        """Note the visits that cannot stay (all that `why` names), with the reasons for which they have no time."""
+        """Note the visits of a course that cannot stay (all that `why` names), with the reasons why there is no time.
+
+        A reason that lies with a session which is not among them stands with each of them.
+        """
         self.stuck |= why.keys()
         self._say(why)
         for problem in problems:
-            self.why.setdefault(UUID(problem.where), []).append(problem.as_dict())
+            where = UUID(problem.where)
+            for session in [where] if where in why else why:
+                self.why.setdefault(session, []).append(problem.as_dict())
 
     def _say(self, why: Why) -> None:
         for session, said in why.items():

@@ -19,6 +19,10 @@ class MoveTimeOutput(Output):
 class WhyOutput(Output):
     code = words()
     message = words()
+    where = uid_of(help_text="the session it lies with: as a rule the move's own")
+    relaxations = serializers.ListField(
+        child=serializers.JSONField(), default=list, help_text="where the course got stuck: as in 409 no_plan"
+    )
 
 
 class MoveOutput(Output):
