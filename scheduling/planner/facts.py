@@ -625,7 +625,7 @@ class Move:
 class Repair:
     """The cheapest way on for a course, and how it differs from what is booked. No moves: nothing to do."""
 
-    plan: Plan
+    plan: Plan  # for the booked visits; for every session left when the others were to be planned too
     moves: tuple[Move, ...]
 
 

@@ -28,7 +28,7 @@ from .repair_paths import Paths
 from .repair_places import Visit, placed
 from .repair_rows import Floats, Ints
 from .repair_tasks import Task, fixed_slots
-from .search import with_begun_pinned
+from .search import moves_to, with_begun_pinned, with_visits_only
 from .shapes import patient_span, with_taken
 from .timetable import Taken, packed
 
@@ -50,20 +50,21 @@ class CourseRepair:
     course: UUID
     plan: Plan | None
     moves: tuple[Move, ...]
+    cost: int  # its part of the whole: nothing for a course that has lost nothing
 
 
 @dataclass(frozen=True, slots=True)
 class JointRepair:
     """One repair of all courses, in the order in which they were given.
 
-    `cost` is that of the plans of the courses that need repair and `unplaced` for each lost session of a course
-    without a plan. No repair costs less than `bound`.
+    `cost` is that of the plans of the courses that need repair, and `unplaced` for each lost visit of a course without
+    a plan. No repair costs less than `bound`.
     """
 
     courses: tuple[CourseRepair, ...]
     cost: int
     bound: int
-    unplaced: int  # lost sessions of courses without a plan
+    unplaced: int  # lost visits of courses without a plan
     is_complete: bool  # False: stopped early, by time or by whoever listened
 
 
@@ -85,10 +86,11 @@ def repair_together(
     """Return the cheapest way on for all these courses together that is found in so many seconds.
 
     `roster` is the site's, without any appointment of these courses; `patients_busy` is each course's
-    `Roster.patient_busy`. A booking that is impossible now (nobody there, closed, no longer able) is lost, as is one
-    that a session never had. A course that has lost nothing is left alone and costs nothing. The others get a whole
-    plan each, or none; a visit that is not lost may move too, where that is cheaper for all. `on_progress` hears of
-    each better answer, and at least about once a second; when it returns False the best answer so far is returned.
+    `Roster.patient_busy`. A booking that is impossible now (nobody there, closed, no longer able) is lost. A course
+    that has lost nothing is left alone and costs nothing. The others get new times for all their visits, or for none;
+    a visit that is not lost may move too, where that is cheaper for all. Sessions without an appointment take no part:
+    they lose nothing, get nothing, and may find their time taken (see `search.with_room`). `on_progress` hears of each
+    better answer, and at least about once a second; when it returns False the best answer so far is returned.
     `clock` counts seconds from anywhere: it is asked when to stop, and for nothing else. The same facts give the same
     answer as long as no time limit cuts in: `seconds`, or the moment that each solver may keep silent.
     """
@@ -318,7 +320,7 @@ class _Work:
             on_duty=packed(roster.on_duty),
             busy=roster.busy if isinstance(roster.busy, Taken) else Taken.of(roster.busy),
         )
-        self.courses = [with_begun_pinned(course, roster, today) for course in courses]
+        self.courses = [with_visits_only(with_begun_pinned(course, roster, today)) for course in courses]
         self._roster = with_taken(roster, [slot for course in self.courses for slot in fixed_slots(course)])
         self.given = Diary(self._roster)  # without anything of the tasks
         self.alike = Alike(self.given)
@@ -365,10 +367,13 @@ class _Work:
         return sum(part.total for part in parts)
 
     def cost_of(self, answer: Sequence[list[Slot] | None]) -> int:
-        return sum(
+        return sum(self.costs_of(answer))
+
+    def costs_of(self, answer: Sequence[list[Slot] | None]) -> list[int]:
+        return [
             unplaced if slots is None else self.cost_of_one(task, slots)
             for task, unplaced, slots in zip(self.tasks, self.unplaced, answer, strict=True)
-        )
+        ]
 
     def placed(
         self, columns: Sequence[int], networks: Networks, master: Master
@@ -421,16 +426,19 @@ class _Work:
         return slots
 
     def joined(self, answer: Sequence[list[Slot] | None], *, bound: int, is_complete: bool) -> JointRepair:
-        found = dict(zip((task.course.id for task in self.tasks), answer, strict=True))
+        tasks = [task.course.id for task in self.tasks]
+        found = dict(zip(tasks, answer, strict=True))
+        costs = dict(zip(tasks, self.costs_of(answer), strict=True))
         repaired = []
         for task in self.all:
             slots = found.get(task.course.id)
             if not task.displaced:
                 slots = [s for layer in task.keeping.layers if (s := layer.fixed or layer.stay) is not None]
             plan = None if slots is None else plan_of(slots, task.keeping)
-            repaired.append(CourseRepair(task.course.id, plan, _moves(task, slots or ())))
+            cost = costs.get(task.course.id, 0)
+            repaired.append(CourseRepair(task.course.id, plan, moves_to(slots or (), task.course), cost))
         unplaced = sum(task.displaced for task, one in zip(self.all, repaired, strict=True) if one.plan is None)
-        return JointRepair(tuple(repaired), self.cost_of(answer), bound, unplaced, is_complete)
+        return JointRepair(tuple(repaired), sum(costs.values()), bound, unplaced, is_complete)
 
 
 def _sort_in(found: Sequence[tuple[Visit, Slot]], answer: Sequence[list[Slot] | None]) -> None:
@@ -440,8 +448,3 @@ def _sort_in(found: Sequence[tuple[Visit, Slot]], answer: Sequence[list[Slot] | 
         assert slots is not None
         slots.append(slot)
         slots.sort(key=lambda one: one.on)
-
-
-def _moves(task: Task, slots: Sequence[Slot]) -> tuple[Move, ...]:
-    booked = {s.id: s.booked for s in task.course.sessions}
-    return tuple(Move(slot.session, booked[slot.session], slot) for slot in slots if slot != booked[slot.session])

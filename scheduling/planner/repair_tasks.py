@@ -14,9 +14,9 @@ from .search import still_possible
 
 
 class Task:
-    """A course whose begun visits are pinned already, and how it may be searched; `roster` knows its patient.
+    """A course of which only visits are planned, those begun being pinned, and how it may be searched.
 
-    The diary is of the same roster; `like` is the chain of another course there.
+    `roster` knows its patient. The diary is of the same roster; `like` is the chain of another course there.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class Task:
         planned = {session.id for session in self.keeping.sessions}
         self.stay = {session: slot for session, slot in possible.items() if session in planned}
         lost = sum(layer.fixed is None and layer.session.id not in self.stay for layer in self.keeping.layers)
-        # Sessions without a time. At least one, else nothing is to be done.
+        # Visits without a time. At least one, else nothing is to be done.
         self.displaced = lost or int(not _is_at_rest(self.keeping))
 
     @cached_property

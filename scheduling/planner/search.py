@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
 from datetime import date
 from itertools import islice
@@ -207,28 +207,111 @@ def _times_on(on: date, window: Window, chain: Chain, limit: int) -> list[Planne
     return found
 
 
-def repair(course: CourseFacts, roster: Roster, weights: Weights, *, today: date, whole: bool = False) -> Repair:
-    """Return the cheapest way on after something happened, or raise Unplannable.
+def repair(
+    course: CourseFacts,
+    roster: Roster,
+    weights: Weights,
+    *,
+    today: date,
+    whole: bool = False,
+    plan_unbooked: bool = False,
+) -> Repair:
+    """Return the cheapest way on for the booked visits after something happened, or raise Unplannable.
 
     An appointment that is still possible (people, places and patient are free and able) and inside its window under
-    the plan's own dates stays where it is. The others, and sessions without an appointment, are planned at least cost,
-    where leaving a booked time costs `move` and more at short notice. Only when the course cannot go on otherwise may
-    an appointment that could stay be moved; or, with `whole`, where that is cheaper. Visits before today, or begun,
-    are pinned: they await their outcome.
-    The roster's days must hold every appointment of the course.
+    the plan's own dates stays where it is. The others are planned at least cost, where leaving a booked time costs
+    `move` and more at short notice. Only when the course cannot go on otherwise may an appointment that could stay be
+    moved; or, with `whole`, where that is cheaper. Visits before today, or begun, are pinned: they await their outcome.
+    Sessions without an appointment take no part and are counted from where they would be, as in every other look at
+    the course; what moves leaves them a time where it can (`with_room`). With `plan_unbooked` they are planned too,
+    unless the course has no plan then. The roster's days must hold every appointment of the course.
     """
     fixed = with_begun_pinned(course, roster, today)
-    stay = {} if whole else still_possible(fixed, roster, today)
-    chain = Chain(fixed, roster, weights, today=today, stay=stay)
-    slots = chain.outcome()
-    if isinstance(slots, Stuck) and stay:
-        chain = Chain(fixed, roster, weights, today=today, stay={})
-        slots = chain.outcome()
+    if plan_unbooked:
+        chain, slots = _way_on(fixed, roster, weights, today, whole=whole)
+        if not isinstance(slots, Stuck):
+            return _repair_of(slots, chain)
+    chain, slots = _way_on(with_visits_only(fixed), roster, weights, today, whole=whole)
     if isinstance(slots, Stuck):
         raise Unplannable(chain, slots)
+    return with_room(_repair_of(slots, chain), course, roster, weights, today=today)
+
+
+def with_room(found: Repair, course: CourseFacts, roster: Roster, weights: Weights, *, today: date) -> Repair:
+    """Return a repair of the booked visits that leaves a time to each session not booked that has a visit after it.
+
+    That is the one found, if it does. Else the visits of the cheapest plan with these sessions in it; and the one found
+    when there is no such plan, or when its visits may not be booked while those sessions are not.
+    """
+    fixed = with_begun_pinned(course, roster, today)
+    last = max((s.position for s in fixed.sessions if s.booked is not None), default=0)
+    between = [s for s in _unbooked(fixed) if s.position < last]
+    if not between:
+        return found
+    visits = [planned.slot for planned in found.plan.sessions]
+    alone = with_visits_only(fixed)
+    whole = _left_to_themselves([s for s in _unbooked(fixed) if s not in between], fixed)
+    if _is_possible(visits, whole, roster, weights, today):
+        return found
+    _, slots = _way_on(whole, roster, weights, today)
+    if isinstance(slots, Stuck):
+        return found
+    moved = {slot.session for slot in visits}
+    visits = [slot for slot in slots if slot.session in moved]
+    if not _is_possible(visits, alone, roster, weights, today):
+        return found
+    return _repair_of(visits, Chain(alone, roster, weights, today=today, stay={}))
+
+
+def _way_on(
+    course: CourseFacts, roster: Roster, weights: Weights, today: date, *, whole: bool = False
+) -> tuple[Chain, list[Slot] | Stuck]:
+    """Return the slots of a repair in which as much stays as can, and the search that found them, or found none."""
+    stay = {} if whole else still_possible(course, roster, today)
+    chain = Chain(course, roster, weights, today=today, stay=stay)
+    slots = chain.outcome()
+    if isinstance(slots, Stuck) and stay:
+        chain = Chain(course, roster, weights, today=today, stay={})
+        slots = chain.outcome()
+    return chain, slots
+
+
+def _repair_of(slots: Sequence[Slot], chain: Chain) -> Repair:
+    return Repair(plan_of(slots, chain), moves_to(slots, chain.course))
+
+
+def moves_to(slots: Sequence[Slot], course: CourseFacts) -> tuple[Move, ...]:
+    """Return what of the course changes when its sessions have these slots."""
     booked = {s.id: s.booked for s in course.sessions}
-    moves = tuple(Move(slot.session, booked[slot.session], slot) for slot in slots if slot != booked[slot.session])
-    return Repair(plan_of(slots, chain), moves)
+    return tuple(Move(slot.session, booked[slot.session], slot) for slot in slots if slot != booked[slot.session])
+
+
+def _is_possible(slots: Sequence[Slot], course: CourseFacts, roster: Roster, weights: Weights, today: date) -> bool:
+    """Whether the course has a plan with these visits where the slots are."""
+    at = {slot.session: slot for slot in slots}
+    sessions = (replace(s, booked=at[s.id], pinned=True) if s.id in at else s for s in course.sessions)
+    chain = Chain(replace(course, sessions=tuple(sessions)), roster, weights, today=today)
+    return not isinstance(chain.outcome(), Stuck)
+
+
+def with_visits_only(course: CourseFacts) -> CourseFacts:
+    """Return the course with its sessions that have no visit left to be booked by themselves."""
+    return _left_to_themselves(_unbooked(course), course)
+
+
+def _unbooked(course: CourseFacts) -> list[SessionFacts]:
+    return [
+        s for s in course.sessions if s.state is SessionState.OPEN and s.step.planned_with_course and s.booked is None
+    ]
+
+
+def _left_to_themselves(those: Sequence[SessionFacts], course: CourseFacts) -> CourseFacts:
+    """Return the course with these sessions not planned: what is counted from them is so from where they would be."""
+    ids = {session.id for session in those}
+    sessions = (
+        replace(s, step=replace(s.step, planned_with_course=False)) if s.id in ids else s for s in course.sessions
+    )
+    return replace(course, sessions=tuple(sessions)) if ids else course
 
 
 def with_begun_pinned(course: CourseFacts, roster: Roster, today: date) -> CourseFacts:

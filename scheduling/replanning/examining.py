@@ -46,7 +46,7 @@ def examine(
     if course.state != CourseState.OPEN or as_it_stands.holds or not (booked_in(as_it_stands) or unbooked):
         return None
     on = roster.today(course.site, now)
-    if _may_stay(course, as_it_stands, on=on, now=now):
+    if not unbooked and _may_stay(course, as_it_stands, on=on, now=now):
         return None
     return _propose(course, as_it_stands, reason=reason, on=on, by=by, now=now, plan_unbooked=unbooked)
 
@@ -94,13 +94,13 @@ def _propose(
     broken = violations(booked_in(as_it_stands), as_it_stands, times, on)
     why, found = in_words(broken, times), Found()
     try:
-        repair = search.repair(as_it_stands, times, booking.WEIGHTS, today=on, whole=whole)
+        repair = search.repair(as_it_stands, times, booking.WEIGHTS, today=on, whole=whole, plan_unbooked=plan_unbooked)
     except explain.Unplannable as stuck:
         if not broken:
             return None
         found.add_stuck(why, wording.no_plan(stuck, course.site))
     else:
-        if not repair.moves or (not plan_unbooked and all(move.old is None for move in repair.moves)):
+        if not repair.moves:
             return None
         found.add(repair.moves, repair.plan, why)
         found.cost = found.bound = repair.plan.cost.total
@@ -108,11 +108,12 @@ def _propose(
 
 
 def _may_stay(course: Course, as_it_stands: facts.CourseFacts, *, on: date, now: datetime) -> bool:
-    """Whether every visit to come breaks no rule where it is, and no session waits that could push one out.
+    """Whether every visit to come breaks no rule where it is, and no session without one waits before another visit.
 
     The common case, and cheap: a look at the days of the visits instead of a search through a year.
     """
-    if any(booking.is_to_plan(session) for session in as_it_stands.sessions):
+    last = max(session.position for session in as_it_stands.sessions if session.booked is not None)
+    if any(booking.is_to_plan(session) and session.position < last for session in as_it_stands.sessions):
         return False
     booked = booked_in(as_it_stands)
     times = roster.load(course, min(slot.on for slot in booked), max(slot.on for slot in booked), now=now)

@@ -290,8 +290,7 @@ def _found(question: _Question, reins: Reins, seconds: float) -> Found:
     if not stand:
         return found
     if len(stand) == 1:  # the least change of one course, exactly and at once
-        _settle(question.stand[0], question, ends_at, found)
-        found.bound = found.cost
+        found.cost = found.bound = _settle(question.stand[0], question, ends_at, found, reins) or 0
         return found
     answer = repair_together(
         question.stand,
@@ -302,19 +301,27 @@ def _found(question: _Question, reins: Reins, seconds: float) -> Found:
         seconds=seconds,
         on_progress=reins.go_on,
     )
+    found.cost = answer.cost
+    for repaired in answer.courses:
+        ends_at[repaired.course] = _booked_after(repaired.moves, stand[repaired.course])
     for repaired in answer.courses:
         if repaired.plan is not None and repaired.moves:
-            found.add(repaired.moves, repaired.plan, _pushed(stand[repaired.course], question))
-            ends_at[repaired.course] = booked_in(
-                booking.with_booked(stand[repaired.course], [move.new for move in repaired.moves])
-            )
+            course, repair = stand[repaired.course], facts.Repair(repaired.plan, repaired.moves)
+            if any(booking.is_to_plan(session) for session in course.sessions) and reins.explaining():
+                times = _beside(course, question, ends_at)
+                repair = search.with_room(repair, course, times, booking.WEIGHTS, today=question.today)
+                found.cost += repair.plan.cost.total - repaired.plan.cost.total
+                ends_at[course.id] = _booked_after(repair.moves, course)
+            found.add(repair.moves, repair.plan, _pushed(course, question))
     for repaired in answer.courses:
         if repaired.plan is None and not reins.is_lost:
+            course = stand[repaired.course]
             if reins.explaining():
-                _settle(stand[repaired.course], question, ends_at, found)
+                cost = _settle(course, question, ends_at, found, reins)
+                found.cost += 0 if cost is None else cost - repaired.cost
             else:
-                found.add_stuck(_pushed(stand[repaired.course], question), ())
-    found.cost, found.bound = answer.cost, min(answer.bound, answer.cost)
+                found.add_stuck(_pushed(course, question), ())
+    found.bound = min(answer.bound, found.cost)
     return found
 
 
@@ -323,20 +330,29 @@ def _settle(
     question: _Question,
     ends_at: dict[UUID, list[facts.Slot]],
     found: Found,
-) -> None:
-    """Find new times for a course when all the others are where they will be, or say why there are none."""
+    reins: Reins,
+) -> int | None:
+    """Find new times for a course when all the others are where they will be, and return what they cost.
+
+    Without any, say why; but the search may have taken long: nothing is explained when the lease was lost over it.
+    """
     why = _pushed(course, question)
     if not why:
-        return
+        return None
     times = _beside(course, question, ends_at)
     try:
         repair = search.repair(course, times, booking.WEIGHTS, today=question.today)
     except explain.Unplannable as stuck:
-        found.add_stuck(why, wording.no_plan(stuck, question.site))
-    else:
-        found.add(repair.moves, repair.plan, why)
-        found.cost += repair.plan.cost.total
-        ends_at[course.id] = booked_in(booking.with_booked(course, [move.new for move in repair.moves]))
+        found.add_stuck(why, wording.no_plan(stuck, question.site) if reins.explaining() else ())
+        return None
+    found.add(repair.moves, repair.plan, why)
+    ends_at[course.id] = _booked_after(repair.moves, course)
+    return repair.plan.cost.total
+
+
+def _booked_after(moves: Sequence[facts.Move], course: facts.CourseFacts) -> list[facts.Slot]:
+    """Return the live visits of a course once these moves are carried out."""
+    return booked_in(booking.with_booked(course, [move.new for move in moves]))
 
 
 def _beside(

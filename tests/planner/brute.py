@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from itertools import product
@@ -21,7 +21,7 @@ def slots_of(session: SessionFacts, roster: Roster, today: date) -> list[Slot]:
 
     Other resources change neither cost nor ties.
     """
-    alone = course(replace(session, booked=None, step=replace(session.step, spacings=())))
+    alone = _alone(session)
     stretches = stretches_of(session.step)
     found: dict[tuple[date, int, UUID], Slot] = {}
     for on, day in roster.days.items():
@@ -74,6 +74,50 @@ def cheapest(
         return None
     spent, dates, ticks, leads = best
     return spent, [(on, tick, lead.int) for on, tick, lead in zip(dates, ticks, leads, strict=True)]  # type: ignore[call-overload, return-value]
+
+
+def cheapest_repair(
+    whole: CourseFacts, roster: Roster, weights: cost.Weights, today: date, *, all_may_move: bool
+) -> tuple[int, list[date]] | None:
+    """The least that a repair of the booked visits costs, and its dates; what can stay does, if there is a way then."""
+    left = [s for s in whole.sessions if s.booked is not None]
+    nothing_booked = replace(whole, sessions=tuple(replace(s, booked=None) for s in whole.sessions))
+    possible = {s.id: s.booked for s in left if s.booked and not wrong_with([s.booked], _alone(s), roster, today)}
+    options = {s.id: slots_of(s, roster, today) for s in left}
+
+    def onwards(chosen: tuple[Slot, ...], stays: Mapping[UUID, Slot]) -> Iterator[tuple[Slot, ...]]:
+        if len(chosen) == len(left):
+            yield chosen
+            return
+        session = left[len(chosen)]
+        stay = stays.get(session.id)
+        if stay is not None and not wrong_dates((*chosen, stay), nothing_booked):
+            yield from onwards((*chosen, stay), stays)
+            return
+        for slot in options[session.id]:
+            if not wrong_dates((*chosen, slot), nothing_booked):
+                yield from onwards((*chosen, slot), stays)
+
+    for stays in ({},) if all_may_move else (possible, {}):
+        prices = [
+            (cost.total(cost.price(plan, whole, roster, weights, today=today, moves=True)).total, [s.on for s in plan])
+            for plan in onwards((), stays)
+        ]
+        if prices:
+            return min(prices)
+    return None
+
+
+def has_room(slots: Sequence[Slot], whole: CourseFacts, roster: Roster, today: date) -> bool:
+    """Whether the sessions not booked that come before the last of these visits have times, too."""
+    at = {slot.session: slot for slot in slots}
+    last = max(s.position for s in whole.sessions if s.id in at)
+    sessions = tuple(replace(s, booked=at.get(s.id), pinned=s.id in at) for s in whole.sessions if s.position <= last)
+    return next(plans(replace(whole, sessions=sessions), roster, today), None) is not None
+
+
+def _alone(session: SessionFacts) -> CourseFacts:
+    return course(replace(session, booked=None, step=replace(session.step, spacings=())))
 
 
 def _able(roster: Roster, capability: str) -> list[tuple[ResourceFacts, int]]:

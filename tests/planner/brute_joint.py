@@ -8,7 +8,7 @@ from datetime import date
 from itertools import product
 
 from scheduling.planner import cost
-from scheduling.planner.facts import CourseFacts, Roster, SessionFacts, SessionState, Slot, Use
+from scheduling.planner.facts import CourseFacts, Roster, SessionFacts, Slot, Use
 from scheduling.planner.shapes import stretches_of
 from tests.planner.build import course
 from tests.planner.checker import wrong_dates, wrong_with
@@ -17,11 +17,11 @@ Taken = frozenset[tuple[object, ...]]
 
 
 def cheapest(courses: Sequence[CourseFacts], roster: Roster, weights: cost.Weights, today: date) -> int:
-    """The least that any repair costs. Courses that have lost nothing stay; they count for nothing."""
+    """The least that any repair of the visits costs. Courses that have lost none stay; they count for nothing."""
     fixed: set[tuple[object, ...]] = set()
     choices: list[list[tuple[int, Taken]]] = []
     for one in courses:
-        left = [s for s in one.sessions if s.state is SessionState.OPEN]
+        left = [s for s in one.sessions if s.booked is not None]
         stays = [s.booked for s in left if s.booked and not wrong_with([s.booked], alone(s), roster, today)]
         if len(stays) == len(left) and not wrong_dates(stays, one):
             fixed |= places(stays, one)

@@ -6,7 +6,7 @@ Slow and plain on purpose. It returns what is wrong, in words; an empty list mea
 from __future__ import annotations
 
 import calendar
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
@@ -51,9 +51,10 @@ def wrong_dates(slots: Sequence[Slot], course: CourseFacts) -> list[str]:
     on_date = {s.id: s.performed_on for s in course.sessions if s.performed_on is not None}
     on_date |= {s.id: s.booked.on for s in course.sessions if s.booked is not None and s.performed_on is None}
     on_date |= {slot.session: slot.on for slot in slots}
+    expected = _with_dates_of_the_others(course, on_date)
     for slot in slots:
         session = sessions[slot.session]
-        wrong += [f"{session.position}: {text}" for text in _spacing(slot, session, course, on_date)]
+        wrong += [f"{session.position}: {text}" for text in _spacing(slot, session, course, expected)]
         wrong += [f"{session.position}: {text}" for text in _calendar(slot, session, course, on_date)]
         for other in course.sessions:
             if other.position < session.position and other.id in on_date:
@@ -170,8 +171,37 @@ def _buffers(slot: Slot, number: int, phase: Phase, begins: int) -> list[str]:
     return []
 
 
+def _with_dates_of_the_others(course: CourseFacts, on_date: dict[UUID, date]) -> dict[UUID, date]:
+    """Add the dates that sessions without one would have: the target, but no earlier than allowed."""
+    expected = dict(on_date)
+    for session in sorted(course.sessions, key=lambda one: one.position):
+        if session.state is SessionState.OPEN and session.id not in on_date:
+            starts = list(_starts(session, course, expected))
+            targets = [added(start, spacing.target) for spacing, start in starts if spacing.target is not None]
+            bounds = [(start, bound) for spacing, start in starts for bound in (spacing.floor, spacing.minimum)]
+            dates = targets + [added(start, bound) for start, bound in bounds if bound is not None]
+            if dates:
+                expected[session.id] = max(dates)
+    return expected
+
+
 def _spacing(slot: Slot, session: SessionFacts, course: CourseFacts, on_date: dict[UUID, date]) -> list[str]:
     wrong = []
+    for spacing, start in _starts(session, course, on_date):
+        allowed = any(
+            o.rule == "before_minimum" and o.session in (None, session.id) and slot.on <= o.expires_on
+            for o in course.overrides
+        )
+        bounds = (spacing.floor, None if allowed else spacing.minimum)
+        wrong += [f"before {bound}" for bound in bounds if bound is not None and slot.on < added(start, bound)]
+        assessed_on = course.assessment.assessed_on if course.assessment else date.min
+        if spacing.lapse is not None and assessed_on < added(start, spacing.lapse) <= slot.on:
+            wrong.append(f"after {spacing.lapse}")
+    return wrong
+
+
+def _starts(session: SessionFacts, course: CourseFacts, on_date: dict[UUID, date]) -> Iterator[tuple[Spacing, date]]:
+    """The spacings that say something, each with the date it counts from."""
     before = [
         s
         for s in course.sessions
@@ -190,18 +220,8 @@ def _spacing(slot: Slot, session: SessionFacts, course: CourseFacts, on_date: di
         else:
             last = [s for s in before if _is_reference(s, spacing, session)]
             start = on_date.get(last[-1].id) if last else None
-        if start is None or not (spacing.effective_from or start) <= start <= (spacing.effective_to or start):
-            continue
-        allowed = any(
-            o.rule == "before_minimum" and o.session in (None, session.id) and slot.on <= o.expires_on
-            for o in course.overrides
-        )
-        bounds = (spacing.floor, None if allowed else spacing.minimum)
-        wrong += [f"before {bound}" for bound in bounds if bound is not None and slot.on < added(start, bound)]
-        assessed_on = course.assessment.assessed_on if course.assessment else date.min
-        if spacing.lapse is not None and assessed_on < added(start, spacing.lapse) <= slot.on:
-            wrong.append(f"after {spacing.lapse}")
-    return wrong
+        if start is not None and (spacing.effective_from or start) <= start <= (spacing.effective_to or start):
+            yield spacing, start
 
 
 def _is_reference(before: SessionFacts, spacing: Spacing, session: SessionFacts) -> bool:

@@ -19,6 +19,7 @@ from scheduling.planner.facts import (
     Terms,
     Wishes,
 )
+from tests.planner.brute import slots_of
 from tests.planner.build import (
     ANNA,
     BEN,
@@ -31,6 +32,7 @@ from tests.planner.build import (
     phase,
     resource,
     roster,
+    slot,
     spacing,
     step,
 )
@@ -111,6 +113,27 @@ def instances(draw) -> tuple[CourseFacts, Roster, Weights]:
         practitioner=draw(weight), avoided_date=draw(weight), elapsed_per_day=draw(st.sampled_from([0, 0, 3])),
     )  # fmt: skip
     return course(*sessions, **facts), r, weights
+
+
+@st.composite
+def booked_instances(draw) -> tuple[CourseFacts, Roster, Weights]:
+    """The same, with visits booked for most sessions: some where they may be, some where they may not."""
+    c, r, weights = draw(instances())
+    sessions, at = [], -1
+    for session in c.sessions:
+        at += draw(st.integers(1, 3))
+        if at < SMALL_DAYS and draw(st.integers(0, 3)):
+            on = r.days[day(at)]
+            grid = [tick for tick in range(NINE, NINE + 75) if on.wall_minute(tick) % r.grid_minutes == 0]
+            visit = slot(session, on.on, draw(st.sampled_from(grid)), supervisor=BEN)
+            right = [one for one in slots_of(session, r, day(0)) if one.on == on.on] if draw(st.booleans()) else []
+            visit = draw(st.sampled_from(right)) if right else visit
+            sessions.append(replace(session, booked=replace(visit, is_confirmed=draw(st.booleans()))))
+        else:
+            sessions.append(session)
+    weight = st.integers(0, 7)
+    weights = replace(weights, move=draw(st.integers(0, 12)), short_notice_per_day=draw(weight), confirmed=draw(weight))
+    return replace(c, sessions=tuple(sessions)), r, weights
 
 
 DATES = st.integers(0, SMALL_DAYS - 1).map(day)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from scheduling.planner import cost
 from scheduling.planner.cost import Weights
-from scheduling.planner.facts import CourseFacts, Roster, SessionFacts, SessionState, Slot, Wishes
+from scheduling.planner.facts import CourseFacts, Roster, SessionFacts, Slot, Wishes
 from scheduling.planner.repair import repair_together
 from scheduling.planner.shapes import patient_span
 from tests.planner import brute_joint
@@ -120,7 +120,7 @@ class Greedy:
 
 
 def left(one: CourseFacts) -> list[SessionFacts]:
-    return [s for s in one.sessions if s.state is SessionState.OPEN]
+    return [s for s in one.sessions if s.booked is not None]
 
 
 def unbooked(one: CourseFacts) -> CourseFacts:

@@ -3,12 +3,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from scheduling.planner.cost import Weights
 from scheduling.planner.explain import Unplannable
 from scheduling.planner.facts import Move, Reference, StepKind
+from scheduling.planner.repair import repair_together
 from scheduling.planner.rules import violations
-from scheduling.planner.search import repair
+from scheduling.planner.search import repair, with_visits_only
+from tests.planner import brute
 from tests.planner.build import (
     ANNA,
     BEN,
@@ -31,16 +35,17 @@ from tests.planner.build import (
     step,
 )
 from tests.planner.checker import wrong_with
+from tests.planner.instances import booked_instances
 
 W = Weights(hole=0)
 WEEKLY = step("next", spacing(minimum="5 days", target="7 days", lapse="12 days"))
 FIRST, SECOND, THIRD = open_session(0, step("first")), open_session(1, WEEKLY), open_session(2, WEEKLY)
 
 
-def repaired(*sessions, on_roster=None, today=MONDAY, weights=W):
+def repaired(*sessions, on_roster=None, today=MONDAY, weights=W, **rest):
     """What the repair moves, as (position, from, to); the result is checked."""
     c, r = course(*sessions), on_roster or roster()
-    result = repair(c, r, weights, today=today)
+    result = repair(c, r, weights, today=today, **rest)
     slots = [s.slot for s in result.plan.sessions]
     moved = [move.new for move in result.moves]
     assert wrong_with(moved, c, r, today) == []
@@ -66,7 +71,9 @@ def test_an_assessment_and_a_treatment_booked_for_one_date_stay_there(between):
     look = open_session(-1, step("assessment", kind=StepKind.ASSESSMENT))
     weekly = step("next", spacing(between, "assessment", minimum="5 days", target="7 days", lapse="12 days"))
 
-    moves, result = repaired(booked(look, day(2)), booked(FIRST, day(2), TEN), open_session(1, weekly))
+    moves, result = repaired(
+        booked(look, day(2)), booked(FIRST, day(2), TEN), open_session(1, weekly), plan_unbooked=True
+    )
 
     assert moves == [(1, None, day(9))]
     assert [s.slot.on for s in result.plan.sessions] == [day(2), day(2), day(9)]
@@ -128,10 +135,11 @@ def test_a_visit_that_its_patient_has_confirmed_rather_stays_when_all_may_move(i
     assert [(positions[move.session], move.old and move.old.on, move.new.on) for move in result.moves] == moved
 
 
-def test_a_session_that_lost_its_appointment_gets_a_new_one():
-    moves, _ = repaired(performed(0, FIRST.step, day(0)), SECOND, booked(THIRD, day(14)))
+def test_a_session_that_lost_its_appointment_gets_a_new_one_when_that_is_asked_for():
+    sessions = performed(0, FIRST.step, day(0)), SECOND, booked(THIRD, day(14))
 
-    assert moves == [(1, None, day(7))]
+    assert repaired(*sessions, plan_unbooked=True)[0] == [(1, None, day(7))]
+    assert repaired(*sessions)[0] == []
 
 
 def test_a_visit_awaiting_its_outcome_is_not_moved():
@@ -163,4 +171,86 @@ def test_pinned_visits_stay_even_where_they_are_impossible():
     away = roster(off=[(ANNA, day(7))])
     pinned = replace(booked(SECOND, day(7)), pinned=True)
 
-    assert repaired(performed(0, FIRST.step, day(0)), pinned, THIRD, on_roster=away)[0] == [(2, None, day(14))]
+    moves, _ = repaired(performed(0, FIRST.step, day(0)), pinned, booked(THIRD, day(13)), on_roster=away)
+
+    assert moves == []
+
+
+# --- sessions that were never booked ----------------------------------------------------------------------------------
+
+
+def test_sessions_after_the_last_visit_take_no_part():
+    """The third session has no date left; the second visit is repaired all the same."""
+    shut = roster(closed={day(n): "shut" for n in range(13, 28)}, off=[(ANNA, day(7)), (BEN, day(7))])
+
+    moves, result = repaired(performed(0, FIRST.step, day(0)), booked(SECOND, day(7)), THIRD, on_roster=shut)
+
+    assert moves == [(1, day(7), day(8))]
+    assert [planned.slot.session for planned in result.plan.sessions] == [SECOND.id]
+
+
+@pytest.mark.parametrize(
+    ("closed", "goes_to"),
+    [
+        (set(), 13),
+        ({5, 6, 7, 8}, 16),  # day 9 is left for the session between, of which day 13 is too near
+        ({5, 6, 7, 8, 9}, 13),  # it has no date at all: then it is not in the way
+        ({6, 7, 8, 9, 12, 13, 15, 16}, 17),  # from day 5 on, 10 is not too near; but it may not be booked before 12
+    ],
+)
+def test_a_session_between_visits_keeps_a_time_where_it_can(closed, goes_to):
+    on_roster = roster(closed={day(n): "shut" for n in closed}, off=[(ANNA, day(14)), (BEN, day(14))])
+    between = open_session(1, step("next", spacing(minimum="5 days", target="7 days", lapse="10 days")))
+
+    moves, result = repaired(performed(0, FIRST.step, day(0)), between, booked(THIRD, day(14)), on_roster=on_roster)
+
+    assert moves == [(2, day(14), day(goes_to))]
+    assert [planned.slot.session for planned in result.plan.sessions] == [THIRD.id]
+
+
+def test_a_visit_makes_room_for_a_session_before_it_that_has_no_time_otherwise():
+    """The second was missed; the third is where it may be, but leaves no date to come that is five days before it."""
+    visits = performed(0, FIRST.step, day(0)), SECOND, booked(THIRD, day(13))
+
+    moves, _ = repaired(*visits, today=day(9))
+
+    assert moves == [(2, day(13), day(16))]
+
+
+@settings(max_examples=150, deadline=None)
+@given(booked_instances(), st.booleans())
+def test_no_repair_of_the_booked_visits_costs_less(instance, all_may_move):
+    c, r, weights = instance
+    best = brute.cheapest_repair(c, r, weights, MONDAY, all_may_move=all_may_move)
+    try:
+        found = repair(c, r, weights, today=MONDAY, whole=all_may_move)
+    except Unplannable:
+        assert best is None
+        return
+    slots = [planned.slot for planned in found.plan.sessions]
+
+    assert best is not None
+    assert [slot.session for slot in slots] == [s.id for s in c.sessions if s.booked is not None]
+    assert all(move.old is not None for move in found.moves)
+    if (found.plan.cost.total, [slot.on for slot in slots]) != best:
+        assert found.plan.cost.total >= best[0]
+        assert brute.has_room(slots, c, r, MONDAY), "it costs more than it must"
+
+
+@settings(max_examples=100, deadline=None)
+@given(booked_instances())
+def test_the_repair_of_many_says_of_one_course_what_the_repair_of_one_says(instance):
+    c, r, weights = instance
+    for_nobody, busy = replace(r, patient_busy={}), {c.id: r.patient_busy}
+    answer = repair_together([c], for_nobody, busy, weights, today=MONDAY, seconds=20)
+    [together] = answer.courses
+    try:
+        alone = repair(with_visits_only(c), r, weights, today=MONDAY)
+        least = repair(with_visits_only(c), r, weights, today=MONDAY, whole=True).plan.cost.total
+    except Unplannable:
+        assert (together.plan, together.moves) == (None, ())
+        return
+
+    assert (together.moves == ()) == (alone.moves == ())
+    assert answer.cost == answer.bound == together.cost == (least if alone.moves else 0)
+    assert all(move.old is not None for move in together.moves)

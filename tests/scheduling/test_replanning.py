@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -140,6 +140,52 @@ def test_visits_with_nowhere_to_go_are_named_with_the_reason(clinic):
         (third.session, None),
     ]
     assert {problem["code"] for move in proposal.moves.all() for problem in move.why} >= {"before_minimum", "off_duty"}
+
+
+def test_a_reason_that_lies_with_another_visit_stands_with_the_one_that_cannot_stay(clinic):
+    """Performed nine days late: the second visit would have times, but the third then only beyond the horizon."""
+    course = clinic.booked_course()
+    first, second, third = build.visits_of(course)
+    clinic.wait(days=9, hours=4)
+    course.site.booking_horizon_days = (third.on - clinic.today).days
+    course.site.save()
+
+    proposal = clinic.perform(first.session).proposal
+
+    (move,) = proposal.moves.all()
+    assert (move.session, move.to_slot) == (second.session, None)
+    broken, stuck = move.why
+    assert (broken["code"], stuck["where"]) == ("before_minimum", str(third.session.uid))
+    assert stuck["message"].startswith("Session 4")
+    assert [one["gives_up"][0]["code"] for one in stuck["relaxations"]][:1] == ["before_minimum"]
+
+
+def test_a_session_that_was_never_booked_keeps_no_visit_from_a_new_time(clinic):
+    """The visit after the second one is cancelled, and has no time before the horizon."""
+    course = clinic.booked_course()
+    first, second, third = build.visits_of(course)
+    cancel(clinic, third)
+    clinic.site.booking_horizon_days = (second.on - clinic.today).days + 14
+    clinic.site.save()
+
+    proposal = moved_by(clinic, first, days=9)
+
+    assert [(move.session, move.to_slot["on"]) for move in proposal.moves.all()] == [(second.session, "2027-02-10")]
+
+
+def moved_by(clinic: build.Clinic, visit: Appointment, *, days: int) -> Proposal:
+    """Move a visit to the first time so many days later; what that proposes for the others."""
+    first_on = visit.on + timedelta(days=days)
+    last_on = first_on + timedelta(days=3)
+    free = visits.find_free(visit.session, first_on=first_on, last_on=last_on, now=clinic.now, limit=1)
+    _moved, proposal = visits.move(visit, free.times[0].slot, by=clinic.receptionist, now=clinic.now)
+    assert proposal is not None
+    return proposal
+
+
+def cancel(clinic: build.Clinic, visit: Appointment) -> None:
+    reason, asked_by = CancelReason.PATIENT_BUSY, AskedBy.PATIENT
+    visits.cancel(visit, reason=reason, asked_by=asked_by, by=clinic.receptionist, now=clinic.now)
 
 
 def test_two_visits_swap_their_places_in_one_transaction(clinic):

@@ -193,6 +193,66 @@ def test_visits_with_nowhere_to_go_are_named_with_the_reason(clinic, courses):
     assert replanning.judge(proposal, now=clinic.now) == replanning.Judged(frozenset(), {})
 
 
+# --- sessions that are not booked -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=[1, 2], ids=["one course", "two courses"])
+def some(request, clinic) -> list[Course]:
+    return [clinic.booked_course(build.patient(), lead=clinic.staff["injector"][0]) for _ in range(request.param)]
+
+
+def cancel(clinic: build.Clinic, *those: Appointment) -> None:
+    reason, asked_by = CancelReason.PATIENT_BUSY, AskedBy.PATIENT
+    for visit in those:
+        visits.cancel(visit, reason=reason, asked_by=asked_by, by=clinic.receptionist, now=clinic.now)
+
+
+def test_sessions_after_the_last_visit_take_no_part(clinic, some):
+    """The horizon leaves them no time: the visit that is touched gets one all the same, and nothing else is booked."""
+    first = [build.visits_of(course)[0] for course in some]
+    cancel(clinic, *(visit for course in some for visit in build.visits_of(course)[1:]))
+    clinic.site.booking_horizon_days = (first[0].on - clinic.today).days + 20
+    clinic.site.save()
+    is_ill(clinic, first[0].lead, first[0].on)
+
+    proposal = work_out(clinic)
+
+    assert [(move.session, move.to_slot["on"]) for move in proposal.moves.all()] == [
+        (visit.session, "2027-01-05") for visit in first
+    ]
+    assert proposal.cost == proposal.bound < booking.WEIGHTS.unplaced
+    replanning.apply(proposal, by=clinic.receptionist, now=clinic.now)
+    assert [len(build.visits_of(course)) for course in some] == [1 for _ in some]
+
+
+def test_what_has_lost_nothing_takes_no_part_though_sessions_wait_to_be_booked(clinic, some):
+    first = [build.visits_of(course)[0] for course in some]
+    cancel(clinic, *(visit for course in some for visit in build.visits_of(course)[1:]))
+    absence = is_ill(clinic, first[0].lead, first[0].on)
+    absences.take_back(absence, by=clinic.receptionist, now=clinic.now)
+
+    proposal = work_out(clinic)
+
+    assert (proposal.state, proposal.moves.count()) == ("needless", 0)
+
+
+def test_a_session_between_visits_keeps_a_time_where_it_can(clinic, some):
+    """With its first week closed it needs the second; the visit four weeks after it goes further than it must."""
+    between = [build.visits_of(course)[1] for course in some]
+    last = [build.visits_of(course)[2] for course in some]
+    cancel(clinic, *between)
+    closed = closures.ClosureDetails(clinic.site, "Flood", date(2027, 2, 1), date(2027, 2, 7))
+    closures.record(closed, by=clinic.manager, now=clinic.now)
+    is_ill(clinic, last[0].lead, last[0].on)
+
+    proposal = work_out(clinic)
+
+    moves = list(proposal.moves.all())
+    assert [(move.session, move.to_slot["on"]) for move in moves] == [(visit.session, "2027-03-08") for visit in last]
+    assert set(replanning.judge(proposal, now=clinic.now).good) == {move.session.uid for move in moves}
+    assert proposal.cost >= proposal.bound
+
+
 def test_of_two_workers_one_works_it_out_until_its_lease_is_over(clinic, courses):
     """The first dies: it took the request up, and is never heard of again."""
     second = build.visits_of(courses[0])[1]
@@ -336,6 +396,21 @@ def test_what_has_nowhere_to_go_is_named_though_there_is_no_time_left_to_explain
         (course, None) for course in courses for _visit in (2, 3)
     ]
     assert all("site_closed" in [problem["code"] for problem in move.why] for move in moves)
+
+
+def test_nothing_is_explained_for_a_job_that_was_taken_away_during_the_search(clinic):
+    course = clinic.booked_course()
+    closed = closures.ClosureDetails(clinic.site, "Flood", date(2027, 1, 20), date(2028, 12, 31))
+    closures.record(closed, by=clinic.manager, now=clinic.now)
+    job = together._take_up(clinic.now)
+    assert job is not None
+    question = together._Question.of(job, clinic.now)
+    replanning.discard(job, by=clinic.receptionist, now=clinic.now)
+
+    found = together._found(question, together.Reins(job, 2), 2)
+
+    assert found.stuck == {visit.session.uid for visit in build.visits_of(course)[1:]}
+    assert not any(problem["message"].startswith("Session") for said in found.why.values() for problem in said)
 
 
 def test_who_is_asked_to_stop_gives_the_best_so_far(clinic, courses):

@@ -131,7 +131,6 @@ def test_a_move_does_what_was_shown(clinic, running):
     assert [(move.session.position, move.to_slot["on"]) for move in proposal.moves.order_by("session__position")] == [
         (3, "2027-02-08"),
         (4, "2027-03-15"),
-        (5, "2027-04-19"),
     ]
     waiting = Message.objects.filter(course=course, kind="reminder", state="pending").order_by("due_at")
     assert list(waiting.values_list("days", flat=True)) == [3, 2, 3, 2]
