@@ -10,7 +10,6 @@ from uuid import UUID
 
 from .amounts import Amount
 from .facts import CourseFacts, PatientFacts, Protocol, SessionFacts, Spacing, Step
-from .gates import most_in_a_year
 from .windows import depends_on, references
 
 # At most so many states of one layer, and dates looked at after states of all layers, over a year. One date remembered
@@ -42,10 +41,10 @@ def effort(steps: Sequence[Step], days: int = DAYS) -> Effort:
 
     A state holds the last date and each earlier one that a later spacing is counted from (`chains`). There are at most
     as many as dates, times for each date between two that are remembered the widths of the windows between them: from
-    minimum to lapse of the spacing from the session before, or all days where one of the two is blank; and times the
-    treatments that a year can have, where they are counted. A session that is not planned with the course is taken to
-    be neither booked nor performed: what counts from it counts from those planned sessions from which its own date is
-    projected. Whatever the areas of later sessions, a spacing for areas is taken to count from the treatment before.
+    minimum to lapse of the spacing from the session before, or all days where one of the two is blank. Years are taken
+    to have room for all treatments. A session that is not planned with the course is taken to be neither booked nor
+    performed: what counts from it counts from those planned sessions from which its own date is projected. Whatever the
+    areas of later sessions, a spacing for areas is taken to count from the treatment before.
     """
     sessions = tuple(SessionFacts(UUID(int=number + 1), number, step) for number, step in enumerate(steps))
     protocol = Protocol("", 1, tuple(steps))
@@ -58,12 +57,10 @@ def effort(steps: Sequence[Step], days: int = DAYS) -> Effort:
         for earlier in needed:
             until[earlier] = number
     widths = [min(days, _width(session, course)) for session in layers]
-    limits = [limit for session in layers if (limit := most_in_a_year(session.step)) is not None]
-    counts = min(limits) + 1 if limits else 1
     most, looks = Effort(0, 0, "", 0), 0
     for number in range(len(layers)):
         kept = [*(n for n in range(number) if until[n] > number), number]
-        states = days * counts
+        states = days
         for earlier, later in pairwise(kept):
             states *= min(days, sum(widths[earlier + 1 : later + 1]))
         if len(kept) > 1 and number + 1 < len(layers):  # what remembers one date is looked up in tables

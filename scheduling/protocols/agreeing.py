@@ -86,8 +86,7 @@ def as_planned(step: Step) -> facts.Step:
         )
         for one in step.spacings
     )
-    gates = tuple(facts.Gate(gate.name, gate.parameters) for gate in step.gates)
-    return facts.Step(step.key, step.name, step.kind, (), step.lead_role, spacings, gates, step.planned_with_course)
+    return facts.Step(step.key, step.name, step.kind, (), step.lead_role, spacings, (), step.planned_with_course)
 
 
 def doubt_texts(file: Value, document: Document) -> None:

@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from knox.models import AuthToken
 
 from clinic.models import Role, User
-from scheduling.models import Course
+from scheduling.models import Appointment, Course
 from tests import build
 
 Answer = Any  # Django's test response
@@ -172,3 +172,30 @@ def refusal(answer: Answer) -> tuple[int, str, list[tuple[str, str]]]:
     assert all(violation["message"] for violation in body["violations"])
     assert answer["Cache-Control"] == "no-store"
     return answer.status_code, body["code"], [(one["code"], one["where"]) for one in body["violations"]]
+
+
+def visit_shown(visit: Appointment, **changes: Any) -> dict[str, Any]:
+    """A visit as every answer shows it."""
+    return {
+        "uid": str(visit.uid),
+        "session": str(visit.session.uid),
+        "course": str(visit.session.course.uid),
+        "state": "booked",
+        "on": visit.on.isoformat(),
+        "at": f"{visit.at_time:%H:%M}",
+        "fold": 0,
+        "zone": "Europe/London",
+        "starts_at": f"{visit.during.lower:%Y-%m-%dT%H:%M:%SZ}",
+        "ends_at": f"{visit.during.upper:%Y-%m-%dT%H:%M:%SZ}",
+        "minutes": 65,
+        "site": {"uid": str(visit.site.uid), "name": visit.site.name},
+        "lead": {"uid": str(visit.lead.uid), "name": visit.lead.name},
+        "revision": 1,
+        "arrived_at": None,
+        "confirmed_at": None,
+        "cancelled_at": None,
+        "cancel_reason": "",
+        "cancel_asked_by": "",
+        "note": "",
+        **changes,
+    }

@@ -11,34 +11,7 @@ from clinic.models import IdempotencyKey
 from scheduling.models import Appointment, Course, Session
 from tests import build
 
-from .conftest import ApiClinic, gate, refusal
-
-
-def visit_shown(visit: Appointment, **changes: Any) -> dict[str, Any]:
-    """A visit as every answer shows it."""
-    return {
-        "uid": str(visit.uid),
-        "session": str(visit.session.uid),
-        "course": str(visit.session.course.uid),
-        "state": "booked",
-        "on": visit.on.isoformat(),
-        "at": f"{visit.at_time:%H:%M}",
-        "fold": 0,
-        "zone": "Europe/London",
-        "starts_at": f"{visit.during.lower:%Y-%m-%dT%H:%M:%SZ}",
-        "ends_at": f"{visit.during.upper:%Y-%m-%dT%H:%M:%SZ}",
-        "minutes": 65,
-        "site": {"uid": str(visit.site.uid), "name": visit.site.name},
-        "lead": {"uid": str(visit.lead.uid), "name": visit.lead.name},
-        "revision": 1,
-        "arrived_at": None,
-        "confirmed_at": None,
-        "cancelled_at": None,
-        "cancel_reason": "",
-        "cancel_asked_by": "",
-        "note": "",
-        **changes,
-    }
+from .conftest import ApiClinic, gate, refusal, visit_shown
 
 
 def test_a_plan_covers_every_session_left_with_costs_and_posts_back_as_it_is(clinic: ApiClinic):

@@ -19,8 +19,7 @@ from scheduling.models import Appointment, Course, Outcome, Resource, Session
 from scheduling.planner.windows import windows_of
 from tests import build
 
-from .conftest import ApiClinic, Door, refusal
-from .test_courses import visit_shown
+from .conftest import ApiClinic, Door, refusal, visit_shown
 
 
 def day_visit_shown(visit: Appointment, gates: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:

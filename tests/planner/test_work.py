@@ -8,26 +8,12 @@ from scheduling.planner.chains import MOST_DATES, MOST_TRIED, Chain, Stuck
 from scheduling.planner.cost import Weights
 from scheduling.planner.effort import MOST_LOOKS, effort
 from scheduling.planner.explain import Unplannable, why_not_nearer
-from scheduling.planner.facts import CourseFacts, Gate, Reference
+from scheduling.planner.facts import CourseFacts, Gate
 from scheduling.planner.plans import plan_of
 from scheduling.planner.relax import ways_out
 from scheduling.planner.search import alternatives
-from tests.planner.build import ANNA, BEN, course, day, open_session, roster, spacing, step
-
-SINCE_FIRST = spacing(Reference.STEP, "first", minimum="8 weeks")
-NEXT = spacing(minimum="4 weeks", target="5 weeks")
-
-
-def far_back() -> CourseFacts:
-    """The third session counts from the first; the last has one date for each of the third's, 29 days after it."""
-    end = spacing(minimum="29 days", lapse="30 days")
-    steps = step("first"), step("second", NEXT), step("third", NEXT, SINCE_FIRST), step("last", end)
-    return course(*(open_session(number, one) for number, one in enumerate(steps)))
-
-
-def every_other_day(days: int):
-    """Somebody is there on even days only."""
-    return roster(days, off=[(who, day(number)) for who in (ANNA, BEN) for number in range(1, days, 2)])
+from tests.planner.build import ANNA, course, day, open_session, roster, spacing, step
+from tests.planner.far_back import NEXT, SINCE_FIRST, every_other_day, far_back
 
 
 def limited(number: int, at_most: int) -> CourseFacts:

@@ -17,7 +17,7 @@ from scheduling.planner.facts import LateAction, Severity
 from scheduling.planner.gates import BEFORE_LAST_SESSION, GATES
 from scheduling.planner.rules import RULES
 from tests.planner.build import day
-from tests.planner.test_work import every_other_day, far_back
+from tests.planner.far_back import every_other_day, far_back
 
 
 def codes_of(module: str, *functions: str) -> set[str]:

@@ -45,7 +45,7 @@ def yearly_limit(asked: DatedSession) -> list[GateAnswer]:
 
 def most_in_a_year(step: Step) -> int | None:
     """Return how many treatments a calendar year may have by the gates of a step; None: any number."""
-    limits = (gate.parameters.get("at_most") for gate in step.gates if gate.name == yearly_limit.name)
+    limits = (gate.parameters["at_most"] for gate in step.gates if gate.name == yearly_limit.name)
     return min((limit for limit in limits if isinstance(limit, int)), default=None)
 
 
