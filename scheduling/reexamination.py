@@ -117,7 +117,8 @@ def _pass_over(examination: Examination, now: datetime) -> bool:
     died = examination.tries - 1
     bad = _following(examination).first()
     if bad is None:
-        log.error("examination %s could not be ended in %s tries: see `manage.py busymap`", examination.pk, died)
+        see = "" if examination.site_id is None else ": see `manage.py busymap`"
+        log.error("examination %s could not be ended in %s tries%s", examination.pk, died, see)
         marks.finish_examination(examination, now=now)
         return False
     log.error("course %s could not be looked at in %s tries: look at it by hand", bad.uid, died)

@@ -116,15 +116,16 @@ def replace_time(
     """
     before, state = when_as_data(appointment), appointment.state
     leaves = {} if slot.on == appointment.on else {"state": AppointmentState.BOOKED, "arrived_at": None}
-    pks = _resource_pks([slot])
+    pks, when = _resource_pks([slot]), _when(slot, appointment.site)
+    is_then = all(getattr(appointment, name) == when[name] for name in ("on", "at_time", "fold"))
     release_reservations([appointment.session_id], now=now)
     marks.visit_gave_back_its_time(appointment, now=now)
     changed = {
-        **_when(slot, appointment.site),
+        **when,
         "lead_id": pks[slot.lead],
         "revision": F("revision") + 1,
         "calendar_sequence": F("calendar_sequence") + 1,
-        "confirmed_at": None,
+        "confirmed_at": appointment.confirmed_at if is_then else None,
         **leaves,
     }
     Appointment.objects.filter(pk=appointment.pk).update(**changed)

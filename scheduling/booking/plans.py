@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import uuid
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from datetime import date, datetime, timedelta
 from functools import partial
 
@@ -70,9 +69,12 @@ def propose_course(
         raise NoPlan(Problem("nothing_to_plan", said))
     horizon_on = on + timedelta(days=course.site.booking_horizon_days)
     if ask == asks.NOTHING:
-        with suppress(explain.Unplannable):  # why, says the time until the horizon
-            times = times_of_plans(course, as_it_stands, now=now)
+        times = times_of_plans(course, as_it_stands, now=now)
+        try:
             return search.alternatives(as_it_stands, times, WEIGHTS, today=on, explained=explained)
+        except explain.Unplannable as stuck:  # why, says the time until the horizon
+            if not stuck.stuck.is_proven:
+                raise NoPlan(*wording.no_plan(stuck, course.site)) from stuck
     times = roster.load(course, on, horizon_on, now=now)
     if wrong := asks.contradictions(ask, as_it_stands, times, on):
         raise AskContradicts(*explaining.contradictions(wrong))

@@ -152,7 +152,7 @@ class Chain:
         alike = like.layers if like and is_alike and like.course is course else ()
         self.layers: list[Layer] = list(self._frame.layers(stay or {}, held, weights.change, alike))
         self._dead: list[list[Dates]] = [[] for _ in self.layers]
-        self._cut = False
+        self._cut = self._is_decided = False
         self._rest: dict[tuple[int, Dates], int] = {}
         self._rooms: dict[tuple[int, int], int] = {}
         self._least: dict[tuple[int, int], int] = {}
@@ -189,7 +189,7 @@ class Chain:
                 return self._slots(path)
             bound = min(bound + step, LAST_BOUND) if self._cut and bound < LAST_BOUND else ENDLESS
             step *= 2
-        self._grids = None
+        self._is_decided, self._grids = True, None
         self._to_go(0, ())  # without tables, to note how far paths come
         return self._stuck()
 
@@ -351,6 +351,7 @@ class Chain:
                 return ENDLESS
             best = ENDLESS
             for on, timed in self._outwards(number, state):
+                self._count()
                 if timed >= best:
                     break
                 price = timed + self.least_on(number, on)
@@ -360,6 +361,14 @@ class Chain:
             if best == ENDLESS and self._has_no_end[number]:
                 self._dead[number].append(state)
         return self._rest[key]
+
+    def _count(self) -> None:
+        """Count a date that is looked at as long as that may change the answer."""
+        if self._is_decided:
+            return
+        if self.work.is_over:
+            raise TooMuchWork
+        self.work.dates += 1
 
     def _cheapest_within(self, bound: int) -> Path | None:
         """Return the cheapest path that costs no more than the bound, or None; note whether the bound cut anything."""
@@ -384,6 +393,7 @@ class Chain:
             return found
         found = []
         for on, timed in self._outwards(number, state):
+            self._count()
             if timed > slack:
                 self._cut = True
                 break
@@ -462,9 +472,6 @@ class Chain:
         later = min((reach.first, *turns, reach.last), key=timed)
         earlier = later - 1
         while earlier >= reach.first or later <= reach.last:
-            if self.work.is_over:
-                raise TooMuchWork
-            self.work.dates += 1
             if later > reach.last or (earlier >= reach.first and timed(earlier) <= timed(later)):
                 on, earlier = earlier, earlier - 1
             else:

@@ -63,7 +63,7 @@ def effort(steps: Sequence[Step], days: int = DAYS) -> Effort:
         states = days
         for earlier, later in pairwise(kept):
             states *= min(days, sum(widths[earlier + 1 : later + 1]))
-        if len(kept) > 1 and number + 1 < len(layers):  # what remembers one date is looked up in tables
+        if len(kept) > 1 and number + 1 < len(layers):  # one date is looked up in tables, until a year is full
             looks += states * widths[number + 1]
         if (states, len(kept)) > (most.states, most.dates):
             step, spacing = _because(layers[until[kept[0]]], layers[kept[0]], course) if len(kept) > 1 else ("", 0)

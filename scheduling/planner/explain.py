@@ -113,7 +113,7 @@ def _reason(chain: Chain, cascade: Cascade, layer: Layer, dates_asked: tuple[int
     binding = ""
     if is_stuck and first > last:
         binding = _between(layer, chain, first)
-    elif is_stuck and dates_left:
+    elif is_stuck and dates_left and stuck.is_proven:
         binding = "spacing"
     elif not dates_left:
         inside = [one for one in removed if one.code != "outside_window" and one.dates]

@@ -117,11 +117,11 @@ def ways_out(refusal: Unplannable, further: Callable[[], Roster] | None = None) 
             if relaxation := _relaxed(chosen, start, chain):
                 found.append((relaxation.plan.cost.total, searches, relaxation))
         if found:
-            return WaysOut(_best(found), searches, is_smallest=is_whole)
+            return WaysOut(_best(found), searches, is_smallest=is_whole and not chain.work.is_over)
     if len(ways) < 3 or chain.work.is_over:
         return WaysOut((), searches, is_smallest=is_whole and not chain.work.is_over)
     least, more = _taken_back(ways, start, chain)
-    return WaysOut((least,) if least else (), searches + more, is_smallest=least is None)
+    return WaysOut((least,) if least else (), searches + more, is_smallest=least is None and not chain.work.is_over)
 
 
 def _taken_back(ways: list[Way], start: SearchRequest, chain: Chain) -> tuple[Relaxation | None, int]:

@@ -224,7 +224,7 @@ def repair(
     moved; or, with `whole`, where that is cheaper. Visits before today, or begun, are pinned: they await their outcome.
     Sessions without an appointment take no part and are counted from where they would be, as in every other look at
     the course; what moves leaves them a time where it can (`with_room`). With `plan_unbooked` they are planned too,
-    unless the course has no plan then. The roster's days must hold every appointment of the course.
+    unless no plan is found then. The roster's days must hold every appointment of the course.
     """
     fixed = with_begun_pinned(course, roster, today)
     if plan_unbooked:
@@ -234,44 +234,65 @@ def repair(
     chain, slots = _way_on(with_visits_only(fixed), roster, weights, today, whole=whole)
     if isinstance(slots, Stuck):
         raise Unplannable(chain, slots)
-    return with_room(_repair_of(slots, chain), course, roster, weights, today=today)
+    return with_room(_repair_of(slots, chain), course, roster, weights, today=today, whole=whole)
 
 
-def with_room(found: Repair, course: CourseFacts, roster: Roster, weights: Weights, *, today: date) -> Repair:
+def with_room(
+    found: Repair, course: CourseFacts, roster: Roster, weights: Weights, *, today: date, whole: bool = False
+) -> Repair:
     """Return a repair of the booked visits that leaves a time to each session not booked that has a visit after it.
 
     That is the one found, if it does. Else the visits of the cheapest plan with these sessions in it; and the one found
-    when there is no such plan, or when its visits may not be booked while those sessions are not.
+    when there is no such plan, when its visits may not be booked while those sessions are not, or when looking for it
+    takes more than MOST_TRIED dates.
     """
+    if not needs_room(course):
+        return found
     fixed = with_begun_pinned(course, roster, today)
-    last = max((s.position for s in fixed.sessions if s.booked is not None), default=0)
-    between = [s for s in _unbooked(fixed) if s.position < last]
-    if not between:
-        return found
+    last = _last_booked(fixed)
+    with_those_between = _left_to_themselves([s for s in _unbooked(fixed) if s.position > last], fixed)
     visits = [planned.slot for planned in found.plan.sessions]
-    alone = with_visits_only(fixed)
-    whole = _left_to_themselves([s for s in _unbooked(fixed) if s not in between], fixed)
-    if _is_possible(visits, whole, roster, weights, today):
+    chain = _with_visits_at(visits, with_those_between, roster, weights, today)
+    chain.work.allow(MOST_TRIED)
+    kept = chain.outcome()
+    if not isinstance(kept, Stuck) or not kept.is_proven:
         return found
-    _, slots = _way_on(whole, roster, weights, today)
+    _, slots = _way_on(with_those_between, roster, weights, today, whole=whole, like=chain)
     if isinstance(slots, Stuck):
         return found
     moved = {slot.session for slot in visits}
     visits = [slot for slot in slots if slot.session in moved]
-    if not _is_possible(visits, alone, roster, weights, today):
+    alone = with_visits_only(fixed)
+    if isinstance(_with_visits_at(visits, alone, roster, weights, today, like=chain).outcome(), Stuck):
         return found
     return _repair_of(visits, Chain(alone, roster, weights, today=today, stay={}))
 
 
+def needs_room(course: CourseFacts) -> bool:
+    """Whether a session without an appointment is to be planned before a booked one."""
+    last = _last_booked(course)
+    return any(session.position < last for session in _unbooked(course))
+
+
+def _last_booked(course: CourseFacts) -> int:
+    return max((session.position for session in course.sessions if session.booked is not None), default=0)
+
+
 def _way_on(
-    course: CourseFacts, roster: Roster, weights: Weights, today: date, *, whole: bool = False
+    course: CourseFacts,
+    roster: Roster,
+    weights: Weights,
+    today: date,
+    *,
+    whole: bool = False,
+    like: Chain | None = None,
 ) -> tuple[Chain, list[Slot] | Stuck]:
     """Return the slots of a repair in which as much stays as can, and the search that found them, or found none."""
     stay = {} if whole else still_possible(course, roster, today)
-    chain = Chain(course, roster, weights, today=today, stay=stay)
+    chain = Chain(course, roster, weights, today=today, stay=stay, like=like)
     slots = chain.outcome()
-    if isinstance(slots, Stuck) and stay:
-        chain = Chain(course, roster, weights, today=today, stay={})
+    if isinstance(slots, Stuck) and slots.is_proven and stay:
+        chain = Chain(course, roster, weights, today=today, stay={}, like=chain)
         slots = chain.outcome()
     return chain, slots
 
@@ -286,12 +307,19 @@ def moves_to(slots: Sequence[Slot], course: CourseFacts) -> tuple[Move, ...]:
     return tuple(Move(slot.session, booked[slot.session], slot) for slot in slots if slot != booked[slot.session])
 
 
-def _is_possible(slots: Sequence[Slot], course: CourseFacts, roster: Roster, weights: Weights, today: date) -> bool:
-    """Whether the course has a plan with these visits where the slots are."""
+def _with_visits_at(
+    slots: Sequence[Slot],
+    course: CourseFacts,
+    roster: Roster,
+    weights: Weights,
+    today: date,
+    *,
+    like: Chain | None = None,
+) -> Chain:
+    """Return the search for a plan of the course with these visits where the slots are."""
     at = {slot.session: slot for slot in slots}
     sessions = (replace(s, booked=at[s.id], pinned=True) if s.id in at else s for s in course.sessions)
-    chain = Chain(replace(course, sessions=tuple(sessions)), roster, weights, today=today)
-    return not isinstance(chain.outcome(), Stuck)
+    return Chain(replace(course, sessions=tuple(sessions)), roster, weights, today=today, like=like)
 
 
 def with_visits_only(course: CourseFacts) -> CourseFacts:

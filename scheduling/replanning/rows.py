@@ -40,14 +40,15 @@ class Found:
     def add_stuck(self, why: Why, problems: Iterable[Problem]) -> None:
         """Note the visits of a course that cannot stay (all that `why` names), with the reasons why there is no time.
 
-        A reason that lies with a session which is not among them stands with each of them.
+        A reason that lies with a session which is not among them stands with each of them; what would help, once.
         """
         self.stuck |= why.keys()
         self._say(why)
         for problem in problems:
-            where = UUID(problem.where)
+            where, said = UUID(problem.where), problem.as_dict()
             for session in [where] if where in why else why:
-                self.why.setdefault(session, []).append(problem.as_dict())
+                self.why.setdefault(session, []).append(said)
+                said = {**said, "relaxations": []}
 
     def _say(self, why: Why) -> None:
         for session, said in why.items():

@@ -305,15 +305,6 @@ def _found(question: _Question, reins: Reins, seconds: float) -> Found:
     for repaired in answer.courses:
         ends_at[repaired.course] = _booked_after(repaired.moves, stand[repaired.course])
     for repaired in answer.courses:
-        if repaired.plan is not None and repaired.moves:
-            course, repair = stand[repaired.course], facts.Repair(repaired.plan, repaired.moves)
-            if any(booking.is_to_plan(session) for session in course.sessions) and reins.explaining():
-                times = _beside(course, question, ends_at)
-                repair = search.with_room(repair, course, times, booking.WEIGHTS, today=question.today)
-                found.cost += repair.plan.cost.total - repaired.plan.cost.total
-                ends_at[course.id] = _booked_after(repair.moves, course)
-            found.add(repair.moves, repair.plan, _pushed(course, question))
-    for repaired in answer.courses:
         if repaired.plan is None and not reins.is_lost:
             course = stand[repaired.course]
             if reins.explaining():
@@ -321,6 +312,16 @@ def _found(question: _Question, reins: Reins, seconds: float) -> Found:
                 found.cost += 0 if cost is None else cost - repaired.cost
             else:
                 found.add_stuck(_pushed(course, question), ())
+    for repaired in answer.courses:
+        if repaired.plan is not None and repaired.moves:
+            course, repair = stand[repaired.course], facts.Repair(repaired.plan, repaired.moves)
+            if search.needs_room(course) and reins.explaining():
+                times = _beside(course, question, ends_at)
+                repair = search.with_room(repair, course, times, booking.WEIGHTS, today=question.today)
+                if repair.moves != repaired.moves:
+                    found.cost += repair.plan.cost.total - repaired.plan.cost.total
+                ends_at[course.id] = _booked_after(repair.moves, course)
+            found.add(repair.moves, repair.plan, _pushed(course, question))
     found.bound = min(answer.bound, found.cost)
     return found
 

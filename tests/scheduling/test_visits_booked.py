@@ -230,6 +230,19 @@ def test_a_visit_that_moves_is_to_be_confirmed_again(clinic):
     assert (there.on, there.confirmed_at) == (date(2027, 3, 3), None)
 
 
+def test_somebody_else_at_the_same_time_needs_no_other_confirmation(clinic):
+    _, second, _ = build.visits_of(clinic.booked_course())
+    confirmed = visits.confirm(second, by=clinic.receptionist, now=clinic.now)
+    offered = visits.free_times(second.session, first_on=second.on, last_on=second.on, now=clinic.now, limit=500)
+    then = roster.slot_of(second)
+    other = next(one.slot for one in offered if one.slot.tick == then.tick and one.slot.lead != then.lead)
+
+    moved, _ = visits.move(second, other, by=clinic.receptionist, now=clinic.wait(hours=1).now)
+
+    assert (moved.lead.uid, moved.revision) == (other.lead, 2)
+    assert moved.confirmed_at == confirmed.confirmed_at
+
+
 def test_somebody_who_does_not_work_there_confirms_no_visit(clinic):
     first = build.visits_of(clinic.booked_course())[0]
 
