@@ -81,7 +81,7 @@ def test_grace_never_books(clinic):
     assert "before_minimum" in [problem.code for problem in refused.value.problems]
 
 
-def test_booked_visits_after_it_are_proposed_anew(clinic):
+def test_booked_visits_after_it_are_proposed_anew_and_leave_room_for_the_one_that_takes_its_place(clinic):
     course = clinic.booked_course()
     first, second, third = build.visits_of(course)
     clinic.wait(days=0, hours=4)
@@ -90,11 +90,12 @@ def test_booked_visits_after_it_are_proposed_anew(clinic):
 
     result = clinic.perform(second.session)
 
-    replacement = course.sessions.get(position=4)
-    assert [(move.session, move.appointment) for move in result.proposal.moves.order_by("session__position")] == [
-        (replacement, None),
-        (third.session, third),
-    ]
+    (move,) = result.proposal.moves.all()
+    assert (move.session, move.appointment) == (third.session, third)
+    replacement, on = course.sessions.get(position=4), date.fromisoformat(move.to_slot["on"])
+    between = {"first_on": clinic.today, "last_on": on - timedelta(days=1)}
+    assert on > third.on
+    assert visits.free_times(replacement, **between, now=clinic.now)  # and that is booked from the worklist
 
 
 def test_where_the_cap_forbids_another_a_clinician_decides():
