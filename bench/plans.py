@@ -22,7 +22,7 @@ from .measure import Figure, Goal, Run, in_turn, statements
 SIZES, BOOKED, LENGTHS, COURSES = (2, 10, 20, 50), 0.8, (3, 6, 12), 3
 HORIZONS = (91, 182, 365, 730)  # days, of the shortest course and MIDDLE practitioners
 MIDDLE = 20
-ROUNDS = 5
+ROUNDS, LONG_ROUNDS = 15, 5
 GOAL, OF_SIZES = Goal(1.5, name="(G2)"), (20, 50)  # a smaller clinic's kernel takes less than two round trips
 ALL_EQUAL = Goal(1.0, is_rate=True, name="(G1)")
 ALL_PROVEN = Goal(1.0, is_rate=True)
@@ -67,7 +67,7 @@ def _by_horizon(clinic: Clinic, kernel: Kernel, known: Facts, rows: Rows) -> Ite
     for days in HORIZONS:
         rows.site.booking_horizon_days = stored.site.booking_horizon_days = days
         runs = _runs(course, kernel, known, rows, stored)
-        reference, _, with_sql, *_ = in_turn(*runs, rounds=ROUNDS)
+        reference, _, with_sql = in_turn(*runs[:3], rounds=ROUNDS)
         name = f"plan with SQL, {MIDDLE} practitioners, {LENGTHS[0]} sessions, horizon of {days} days"
         yield Figure(name, 1000 * with_sql, 1000 * reference)
 
@@ -81,7 +81,8 @@ def _of(clinic: Clinic, sessions: int, kernel: Kernel, known: Facts, rows: Rows)
         runs = _runs(course, kernel, known, rows, stored)
         objectives = [run.do(None) for run in runs[:3]]
         assert len(set(objectives)) == 1, f"objectives differ for P={size}, N={sessions}, course {seed}: {objectives}"
-        times.append(in_turn(*runs, rounds=ROUNDS))
+        # What takes longer is not between: it would take the others' place in the processor's caches.
+        times.append((*in_turn(*runs[:3], rounds=ROUNDS), *in_turn(*runs[3:], rounds=LONG_ROUNDS)))
         asked.add((statements(runs[2]), statements(runs[3]), statements(runs[4])))
     assert len(asked) == 1, f"statements differ between courses: {asked}"
     ((with_sql, proposing, asking_anew),) = asked
