@@ -334,6 +334,7 @@ TEMPLATES = [
 LANGUAGE_CODE = "en-gb"
 LOCALE_PATHS = [BASE_DIR / "scheduling" / "locale"]
 USE_I18N = True
+FORMAT_MODULE_PATH = ["clinic.formats"]
 USE_TZ = True
 TIME_ZONE = "UTC"  # a site has its own zone; only clinic/localtime.py turns one into the other
 

@@ -175,11 +175,11 @@ def _title_of(remedy: Remedy, lines: list[GateLine]) -> str:
     if remedy == _ASK:
         questions = {line.subject for line in lines}
         if all(line.is_pending for line in lines):
-            return _("%(count)d health questions fall due again before the visit") % {"count": len(questions)}
-        return _("%(count)d health questions are to be asked") % {"count": len(questions)}
+            return _("%(count)d health questions fall due again before the visit.") % {"count": len(questions)}
+        return _("%(count)d health questions are to be asked.") % {"count": len(questions)}
     if remedy == _ASSESS:
-        return _("A clinician has to assess the patient")
-    return _("%(count)d conditions are not open") % {"count": len(lines)}
+        return _("A clinician has to assess the patient.")
+    return _("%(count)d conditions are not open.") % {"count": len(lines)}
 
 
 def shut_at_check_in(session: Session, on: date) -> list[GateGroup]:
@@ -191,7 +191,7 @@ def shut_at_check_in(session: Session, on: date) -> list[GateGroup]:
 
 
 def missing_in_words(visit: Any, answers: Iterable[facts.GateAnswer], names: Mapping[str, str]) -> list[str]:
-    """Return in few words what would keep a visit from beginning; its course comes with `standing` holds."""
+    """Return in short sentences what would keep a visit from beginning; its course comes with `standing` holds."""
     known = {**names, **{hold.code: hold.reason for hold in visit.session.course.standing}}
     groups = grouped((gate_line(answer, known), visit.session.position) for answer in answers)
     return [group.title for group in groups]

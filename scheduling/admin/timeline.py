@@ -120,8 +120,8 @@ class Card:
 
     @property
     def needed(self) -> str:
-        """What is not open for this session, in few words."""
-        return "; ".join(group.title for group in grouped((line, self.session.position) for line in self.gates))
+        """What is not open for this session, in short sentences."""
+        return " ".join(group.title for group in grouped((line, self.session.position) for line in self.gates))
 
     @property
     def may_be_corrected(self) -> bool:

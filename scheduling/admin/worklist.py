@@ -147,7 +147,7 @@ def _words(kind: str, row: Any, names: Mapping[str, str]) -> tuple[str, str, str
         case Appointment():
             what, why, action = row.session.step.name, _visit(row), _("Record")
         case worklists.Warned():
-            why = "; ".join(missing_in_words(row.visit, row.gates, names))
+            why = " ".join(missing_in_words(row.visit, row.gates, names))
             what, action = _visit(row.visit), _("Open")
         case Offer():
             what, why, action = row.entry.session.step.name, _offered(row), _("Answer")

@@ -28,4 +28,4 @@ def test_what_stands_in_two_columns_is_in_line(clinic, page, sign_in, photograph
     (from_x, from_y), (until_x, until_y) = centre("From"), centre("Until")
     photograph("absence")
     assert (first_x, last_x, first_y, from_y) == (from_x, until_x, last_y, until_y)
-    assert (from_y, until_y) == (centre("9 a.m.")[1], centre("noon")[1])
+    assert (from_y, until_y) == (centre("09:00")[1], centre("12:00")[1])
