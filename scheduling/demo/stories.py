@@ -311,7 +311,10 @@ def opted_out(desk: Desk, patient: Patient, *, key: str, days: int, first_in: in
 
 
 def open_the_day(desk: Desk) -> None:
-    """Bring today's visits to where the clock is: what is over took place, somebody has arrived, others are awaited."""
+    """Bring today's visits to where the clock is: what is over took place, somebody has arrived, others are awaited.
+
+    Some of those who come next have said that they will.
+    """
     for site in desk.place.sites.values():
         on = desk.place.today(site)
         now = max(desk.place.now - timedelta(minutes=4), localtime.first_instant(on, site.zone))
@@ -320,6 +323,9 @@ def open_the_day(desk: Desk) -> None:
         for visit in over:
             desk.perform(visit.session, now, on=visit.on)
         next((visit for visit in awaited if desk.check_in(visit, now)), None)
+        coming = Appointment.objects.filter(site=site, on__gt=on, state=AppointmentState.BOOKED)
+        for visit in with_all(coming).order_by("during", "patient__search_name")[:8:2]:
+            visits.confirm(visit, by=desk.receptionist, now=now)
 
 
 def over_and_awaited(visits_today: list[Appointment], now: datetime) -> tuple[list[Appointment], list[Appointment]]:

@@ -66,6 +66,7 @@ def test_a_small_demo_has_courses_in_every_state_and_nothing_old_to_send():
     assert Patient.objects.exclude(deceased_on=None).count() == 1
     assert Patient.objects.exclude(mail_opted_out_at=None).count() == 1
     assert Patient.objects.filter(mail_state=MailState.BOUNCED).count() == 1
+    assert set(Appointment.objects.exclude(confirmed_at=None).values_list("state", flat=True)) == {"booked"}
     assert_worklist_has_work_of_each_kind()
     assert_somebody_is_there_today()
     assert_mail_of_the_past_is_settled()
