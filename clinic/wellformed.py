@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from datetime import date, time
 from typing import Any, TypeVar
 
@@ -105,6 +105,13 @@ def _is_storable(value: object) -> bool:
 def tidy(text: Any) -> Any:
     """Return the text composed (NFC) and without spaces around it; line ends stay, to be refused. Else as given."""
     return unicodedata.normalize("NFC", text).strip(" \u00a0") if isinstance(text, str) else text
+
+
+def twice_problems(keys: Sequence[Hashable], where: str, code: str) -> list[Problem]:
+    """Return what is wrong with a list that may name each of its rows once."""
+    if len(set(keys)) == len(keys):
+        return []
+    return [Problem(code, _("The list names the same one twice: take one away."), where)]
 
 
 def language_problems(code: object, where: str) -> list[Problem]:

@@ -43,9 +43,9 @@ MAYBE_WRITES = {"add", "clear", "remove", "set", "update"}
 KNOWN_OTHERWISE = {
     ("clinic.models", "user"): "the manager with which Django's own commands make users",
     ("clinic.models", "self"): "the same",
-    ("patients.records", "held"): "the patient's identifiers, phones or guardians",
-    ("patients.records", "held.exclude(pk__in=[row.pk for row in kept.values()])"): "the same",
-    ("patients.records", "table"): "one of the three vocabularies",
+    ("patients.records.lists", "held"): "the patient's identifiers, phones or guardians",
+    ("patients.records.lists", "held.exclude(pk__in=[row.pk for row in kept.values()])"): "the same",
+    ("patients.records.vocabulary", "table"): "one of the three vocabularies",
     ("scheduling.api.people", "tokens"): "knox's tokens, which are no table of ours",
     ("scheduling.api.people", "tokens.filter(digest__in=list(surplus.values_list('digest', flat=True)))"): "the same",
     ("scheduling.api.people", "request.auth"): "the same",
