@@ -12,7 +12,7 @@ from typing import Any
 from django.db.models import F, Q, QuerySet
 from django.utils.translation import gettext as _
 
-from clinic.errors import Conflict, Problem
+from clinic.errors import Conflict, Problem, RuleBroken
 from clinic.models import User
 from scheduling import marks
 from scheduling.models import (
@@ -93,7 +93,12 @@ def cancel_visit(
     now: datetime,
     note: str = "",
 ) -> None:
-    """Cancel a live visit: its time is free at once, its session stays. Who is told, the act says."""
+    """Cancel a live visit: its time is free at once, its session stays. Who is told, the act says.
+
+    Raise RuleBroken for what is no reason, or nobody who may ask.
+    """
+    if reason not in CancelReason.values or asked_by not in AskedBy.values:
+        raise RuleBroken(Problem("reason_unknown", _("Choose a reason from the list, and who asked."), "reason"))
     change_appointment(
         appointment,
         AppointmentState.CANCELLED,

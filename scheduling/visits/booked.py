@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from clinic import rights
 from clinic.acts import act
-from clinic.errors import Conflict, Problem, RuleBroken
+from clinic.errors import Conflict, Problem
 from clinic.models import User
 from scheduling import booking, outbox, replanning, roster, wording
 from scheduling.models import Appointment, AppointmentState, CancelReason, Course, Proposal, Session
@@ -98,7 +98,7 @@ def cancel(
     rights.require(by, appointment.site, *rights.FRONT_DESK)
     course = roster.lock(appointment.session.course, now=now)
     appointment = fresh(appointment)
-    cancel_for(appointment, reason=reason, asked_by=asked_by, by=by, now=now, note=note)
+    booking.cancel_visit(appointment, reason=reason, asked_by=asked_by, by=by, now=now, note=note)
     outbox.announce_cancellation(appointment, now=now)
     after = roster.course_facts(course)
     booking.refresh_windows(course, after)
@@ -106,21 +106,6 @@ def cancel(
     replanning.examine(course, after, reason="cancelled", by=by, now=now)
     look_at_other_courses(course, reason="other_course", by=by, now=now)
     return appointment
-
-
-def cancel_for(
-    appointment: Appointment,
-    *,
-    reason: CancelReason,
-    asked_by: AskedBy,
-    by: User | None,
-    now: datetime,
-    note: str = "",
-) -> None:
-    """Cancel a visit and do nothing else; raise RuleBroken for what is no reason, or nobody who may ask."""
-    if reason not in CancelReason.values or asked_by not in AskedBy.values:
-        raise RuleBroken(Problem("reason_unknown", _("Choose a reason from the list, and who asked."), "reason"))
-    booking.cancel_visit(appointment, reason=reason, asked_by=asked_by, by=by, now=now, note=note)
 
 
 @act

@@ -15,7 +15,6 @@ from scheduling import booking, outbox, replanning, roster
 from scheduling.models import Appointment, CancelReason, Course, FollowUpTask
 from scheduling.models.appointments import AskedBy
 
-from .booked import cancel_for
 from .courses import refuse_if_over
 
 
@@ -58,7 +57,7 @@ def _cancel_all(course: Course, *, asked_by: AskedBy, by: User | None, now: date
     booking.lock_times_of([course])
     found = list(Appointment.objects.live().filter(session__course=course).select_related("session__course"))
     for appointment in found:
-        cancel_for(appointment, reason=CancelReason.COURSE_ENDED, asked_by=asked_by, by=by, now=now)
+        booking.cancel_visit(appointment, reason=CancelReason.COURSE_ENDED, asked_by=asked_by, by=by, now=now)
     return found
 
 
