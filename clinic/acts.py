@@ -66,9 +66,12 @@ def act(function: Callable[Args, Answer]) -> Callable[Args, Answer]:
     return run
 
 
-def took_too_long(error: OperationalError) -> bool:
-    """Whether the database broke a statement off at its time limit (DB_STATEMENT_TIMEOUT_SECONDS), or was told to."""
-    return _sqlstate(error) == QUERY_CANCELED
+def may_come_back(error: OperationalError, *, timeouts: int) -> bool:
+    """Whether a job that ended so has only met a slow database, and not yet too often in a row (`timeouts` before it).
+
+    Then a statement was broken off at its time limit (DB_STATEMENT_TIMEOUT_SECONDS), or because someone asked for it.
+    """
+    return _sqlstate(error) == QUERY_CANCELED and timeouts < MOST_TIMEOUTS
 
 
 def _sqlstate(error: OperationalError) -> str | None:

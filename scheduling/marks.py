@@ -14,7 +14,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Least, Now
 
 from clinic import localtime
-from clinic.acts import MOST_TIMEOUTS, TOO_SLOW_FOR, act
+from clinic.acts import TOO_SLOW_FOR, act
 from clinic.models import Site
 
 from .models import Appointment, Examination, ExtraOpening, FreedTime, Hours, Offer, Resource, WaitingListEntry
@@ -133,13 +133,10 @@ def put_off(freed: FreedTime, *, until: datetime) -> None:
     _our_look(freed).update(look_at=until, tries=F("tries") - 1, at_entry=None, lease_until=None)
 
 
-def put_off_as_too_slow(freed: FreedTime, *, until: datetime) -> bool:
-    """The same after a look in which a statement took too long; False, and nothing done, where too many have by now."""
-    if freed.timeouts >= MOST_TIMEOUTS:
-        return False
+def put_off_as_too_slow(freed: FreedTime, *, now: datetime) -> None:
+    """The same after a look in which a statement took too long, which is counted."""
     _our_look(freed).update(timeouts=F("timeouts") + 1)
-    put_off(freed, until=until)
-    return True
+    put_off(freed, until=now + TOO_SLOW_FOR)
 
 
 def give_up(freed: FreedTime, *, now: datetime) -> bool:
@@ -264,19 +261,13 @@ def finish_examination(examination: Examination, *, now: datetime) -> None:
     unfinished.update(finished_at=now, lease_until=None)
 
 
-def put_off_examination_as_too_slow(examination: Examination) -> bool:
-    """Keep everybody from an examination for a while, as a statement took too long, and count no try.
-
-    False, and nothing done, where too many have by now.
-    """
-    if examination.timeouts >= MOST_TIMEOUTS:
-        return False
+def put_off_examination_as_too_slow(examination: Examination) -> None:
+    """Keep everybody from an examination for a while, as a statement took too long: that is counted, and no try."""
     _ours(examination).update(
         tries=Least(F("tries"), examination.tries - 1),  # as before it was claimed; those after progress stand
         timeouts=F("timeouts") + 1,
         lease_until=Now() + TOO_SLOW_FOR,
     )
-    return True
 
 
 def let_go(examination: Examination) -> None:

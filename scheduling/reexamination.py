@@ -23,7 +23,7 @@ from django.db.models import BigIntegerField, Exists, OuterRef, Q, QuerySet, Sub
 from django.db.models.functions import Coalesce, Least
 
 from clinic import localtime
-from clinic.acts import act, took_too_long
+from clinic.acts import act, may_come_back
 from clinic.errors import Refusal
 from clinic.models import Site
 
@@ -82,8 +82,9 @@ def go_on(now: datetime) -> bool:
         else:
             _carefully(examination, now)
     except OperationalError as error:
-        if not took_too_long(error) or not marks.put_off_examination_as_too_slow(examination):
+        if not may_come_back(error, timeouts=examination.timeouts):
             raise
+        marks.put_off_examination_as_too_slow(examination)
         log.warning("a step of examination %s took too long, and is tried again", examination.pk)
         return False
     finally:

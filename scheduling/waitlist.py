@@ -17,7 +17,7 @@ from django.db.models import F, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from clinic import localtime, rights
-from clinic.acts import TOO_SLOW_FOR, Busy, act, took_too_long
+from clinic.acts import Busy, act, may_come_back
 from clinic.errors import Conflict, Problem, Refusal, RuleBroken
 from clinic.models import User
 
@@ -254,8 +254,9 @@ def offer_freed_times(now: datetime, *, limit: int = MOST_FREED_AT_ONCE) -> int:
             log.warning("freed time %s could not be looked at, and is again soon: %s", freed.uid, refusal)
             marks.put_off(freed, until=now + REFUSED_FOR)
         except OperationalError as error:
-            if not took_too_long(error) or not marks.put_off_as_too_slow(freed, until=now + TOO_SLOW_FOR):
+            if not may_come_back(error, timeouts=freed.timeouts):
                 raise
+            marks.put_off_as_too_slow(freed, now=now)
             log.warning("looking for who could use freed time %s took too long, and is tried again", freed.uid)
             break  # the others would be as slow
         finally:

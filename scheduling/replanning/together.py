@@ -21,7 +21,7 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
 from clinic import rights
-from clinic.acts import MOST_TIMEOUTS, TOO_SLOW_FOR, act, took_too_long
+from clinic.acts import TOO_SLOW_FOR, act, may_come_back
 from clinic.models import Site, User
 from scheduling import booking, roster, wording
 from scheduling.models import Appointment, Course, Proposal
@@ -120,8 +120,9 @@ def work_out_next(now: datetime, *, seconds: float = SECONDS) -> Proposal | None
     try:
         _work_out(job, now, seconds)
     except OperationalError as error:
-        if not took_too_long(error) or not _put_off_as_too_slow(job):
+        if not may_come_back(error, timeouts=job.timeouts):
             raise
+        _put_off_as_too_slow(job)
         log.warning("proposal %s took too long to read or to write, and is tried again", job.uid)
         return None
     job.refresh_from_db()
@@ -138,14 +139,11 @@ def _work_out(job: Proposal, now: datetime, seconds: float) -> None:
         log.warning("proposal %s was taken away while it was worked out", job.uid)
 
 
-def _put_off_as_too_slow(job: Proposal) -> bool:
-    """Give a request back for a while, as a statement took too long; False, and nothing done, where too many have."""
-    if job.timeouts >= MOST_TIMEOUTS:
-        return False
+def _put_off_as_too_slow(job: Proposal) -> None:
+    """Give a request back for a while, as a statement took too long: that is counted, and no try."""
     Proposal.objects.filter(pk=job.pk, worker=job.worker, state=ProposalState.MAKING).update(
         worker=None, lease_until=Now() + TOO_SLOW_FOR, tries=F("tries") - 1, timeouts=F("timeouts") + 1, stage=""
     )
-    return True
 
 
 @act
