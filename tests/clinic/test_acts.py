@@ -11,6 +11,7 @@ from clinic.acts import act
 from clinic.errors import Conflict, RuleBroken
 from clinic.models import Role, Site, SiteRole, User
 from tests import build
+from tests.refusals import codes
 
 
 @pytest.mark.django_db
@@ -25,7 +26,7 @@ def test_a_broken_constraint_is_a_conflict_by_its_name_and_nothing_is_written():
     with pytest.raises(Conflict) as refused:
         give_twice()
 
-    assert [problem.code for problem in refused.value.problems] == ["user_has_a_role_at_a_site_once"]
+    assert codes(refused) == ["user_has_a_role_at_a_site_once"]
     assert SiteRole.objects.count() == 0
 
 
@@ -41,7 +42,7 @@ def test_what_no_column_holds_is_refused_and_nothing_is_written(name):
     with pytest.raises(RuleBroken) as refused:
         rename()
 
-    assert [problem.code for problem in refused.value.problems] == ["value_not_storable"]
+    assert codes(refused) == ["value_not_storable"]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -110,6 +110,17 @@ def course(*sessions: SessionFacts, **rest: Any) -> CourseFacts:
     return CourseFacts(id=COURSE, sessions=sessions, **(defaults | rest))
 
 
+def numbered(number: int, *sessions: SessionFacts, **rest: Any) -> CourseFacts:
+    """A course, by number, of a patient of its own; its sessions have ids of their own."""
+    theirs = []
+    for session in sessions:
+        uid = UUID(int=1000 * number + session.position)
+        slot = session.booked and replace(session.booked, session=uid)
+        theirs.append(replace(session, id=uid, booked=slot))
+    patient = PatientFacts(UUID(int=10 + number), born_on=MONDAY.replace(year=1980))
+    return replace(course(*theirs, **rest), id=UUID(int=number), patient=patient)
+
+
 def resource(uid: UUID, *capabilities: str, places: int = 1, kind: str = "practitioner", **rest: Any) -> ResourceFacts:
     return ResourceFacts(uid, kind, str(uid.int), tuple(CapabilityFacts(c) for c in capabilities), places, **rest)
 

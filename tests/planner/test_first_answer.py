@@ -29,6 +29,7 @@ from tests.planner.build import (
     booked,
     day,
     minutes,
+    numbered,
     open_session,
     performed,
     phase,
@@ -38,7 +39,6 @@ from tests.planner.build import (
     step,
 )
 from tests.planner.checker import wrong_dates, wrong_with
-from tests.planner.test_joint_repair import numbered
 
 CARA = UUID(int=13)
 FIRST = step("first")

@@ -8,7 +8,7 @@ import pytest
 
 from scheduling.planner.chains import Chain
 from scheduling.planner.cost import Weights
-from scheduling.planner.facts import PatientFacts, Wishes
+from scheduling.planner.facts import Wishes
 from scheduling.planner.repair import CourseRepair, JointRepair, Progress, repair_together
 from scheduling.planner.shapes import with_taken
 from tests.planner import brute_joint
@@ -22,9 +22,9 @@ from tests.planner.build import (
     ROOM_2,
     TEN,
     booked,
-    course,
     day,
     minutes,
+    numbered,
     open_session,
     performed,
     phase,
@@ -38,17 +38,6 @@ from tests.planner.checker import wrong_with
 W = Weights(hole=0)
 FIRST = step("first")
 WEEKLY = step("next", spacing(minimum="5 days", target="7 days", lapse="12 days"))
-
-
-def numbered(number, *sessions, **rest):
-    """A course of its own patient; its sessions have ids of their own."""
-    theirs = []
-    for session in sessions:
-        uid = UUID(int=1000 * number + session.position)
-        slot = session.booked and replace(session.booked, session=uid)
-        theirs.append(replace(session, id=uid, booked=slot))
-    patient = PatientFacts(UUID(int=10 + number), born_on=MONDAY.replace(year=1980))
-    return replace(course(*theirs, **rest), id=UUID(int=number), patient=patient)
 
 
 def visits(number, *booked_on, tick=NINE, since=0, lead=ANNA):

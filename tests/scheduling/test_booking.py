@@ -19,13 +19,10 @@ from scheduling.booking import occupancies
 from scheduling.models import Appointment, Course, Message, Occupancy, Reservation, Session, StateChange
 from scheduling.planner import facts
 from tests import build
+from tests.refusals import codes
 
 pytestmark = pytest.mark.django_db
 MONDAY = date(2027, 1, 4)
-
-
-def codes(refusal: pytest.ExceptionInfo[Any]) -> list[str]:
-    return [problem.code for problem in refusal.value.problems]
 
 
 def slots(plan: facts.Plan) -> list[facts.Slot]:
@@ -135,7 +132,7 @@ def test_somebody_without_a_role_at_the_site_may_not(clinic):
             build.patient(), clinic.version, clinic.site, areas=clinic.areas(), by=stranger, now=clinic.now
         )
 
-    assert [problem.code for problem in refused.value.problems] == ["role_missing"]
+    assert codes(refused) == ["role_missing"]
 
 
 # --- propose ----------------------------------------------------------------------------------------------------------

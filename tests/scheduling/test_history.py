@@ -14,6 +14,7 @@ from scheduling.outbox.wanted import Situation, why_not
 from scheduling.planner.evaluation import evaluate
 from scheduling.planner.gates import gate_answers
 from tests import build
+from tests.refusals import codes
 from tests.scheduling import weekly
 
 pytestmark = pytest.mark.django_db
@@ -78,7 +79,7 @@ def test_grace_never_books(clinic):
     with pytest.raises(booking.NotBookable) as refused:
         visits.book(second, early, by=clinic.receptionist, now=clinic.now)
 
-    assert "before_minimum" in [problem.code for problem in refused.value.problems]
+    assert "before_minimum" in codes(refused)
 
 
 def test_booked_visits_after_it_are_proposed_anew_and_leave_room_for_the_one_that_takes_its_place(clinic):
@@ -227,7 +228,7 @@ def test_a_correction_says_why_and_never_lies_ahead(clinic, fields, refusal, cod
     with pytest.raises(refusal) as refused:
         visits.correct_performed(first, **given, by=clinic.clinician, now=clinic.now)
 
-    assert [problem.code for problem in refused.value.problems] == [code]
+    assert codes(refused) == [code]
 
 
 def test_only_clinicians_correct_and_only_what_was_performed(clinic):
@@ -241,7 +242,7 @@ def test_only_clinicians_correct_and_only_what_was_performed(clinic):
         corrected(clinic, second, clinic.today)
     with pytest.raises(RuleBroken) as refused:
         corrected(clinic, Session.objects.get(course=course, step_key="assessment"), clinic.today)
-    assert [problem.code for problem in refused.value.problems] == ["date_is_the_assessments"]
+    assert codes(refused) == ["date_is_the_assessments"]
 
 
 # --- out of turn ------------------------------------------------------------------------------------------------------
@@ -313,7 +314,7 @@ def test_nothing_is_opened_for_who_has_died():
     with pytest.raises(booking.NotPossibleNow) as refused:
         sessions.add_session(course, "building_up", reason="one more", by=clinic.clinician, now=clinic.now)
 
-    assert [problem.code for problem in refused.value.problems] == ["patient_inactive"]
+    assert codes(refused) == ["patient_inactive"]
     assert (Course.objects.get(pk=course.pk).state, course.sessions.filter(state="open").count()) == ("completed", 0)
 
 

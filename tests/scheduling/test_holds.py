@@ -13,12 +13,9 @@ from patients.models import Answer
 from scheduling import booking, holds, intake, replanning, roster, visits, worklists
 from scheduling.models import Appointment, Assessment, Course, Hold, Message, Occupancy, Proposal
 from tests import build
+from tests.refusals import codes
 
 pytestmark = pytest.mark.django_db
-
-
-def codes(refusal: pytest.ExceptionInfo[Any]) -> list[str]:
-    return [problem.code for problem in refusal.value.problems]
 
 
 def pregnant(clinic: build.Clinic, course: Course, **more: Any) -> Hold:
@@ -312,7 +309,7 @@ def test_a_course_that_is_over_is_not_held(clinic):
     with pytest.raises(booking.NotPossibleNow) as refused:
         holds.place(course, code="other", reason="ask first", by=clinic.receptionist, now=clinic.now)
 
-    assert [problem.code for problem in refused.value.problems] == ["course_ended"]
+    assert codes(refused) == ["course_ended"]
     assert not Hold.objects.filter(course=course).exists()
 
 

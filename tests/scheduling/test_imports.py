@@ -16,6 +16,7 @@ from patients.records import IdentifierDetails
 from scheduling import imports
 from scheduling.models import Appointment, Course, FollowUpTask, Hold, Message, Session
 from tests import build
+from tests.refusals import codes
 
 pytestmark = pytest.mark.django_db
 MONDAY = date(2027, 1, 4)
@@ -172,7 +173,7 @@ def test_a_time_that_is_taken_is_refused(clinic, patient):
     with pytest.raises(imports.ImportRefused) as refusal:
         brought(clinic, text)
 
-    assert {problem.code for problem in refusal.value.problems} == {"resource_busy"}
+    assert set(codes(refusal)) == {"resource_busy"}
 
 
 @pytest.mark.parametrize(
@@ -222,7 +223,7 @@ def test_a_file_brought_in_twice_is_refused_the_second_time(clinic, patient):
     with pytest.raises(imports.ImportRefused) as refusal:
         brought(clinic, text)
 
-    assert [problem.code for problem in refusal.value.problems] == ["course_already_open"]
+    assert codes(refusal) == ["course_already_open"]
     assert Course.objects.count() == 1
 
 
@@ -232,7 +233,7 @@ def test_reception_brings_in_no_clinical_records(clinic, patient):
     with pytest.raises(imports.ImportRefused) as refusal:
         imports.bring_in(records, by=clinic.receptionist, now=clinic.now)
 
-    assert {problem.code for problem in refusal.value.problems} == {"role_missing"}
+    assert set(codes(refusal)) == {"role_missing"}
     assert not Course.objects.exists()
 
 
@@ -291,7 +292,7 @@ def test_a_malformed_yaml_is_refused(clinic, text, code):
     with pytest.raises(imports.FileUnreadable) as refusal:
         imports.read(text, form="yaml")
 
-    assert code in {problem.code for problem in refusal.value.problems}
+    assert code in codes(refusal)
 
 
 # --- the command ------------------------------------------------------------------------------------------------------

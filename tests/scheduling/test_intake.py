@@ -25,14 +25,11 @@ from scheduling.models import (
     Spacing,
 )
 from tests import build
+from tests.refusals import codes
 from tests.scheduling import weekly
 
 pytestmark = pytest.mark.django_db
 MONDAY = date(2027, 1, 4)
-
-
-def codes(refusal: pytest.ExceptionInfo[Any]) -> list[str]:
-    return [problem.code for problem in refusal.value.problems]
 
 
 # --- assessment -------------------------------------------------------------------------------------------------------

@@ -15,13 +15,10 @@ from scheduling.planner import tiers
 from scheduling.planner.gates import GATES
 from scheduling.planner.tiers import Tier
 from tests import build
+from tests.refusals import codes
 
 pytestmark = pytest.mark.django_db
 MONDAY = date(2027, 1, 4)
-
-
-def codes(refusal: pytest.ExceptionInfo[Any]) -> list[str]:
-    return [problem.code for problem in refusal.value.problems]
 
 
 def given(clinic: build.Clinic, course: Course, **changes: Any) -> Override:

@@ -25,6 +25,7 @@ from scheduling.planner import facts
 from scheduling.planner.amounts import Amount, DayOfYear
 from scheduling.protocols import document
 from tests import build
+from tests.refusals import codes
 
 from .protocol_files import BANDS, NOW, SMALL, TWO_STEPS, WORDS, changed
 
@@ -204,7 +205,7 @@ def test_a_retired_version_starts_no_course_and_those_that_run_go_on(clinic):
     )
     with pytest.raises(booking.NotStartable) as refused:
         clinic.course()
-    assert [problem.code for problem in refused.value.problems] == ["protocol_not_usable"]
+    assert codes(refused) == ["protocol_not_usable"]
     assert len(clinic.book(running)) == 3
 
 

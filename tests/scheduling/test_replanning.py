@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import Any
 
 import pytest
 
@@ -11,12 +10,9 @@ from scheduling import booking, holds, intake, replanning, roster, visits
 from scheduling.models import Absence, Appointment, CancelReason, Message, Move, Proposal
 from scheduling.models.appointments import AskedBy
 from tests import build
+from tests.refusals import codes
 
 pytestmark = pytest.mark.django_db
-
-
-def codes(refusal: pytest.ExceptionInfo[Any]) -> list[str]:
-    return [problem.code for problem in refusal.value.problems]
 
 
 @pytest.fixture

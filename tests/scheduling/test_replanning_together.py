@@ -22,6 +22,7 @@ from scheduling.replanning import together
 from scheduling.replanning.judging import Bench, chosen, left_in
 from scheduling.roster import there
 from tests import build
+from tests.refusals import codes
 from tests.slowness import OF_EVERY_COURSE, too_slow_to_read
 
 pytestmark = pytest.mark.django_db
@@ -441,7 +442,7 @@ def test_what_is_discarded_while_it_is_worked_out_stays_discarded(clinic, course
     assert (asked.state, asked.decided_by, asked.moves.count()) == ("discarded", clinic.receptionist, 0)
     with pytest.raises(replanning.ProposalOvertaken) as refused:
         replanning.stop(asked, by=clinic.receptionist, now=clinic.now)
-    assert [problem.code for problem in refused.value.problems] == ["proposal_is_discarded"]
+    assert codes(refused) == ["proposal_is_discarded"]
 
 
 # --- applying ---------------------------------------------------------------------------------------------------------
@@ -526,7 +527,7 @@ def test_what_is_chosen_and_not_in_the_proposal_is_named_and_nothing_is_moved(cl
     replanning.apply(proposal, by=clinic.receptionist, now=clinic.now, sessions=chosen_ones)
     with pytest.raises(replanning.ProposalOvertaken) as again:
         replanning.apply(proposal, by=clinic.receptionist, now=clinic.now, sessions=chosen_ones)
-    assert [problem.code for problem in again.value.problems] == ["nothing_to_apply"]
+    assert codes(again) == ["nothing_to_apply"]
 
 
 def test_what_is_discarded_after_some_was_applied_is_partly_applied(clinic, courses, proposal):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import Any
 
 import pytest
 
@@ -12,6 +11,7 @@ from scheduling import booking, roster, sessions, visits
 from scheduling.models import Appointment, Message, Override, Session
 from scheduling.planner.gates import gate_answers
 from tests import build
+from tests.refusals import codes
 from tests.scheduling import weekly
 
 pytestmark = pytest.mark.django_db
@@ -20,10 +20,6 @@ pytestmark = pytest.mark.django_db
 def told(course):
     """Return each session as (step, state, counts)."""
     return list(course.sessions.order_by("position").values_list("step_key", "state", "counts"))
-
-
-def codes(refusal: pytest.ExceptionInfo[Any]) -> list[str]:
-    return [problem.code for problem in refusal.value.problems]
 
 
 def closed(course, session, on, today):

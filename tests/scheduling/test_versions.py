@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
 
 import pytest
 from django.db import connection
@@ -14,6 +13,7 @@ from scheduling import booking, protocols, sessions, versions, visits
 from scheduling.models import Appointment, CancelReason, Message, ProtocolVersion, StateChange
 from scheduling.models.appointments import AskedBy
 from tests import build
+from tests.refusals import codes
 from tests.scheduling import weekly
 
 pytestmark = pytest.mark.django_db
@@ -36,10 +36,6 @@ def version_two(clinic, **changes: str) -> ProtocolVersion:
         assert text.count(old) == 1, old
         text = text.replace(old, new)
     return protocols.load(text, by=None, now=clinic.now, approve_by=build.user(is_superuser=True))
-
-
-def codes(refusal: pytest.ExceptionInfo[Any]) -> list[str]:
-    return [problem.code for problem in refusal.value.problems]
 
 
 def moved(clinic, course, version, **fields):

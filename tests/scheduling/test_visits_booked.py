@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date, time, timedelta
-from typing import Any
 
 import pytest
 
@@ -13,13 +12,10 @@ from scheduling.models import Appointment, CancelReason, Occupancy, Session
 from scheduling.models.appointments import AskedBy
 from scheduling.planner import facts
 from tests import build
+from tests.refusals import codes
 
 pytestmark = pytest.mark.django_db
 MONDAY, FEBRUARY, MARCH = date(2027, 1, 4), date(2027, 2, 1), date(2027, 3, 1)
-
-
-def codes(refusal: pytest.ExceptionInfo[Any]) -> list[str]:
-    return [problem.code for problem in refusal.value.problems]
 
 
 def moved(clinic: build.Clinic, visit: Appointment, **changes: str) -> tuple[Appointment, object]:
@@ -186,7 +182,7 @@ def test_an_unknown_reason_is_refused(clinic):
     with pytest.raises(RuleBroken) as refused:
         visits.cancel(visit, reason="because", asked_by=AskedBy.PATIENT, by=clinic.receptionist, now=clinic.now)
 
-    assert [problem.code for problem in refused.value.problems] == ["reason_unknown"]
+    assert codes(refused) == ["reason_unknown"]
 
 
 # --- confirm ----------------------------------------------------------------------------------------------------------

@@ -12,8 +12,7 @@ from patients.models import Complication
 from scheduling import visits
 from scheduling.models import Course, Hold, Outcome, Session
 from tests import build
-
-from .test_visits_booked import codes
+from tests.refusals import codes
 
 pytestmark = pytest.mark.django_db
 
@@ -32,7 +31,7 @@ def test_an_outcome_that_makes_no_sense_is_refused_with_the_whole_session(clinic
     with pytest.raises(RuleBroken) as refused:
         clinic.perform(visit.session, outcome=visits.OutcomeInput(**({"result": "ok"} | fields)))
 
-    assert [problem.code for problem in refused.value.problems] == [code]
+    assert codes(refused) == [code]
     assert Session.objects.get(pk=visit.session_id).state == "open"
 
 
@@ -89,7 +88,7 @@ def test_a_missing_outcome_is_recorded_later_and_once(clinic):
     with pytest.raises(RuleBroken) as refused:
         visits.record_outcome(session, visits.OutcomeInput("ok"), by=clinic.clinician, now=clinic.now)
 
-    assert [problem.code for problem in refused.value.problems] == ["outcome_recorded"]
+    assert codes(refused) == ["outcome_recorded"]
 
 
 # --- complications ----------------------------------------------------------------------------------------------------
@@ -151,4 +150,4 @@ def test_only_a_review_is_cleared(clinic, result):
     with pytest.raises(RuleBroken) as refused:
         outcome_of(clinic, result=result, clearance="fine")
 
-    assert [one.code for one in refused.value.problems] == ["nothing_to_clear"]
+    assert codes(refused) == ["nothing_to_clear"]

@@ -48,14 +48,11 @@ from scheduling.models import (
 from scheduling.models.appointments import AskedBy
 from scheduling.planner import facts
 from tests import build
+from tests.refusals import codes
 
 pytestmark = pytest.mark.django_db
 
 BUSY = {"reason": CancelReason.PATIENT_BUSY, "asked_by": AskedBy.PATIENT}
-
-
-def codes(refusal: pytest.ExceptionInfo[Any]) -> list[str]:
-    return [problem.code for problem in refusal.value.problems]
 
 
 def course_from(clinic: build.Clinic, days: int, name: str = "") -> Course:
