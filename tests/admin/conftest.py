@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -112,3 +114,12 @@ def words(response: Any) -> str:
     parser = _Texts()
     parser.feed(response.content.decode())
     return " ".join(" ".join(parser.texts).split())
+
+
+def hidden(page: Any, name: str) -> list[str]:
+    """The values of the hidden fields of that name, in their order on the page."""
+    return [unescape(value) for value in re.findall(rf'name="{name}" value="([^"]*)"', page.content.decode())]
+
+
+def plan_page(course: Course) -> str:
+    return f"/admin/scheduling/course/{course.uid}/plan/"

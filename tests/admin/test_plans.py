@@ -14,8 +14,7 @@ from scheduling.models import Appointment, Course, Resource
 from scheduling.wording import day
 from tests import build
 
-from .conftest import OpenClinic, words
-from .test_courses import course_page, hidden, plan_page
+from .conftest import OpenClinic, course_page, hidden, plan_page, words
 
 
 def field(what: str, session: Any) -> str:
