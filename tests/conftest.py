@@ -14,7 +14,7 @@ from tests import build, shelf
 
 BROWSER = os.environ.get("BROWSER", "/usr/bin/chromium")
 SERVICES = {"service", "demo", "first_run"}  # the fixtures that start one
-LONG = ("test_gate_matrix.py", "test_replanning_together.py", "test_waitlist.py")  # a minute of computing each
+LONG = ("test_gate_matrix.py", "test_replanning_together.py", "test_waitlist.py")  # up to a minute of computing each
 # Playwright's synchronous interface runs an event loop, in which Django otherwise refuses to ask the database.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 

@@ -199,3 +199,13 @@ def visit_shown(visit: Appointment, **changes: Any) -> dict[str, Any]:
         "note": "",
         **changes,
     }
+
+
+def proposed(clinic: ApiClinic) -> tuple[Course, dict[str, Any]]:
+    """A course whose first session was performed so late that the second visit must move."""
+    course = clinic.booked_course()
+    clinic.wait(days=8)
+    answer = clinic.doctor.post(
+        f"sessions/{build.sessions_of(course)[0].uid}/perform/", {"performed_on": "2027-01-12", "outcome": "ok"}
+    )
+    return course, answer.json()["proposal"]

@@ -1,4 +1,4 @@
-"""Proposals for many patients over REST: how far they are, what they say, and what can be done with them."""
+"""Proposals over REST, for one patient or many: how far they are, what they say, what can be done with them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from scheduling import absences, booking, replanning
-from scheduling.models import Course
+from scheduling.models import Course, Session
 from scheduling.planner import facts
 from tests import build
 
-from .conftest import ApiClinic, Door, refusal
+from .conftest import ApiClinic, Door, proposed, refusal
 
 pytestmark = pytest.mark.django_db
 
@@ -107,3 +107,38 @@ def test_another_sites_proposals_do_not_exist_here_either(clinic, courses):
     uid = replanning.work_out_next(clinic.now, seconds=1).uid
     for act in ("apply", "discard", "stop", "again"):
         assert stranger.post(f"proposals/{uid}/{act}/", {}).status_code == 404
+
+
+def test_a_proposal_is_listed_looked_at_and_applied(clinic: ApiClinic):
+    course, proposal = proposed(clinic)
+    door = clinic.reception
+
+    assert door.get("proposals/").json() == {"results": [proposal], "next": None}
+    assert door.get(f"proposals/{proposal['uid']}/").json() == proposal
+    assert clinic.stranger.get("proposals/").json() == {"results": [], "next": None}
+    assert refusal(clinic.stranger.post(f"proposals/{proposal['uid']}/apply/"))[:2] == (404, "not_found")
+    clinic.answer_all(course)
+
+    answer = door.post(f"proposals/{proposal['uid']}/apply/")
+
+    assert answer.status_code == 200, answer.json()
+    body = answer.json()
+    assert (body["proposal"]["state"], body["proposal"]["decided_at"]) == ("applied", "2027-01-12T08:00:00Z")
+    assert [(one["session"], one["on"], one["at"]) for one in body["appointments"]] == [
+        (move["session"], move["to"]["on"], move["to"]["at"]) for move in proposal["moves"]
+    ]
+    assert door.get("proposals/").json()["results"] == []
+    again = door.post(f"proposals/{proposal['uid']}/apply/")
+    assert refusal(again)[:2] == (409, "proposal_overtaken")
+
+
+def test_a_proposal_is_applied_for_chosen_sessions_only_or_discarded(clinic: ApiClinic):
+    course, proposal = proposed(clinic)
+    door = clinic.reception
+    nothing = door.post(f"proposals/{proposal['uid']}/apply/", {"sessions": []})
+
+    assert refusal(nothing)[:2] == (409, "proposal_overtaken")
+    discarded = door.post(f"proposals/{proposal['uid']}/discard/")
+    assert discarded.json() == {**proposal, "state": "discarded", "decided_at": "2027-01-12T08:00:00Z"}
+    assert refusal(door.post(f"proposals/{proposal['uid']}/discard/"))[:2] == (409, "proposal_overtaken")
+    assert Session.objects.booked().filter(course=course).count() == 2

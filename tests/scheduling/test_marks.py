@@ -15,8 +15,7 @@ from scheduling.booking import occupancies
 from scheduling.models import FreedTime, Session, WaitingListEntry
 from tests import build
 
-# What is shared with the tests of the waiting list: three patients, of whom two would come sooner.
-from .test_waitlist import cancel, first_of, standing, the_offer, three, waits
+from .waiting import cancel, first_of, standing, the_offer, three, waits
 
 __all__ = ["three"]
 
