@@ -157,8 +157,8 @@ def whats_wrong(
         return []
     first_on, last_on = min(slot.on for slot in slots), max(slot.on for slot in slots)
     horizon_on = on + timedelta(days=course.site.booking_horizon_days)
-    times = roster.load_to_check(
-        course, slots, min(max(first_on, on), horizon_on), min(max(last_on, on), horizon_on), now=now
+    times = roster.load(
+        course, min(max(first_on, on), horizon_on), min(max(last_on, on), horizon_on), now=now, check=slots
     )
     broken = violations(slots, as_it_stands, times, on)
     return wording.problems(broken, names_in(times) | roster.subjects()) if broken else []

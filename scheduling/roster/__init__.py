@@ -11,7 +11,7 @@ from .duty import is_on
 from .locks import CLOCKS_MAY_DIFFER_BY, ClockWentBack, lock, lock_courses, lock_resources
 from .periods import packed, period_of, period_starts_at, periods_between, spans_of
 from .protocols import protocol_facts, subjects
-from .times import load, load_site, load_to_check, load_together
+from .times import load, load_site, load_together
 from .waiting import busy_of_patients, freed_in
 
 __all__ = [
@@ -26,7 +26,6 @@ __all__ = [
     "live_appointments",
     "load",
     "load_site",
-    "load_to_check",
     "load_together",
     "lock",
     "lock_courses",

@@ -24,6 +24,7 @@ def load(
     now: datetime,
     moving: Collection[Course] = (),
     horizon_on: date | None = None,
+    check: Sequence[facts.Slot] | None = None,
 ) -> facts.Roster:
     """Return the site's days and the time of every resource that the course's protocol could use, both dates inclusive.
 
@@ -31,6 +32,9 @@ def load(
     course's own live appointments are left out, as are those of the courses that are `moving` together with it. What is
     taken comes from the busy map: for a search, not for a refusal. With a horizon the resources are those that are
     there until then: for a search that can leave out the dates at its end.
+
+    With slots to `check` it is for a refusal: what is taken is read from the occupancies themselves, and is known only
+    for what the slots use, on their dates.
     """
     return load_site(
         course.site,
@@ -40,32 +44,8 @@ def load(
         now=now,
         patient=course.patient_id,
         without={course, *moving},
+        check=check,
         horizon_on=horizon_on,
-    )
-
-
-def load_to_check(
-    course: Course,
-    slots: Sequence[facts.Slot],
-    first_on: date,
-    last_on: date,
-    *,
-    now: datetime,
-    moving: Collection[Course] = (),
-) -> facts.Roster:
-    """Return the same as `load`, with the time that is taken from the occupancies themselves: for a refusal.
-
-    Only of what the slots use, on their dates, is known what is taken.
-    """
-    return load_site(
-        course.site,
-        _needed([course]),
-        first_on,
-        last_on,
-        now=now,
-        patient=course.patient_id,
-        without={course, *moving},
-        check=slots,
     )
 
 
@@ -80,8 +60,7 @@ def load_together(
 ) -> facts.Roster:
     """Return what `load` does for several courses of a site at once, without the live appointments of any of them.
 
-    With slots to `check`, what `load_to_check` does. No patient is busy in it: that differs from course to course
-    (`patients_busy`).
+    No patient is busy in it: that differs from course to course (`patients_busy`).
     """
     return load_site(site, _needed(courses), first_on, last_on, now=now, without=courses, check=check)
 
@@ -98,7 +77,7 @@ def load_site(
     check: Sequence[facts.Slot] | None = None,
     horizon_on: date | None = None,
 ) -> facts.Roster:
-    """Return days and time at a site for the resources with one of the capabilities; see `load`, `load_to_check`.
+    """Return days and time at a site for the resources with one of the capabilities; see `load`.
 
     Who serves the site but is away on all of these dates is there, without time: a refusal can call them by name. The
     live appointments of the courses `without` are left out: the planner knows them from those courses' facts.
