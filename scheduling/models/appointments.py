@@ -39,6 +39,23 @@ def _is_finite(bound: str) -> models.Func:
     return models.Func(moment, function="isfinite", output_field=models.BooleanField())
 
 
+def _begins_and_ends(what: str) -> list[models.CheckConstraint]:
+    """An empty or unbounded range would pass the exclusion constraint, or block who is in it for ever."""
+    return [
+        models.CheckConstraint(
+            condition=Q(
+                during__isempty=False,
+                during__lower_inf=False,
+                during__upper_inf=False,
+                during__lower_inc=True,
+                during__upper_inc=False,
+            ),
+            name=f"{what}_ends_after_it_starts",
+        ),
+        models.CheckConstraint(condition=Q(_is_finite("lower")) & Q(_is_finite("upper")), name=f"{what}_ends_some_day"),
+    ]
+
+
 LIVE = (AppointmentState.BOOKED, AppointmentState.ARRIVED)
 
 
@@ -128,20 +145,7 @@ class Appointment(models.Model):
                 condition=Q(state__in=["booked", "arrived"]),
                 deferrable=Deferrable.IMMEDIATE,
             ),
-            # An empty or unbounded range would pass the exclusion constraint, or block the patient for ever.
-            models.CheckConstraint(
-                condition=Q(
-                    during__isempty=False,
-                    during__lower_inf=False,
-                    during__upper_inf=False,
-                    during__lower_inc=True,
-                    during__upper_inc=False,
-                ),
-                name="appointment_ends_after_it_starts",
-            ),
-            models.CheckConstraint(
-                condition=Q(_is_finite("lower")) & Q(_is_finite("upper")), name="appointment_ends_some_day"
-            ),
+            *_begins_and_ends("appointment"),
             models.CheckConstraint(condition=Q(fold__lte=1), name="appointment_fold_is_first_or_second_pass"),
             models.CheckConstraint(
                 condition=Q(state="cancelled", cancelled_at__isnull=False)
@@ -233,19 +237,7 @@ class Occupancy(models.Model):
                 condition=Q(released_at=None),
                 deferrable=Deferrable.IMMEDIATE,
             ),
-            models.CheckConstraint(
-                condition=Q(
-                    during__isempty=False,
-                    during__lower_inf=False,
-                    during__upper_inf=False,
-                    during__lower_inc=True,
-                    during__upper_inc=False,
-                ),
-                name="occupancy_ends_after_it_starts",
-            ),
-            models.CheckConstraint(
-                condition=Q(_is_finite("lower")) & Q(_is_finite("upper")), name="occupancy_ends_some_day"
-            ),
+            *_begins_and_ends("occupancy"),
             models.CheckConstraint(condition=Q(place__gte=1), name="occupancy_place_is_numbered_from_one"),
             models.CheckConstraint(
                 condition=Q(appointment=None, reservation__isnull=False)
