@@ -19,6 +19,9 @@ from scheduling.models import (
     Course,
     Hours,
     MessageText,
+    Move,
+    Override,
+    Proposal,
     Protocol,
     ProtocolVersion,
     Resource,
@@ -252,6 +255,19 @@ class Clinic:
         }
         intake.answer_all(course.patient, good | values, given_on=self.today, by=self.receptionist, now=self.now)
 
+    def override(self, course: Course, **changes: Any) -> Override:
+        """A prescriber's override of the pill for the whole course, for three months, or of what is said."""
+        details: dict[str, Any] = {
+            "session": None,
+            "rule": "risk_relative",
+            "subject": "contraceptive_pill",
+            "reason": "stopped the pill a month ago",
+            "expires_on": self.today + timedelta(days=90),
+            "by": self.prescriber,
+            "now": self.now,
+        } | changes
+        return intake.override(course, **details)
+
     def propose(self, course: Course) -> facts.Plan:
         """The cheapest plan."""
         return booking.propose_course(course, now=self.now)[0].plan
@@ -282,3 +298,15 @@ def slot(appointment: Appointment, **changes: Any) -> dict[str, Any]:
 
 
 __all__ = ["MONDAY", "PASSWORD", "Clinic", "facts"]
+
+
+def move_to(proposal: Proposal, visit: Appointment, to_slot: dict[str, Any], **fields: Any) -> Move:
+    """Propose another time for a visit as it stands."""
+    return Move.objects.create(
+        proposal=proposal,
+        session=visit.session,
+        appointment=visit,
+        appointment_revision=visit.revision,
+        to_slot=to_slot,
+        **fields,
+    )

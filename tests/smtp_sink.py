@@ -14,8 +14,11 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import Any
 
+import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from scheduling.transport import SmtpTransport
 
 logging.getLogger("mail").setLevel(logging.WARNING)  # aiosmtpd would log every line of every exchange
 
@@ -110,3 +113,17 @@ def closed_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def sink() -> Iterator[Sink]:
+    with running() as found:
+        yield found
+
+
+@pytest.fixture
+def smtp(sink: Sink) -> Iterator[SmtpTransport]:
+    """A line to the sink."""
+    transport = SmtpTransport("127.0.0.1", sink.port)
+    yield transport
+    transport.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import Any
 
 import pytest
 
@@ -431,19 +430,6 @@ def test_an_answer_that_a_clinician_looked_at_lets_the_course_be_examined(clinic
 # --- overrides --------------------------------------------------------------------------------------------------------
 
 
-def overridden(clinic: build.Clinic, course: Course, **changes: Any) -> Override:
-    details: dict[str, Any] = {
-        "session": None,
-        "rule": "risk_relative",
-        "subject": "contraceptive_pill",
-        "reason": "stopped the pill a month ago",
-        "expires_on": MONDAY + timedelta(days=90),
-        "by": clinic.prescriber,
-        "now": clinic.now,
-    } | changes
-    return intake.override(course, **details)
-
-
 def test_a_prescriber_overrides_a_relative_risk_and_the_course_can_be_booked(clinic):
     course = clinic.cleared_course()
     clinic.answer_all(course, contraceptive_pill="yes")
@@ -451,7 +437,7 @@ def test_a_prescriber_overrides_a_relative_risk_and_the_course_can_be_booked(cli
         clinic.book(course)
     hold = Hold.objects.get(course=course)
 
-    overridden(clinic, course)
+    clinic.override(course)
     holds.lift(hold, reason="looked at it", by=clinic.prescriber, now=clinic.now)
 
     assert set(codes(before)) == {"risk_relative", "course_on_hold"}
@@ -474,7 +460,7 @@ def test_a_prescriber_overrides_a_relative_risk_and_the_course_can_be_booked(cli
 )
 def test_an_override_without_right_reason_or_future_is_refused(clinic, changes, code):
     with pytest.raises(RuleBroken) as refused:
-        overridden(clinic, clinic.course(), **changes)
+        clinic.override(clinic.course(), **changes)
 
     assert codes(refused) == [code]
     assert Override.objects.count() == 0
@@ -482,7 +468,7 @@ def test_an_override_without_right_reason_or_future_is_refused(clinic, changes, 
 
 def test_only_a_prescriber_overrides(clinic):
     with pytest.raises(NotAllowed):
-        overridden(clinic, clinic.course(), by=clinic.clinician)
+        clinic.override(clinic.course(), by=clinic.clinician)
 
 
 # --- holds ------------------------------------------------------------------------------------------------------------

@@ -22,16 +22,8 @@ MONDAY = date(2027, 1, 4)
 
 
 def given(clinic: build.Clinic, course: Course, **changes: Any) -> Override:
-    details: dict[str, Any] = {
-        "session": build.sessions_of(course)[0],
-        "rule": "risk_relative",
-        "subject": "contraceptive_pill",
-        "reason": "stopped the pill a month ago",
-        "expires_on": MONDAY + timedelta(days=90),
-        "by": clinic.prescriber,
-        "now": clinic.now,
-    } | changes
-    return intake.override(course, **details)
+    """An override for the first session, if nothing else is said."""
+    return clinic.override(course, **({"session": build.sessions_of(course)[0]} | changes))
 
 
 # --- tiers ------------------------------------------------------------------------------------------------------------

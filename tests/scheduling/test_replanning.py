@@ -7,7 +7,7 @@ from datetime import date, timedelta
 import pytest
 
 from scheduling import booking, holds, intake, replanning, roster, visits
-from scheduling.models import Absence, Appointment, CancelReason, Message, Move, Proposal
+from scheduling.models import Absence, Appointment, CancelReason, Message, Proposal
 from scheduling.models.appointments import AskedBy
 from tests import build
 from tests.refusals import codes
@@ -194,14 +194,7 @@ def test_two_visits_swap_their_places_in_one_transaction(clinic):
     ]
     proposal = Proposal.objects.create(site=clinic.site, reason="swap", made_at=clinic.now)
     for data, visit in zip(swapped, (theirs, mine), strict=True):
-        Move.objects.create(
-            proposal=proposal,
-            session=visit.session,
-            appointment=visit,
-            appointment_revision=visit.revision,
-            from_slot=booking.when_as_data(visit),
-            to_slot=data,
-        )
+        build.move_to(proposal, visit, data, from_slot=booking.when_as_data(visit))
     before = [roster.slot_of(visit).uses for visit in (mine, theirs)]
 
     replanning.apply(proposal, by=clinic.receptionist, now=clinic.now)

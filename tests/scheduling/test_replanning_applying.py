@@ -162,13 +162,7 @@ def test_what_is_chosen_is_judged_with_all_others_where_they_are(clinic, courses
     one, other, _third = (build.visits_of(course)[0] for course in courses)
     proposal = Proposal.objects.create(site=clinic.site, reason="swap", made_at=clinic.now)
     for visit, target in ((one, other), (other, one)):
-        Move.objects.create(
-            proposal=proposal,
-            session=visit.session,
-            appointment=visit,
-            appointment_revision=visit.revision,
-            to_slot=build.slot(target, session=str(visit.session.uid)),
-        )
+        build.move_to(proposal, visit, build.slot(target, session=str(visit.session.uid)))
 
     both = replanning.judge(proposal, now=clinic.now)
     alone = replanning.judge(proposal, now=clinic.now, among=[one.session.uid])
@@ -185,13 +179,7 @@ def in_a_chain(clinic: build.Clinic, length: int) -> tuple[list[Appointment], Pr
     first = [build.visits_of(clinic.booked_course(build.patient()))[0] for _number in range(length)]
     proposal = Proposal.objects.create(site=clinic.site, reason="chain", made_at=clinic.now)
     for visit, target in zip(first, [*first[1:], first[-1]], strict=True):
-        Move.objects.create(
-            proposal=proposal,
-            session=visit.session,
-            appointment=visit,
-            appointment_revision=visit.revision,
-            to_slot=build.slot(target, session=str(visit.session.uid)),
-        )
+        build.move_to(proposal, visit, build.slot(target, session=str(visit.session.uid)))
     Appointment.objects.filter(pk=first[-1].pk).update(revision=7)
     return first, proposal
 
@@ -227,13 +215,7 @@ def test_what_becomes_wrong_with_a_visit_that_is_not_in_the_proposal_stands_agai
         second.session, first_on=second.on + timedelta(days=1), last_on=third.on, now=clinic.now, limit=500
     )[-1].slot
     proposal = Proposal.objects.create(site=clinic.site, reason="by_hand", made_at=clinic.now)
-    Move.objects.create(
-        proposal=proposal,
-        session=second.session,
-        appointment=second,
-        appointment_revision=second.revision,
-        to_slot=booking.slot_as_data(later, clinic.site),
-    )
+    build.move_to(proposal, second, booking.slot_as_data(later, clinic.site))
 
     judged = replanning.judge(proposal, now=clinic.now)
 

@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import time, timedelta
 from typing import Any
-
-import pytest
 
 from clinic import localtime
 from clinic.models import Site
 from scheduling import outbox
 from scheduling.models import Appointment, Course, Message
-from scheduling.transport import SmtpTransport
-from tests import build, smtp_sink
+from tests import build
+from tests.smtp_sink import sink, smtp
 
 from .conftest import act_page, course_page
 
-
-@pytest.fixture
-def sink() -> Iterator[smtp_sink.Sink]:
-    with smtp_sink.running() as running:
-        yield running
-
-
-@pytest.fixture
-def smtp(sink: smtp_sink.Sink) -> Iterator[SmtpTransport]:
-    transport = SmtpTransport("127.0.0.1", sink.port)
-    yield transport
-    transport.close()
+__all__ = ["sink", "smtp"]
 
 
 def answers_of(form: dict[str, Any], **other: str) -> list[dict[str, str]]:

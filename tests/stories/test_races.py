@@ -25,7 +25,6 @@ from scheduling.models import (
     CancelReason,
     Course,
     Message,
-    Move,
     Occupancy,
     Proposal,
     Session,
@@ -322,13 +321,8 @@ def test_two_visits_of_two_courses_change_places_in_one_transaction(clinic):
     early, late = build.visits_of(one)[0], build.visits_of(other)[0]
     proposal = Proposal.objects.create(site=clinic.site, reason="swap", made_at=clinic.now)
     for visit, target in ((early, late), (late, early)):
-        Move.objects.create(
-            proposal=proposal,
-            session=visit.session,
-            appointment=visit,
-            appointment_revision=visit.revision,
-            from_slot=booking.when_as_data(visit),
-            to_slot=build.slot(target, session=str(visit.session.uid)),
+        build.move_to(
+            proposal, visit, build.slot(target, session=str(visit.session.uid)), from_slot=booking.when_as_data(visit)
         )
 
     moved = replanning.apply(proposal, by=clinic.receptionist, now=clinic.now)
