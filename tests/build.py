@@ -276,6 +276,11 @@ class Clinic:
         slots = [planned.slot for planned in self.propose(course).sessions if not planned.pinned]
         return booking.book_course(course, slots, by=self.receptionist, now=self.now)
 
+    def move(self, visit: Appointment, **changes: str) -> tuple[Appointment, Proposal | None]:
+        """Move a visit to its slot with these changes."""
+        (new,) = booking.slots_from([slot(visit, **changes)], visit.session.course)
+        return visits.move(visit, new, by=self.receptionist, now=self.now, reason="asked by phone")
+
     def perform(self, session: Session, **fields: Any) -> visits.PerformResult:
         details = {"performed_on": self.today, "outcome": visits.OutcomeInput("ok")} | fields
         return visits.perform(session, visits.Performed(**details), by=self.clinician, now=self.now)

@@ -123,3 +123,8 @@ def hidden(page: Any, name: str) -> list[str]:
 
 def plan_page(course: Course) -> str:
     return f"/admin/scheduling/course/{course.uid}/plan/"
+
+
+def rows(name: str, *given: dict[str, Any], initial: int = 0) -> dict[str, Any]:
+    sent = {f"{name}-TOTAL_FORMS": str(len(given)), f"{name}-INITIAL_FORMS": str(initial)}
+    return sent | {f"{name}-{at}-{key}": value for at, row in enumerate(given) for key, value in row.items()}

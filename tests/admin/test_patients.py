@@ -10,7 +10,7 @@ from patients.models import Identifier, Patient, Phone
 from scheduling.models import Message
 from tests import build
 
-from .conftest import words
+from .conftest import rows, words
 
 NOBODY = {
     f"{rows}-{name}": "0"
@@ -34,11 +34,6 @@ def form(**changes: Any) -> dict[str, Any]:
         **NOBODY,
         **changes,
     }
-
-
-def rows(name: str, *given: dict[str, Any], initial: int = 0) -> dict[str, Any]:
-    sent = {f"{name}-TOTAL_FORMS": str(len(given)), f"{name}-INITIAL_FORMS": str(initial)}
-    return sent | {f"{name}-{at}-{key}": value for at, row in enumerate(given) for key, value in row.items()}
 
 
 def test_a_patient_is_registered_with_phones_and_numbers_and_read_back(clinic, reception):

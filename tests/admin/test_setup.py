@@ -21,8 +21,7 @@ from scheduling.models import (
 )
 from tests import build
 
-from .conftest import OpenClinic, first_visit, words
-from .test_patients import rows
+from .conftest import OpenClinic, first_visit, rows, words
 
 
 def no_rows(*names: str) -> dict[str, str]:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Iterator
 from datetime import datetime
 from functools import cache
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.urls import URLPattern
 from django.utils import timezone
 from drf_spectacular.generators import SchemaGenerator
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from knox.models import AuthToken
 
 from clinic.models import Role, User
+from scheduling.api import urls as api_urls
 from scheduling.models import Appointment, Course
 from tests import build
 
@@ -209,3 +212,9 @@ def proposed(clinic: ApiClinic) -> tuple[Course, dict[str, Any]]:
         f"sessions/{build.sessions_of(course)[0].uid}/perform/", {"performed_on": "2027-01-12", "outcome": "ok"}
     )
     return course, answer.json()["proposal"]
+
+
+def routes() -> Iterator[tuple[str, URLPattern]]:
+    """Every route below /api/v1/, with any uid filled in."""
+    for pattern in api_urls.urlpatterns:
+        yield str(pattern.pattern).replace("<uuid:uid>", str(uuid.uuid4())), pattern

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -17,19 +16,12 @@ from knox.models import AuthToken
 from clinic.models import Role
 from scheduling import holds
 from scheduling.api import rights
-from scheduling.api import urls as api_urls
 from scheduling.api.endpoint import Endpoint
 from tests import build
 
-from .conftest import ApiClinic, Door, refusal
+from .conftest import ApiClinic, Door, refusal, routes
 
 OPEN_DOORS = {"sign-in"}
-
-
-def routes() -> Iterator[tuple[str, URLPattern]]:
-    """Every route below /api/v1/, with any uid filled in."""
-    for pattern in api_urls.urlpatterns:
-        yield str(pattern.pattern).replace("<uuid:uid>", str(uuid.uuid4())), pattern
 
 
 def methods_of(pattern: URLPattern) -> list[str]:

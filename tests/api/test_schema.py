@@ -7,8 +7,7 @@ import re
 
 from django.core.management import call_command
 
-from .conftest import ApiClinic, document
-from .test_door import routes
+from .conftest import ApiClinic, document, routes
 
 
 def test_the_document_is_valid_and_nothing_in_it_is_guessed(tmp_path):

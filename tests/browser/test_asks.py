@@ -10,8 +10,8 @@ from playwright.sync_api import expect
 from scheduling.models import Appointment
 from tests import build
 
+from .axe import serious
 from .conftest import says
-from .test_accessibility import serious
 
 pytestmark = pytest.mark.browser
 

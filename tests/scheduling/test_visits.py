@@ -16,8 +16,6 @@ from scheduling.planner import facts
 from scheduling.planner.windows import windows_of
 from tests import build
 
-from .test_visits_booked import MARCH, moved
-
 pytestmark = pytest.mark.django_db
 
 
@@ -45,15 +43,15 @@ def test_an_act_reads_the_course_once_and_hands_on_what_it_knows(clinic):
     course = clinic.cleared_course()
     slots = [planned.slot for planned in clinic.propose(course).sessions]
     found = {"book_course": reads(lambda: booking.book_course(course, slots, by=clinic.receptionist, now=clinic.now))}
-    found["move"] = reads(lambda: moved(clinic, visit(2), on="2027-03-03"))
+    found["move"] = reads(lambda: clinic.move(visit(2), on="2027-03-03"))
     found["perform"] = reads(performed_late)
     proposal = course.proposals.get(state="open")
     found["apply"] = reads(lambda: replanning.apply(proposal, by=clinic.receptionist, now=clinic.now))
     found["cancel"] = reads(cancelled)
     clinic.answer_all(course)
     lost = Session.objects.get(uid=slots[-1].session)
-    until_on = MARCH + timedelta(days=60)
-    free = visits.free_times(lost, first_on=MARCH, last_on=until_on, now=clinic.now, limit=1)[0].slot
+    until_on = date(2027, 4, 30)
+    free = visits.free_times(lost, first_on=date(2027, 3, 1), last_on=until_on, now=clinic.now, limit=1)[0].slot
     found["book"] = reads(lambda: visits.book(lost, free, by=clinic.receptionist, now=clinic.now))
     clinic.now = visit(0).during.upper
     found["miss"] = reads(lambda: visits.miss(visit(0), by=clinic.receptionist, now=clinic.now))
@@ -68,7 +66,7 @@ def test_what_an_act_hands_on_is_what_stands_in_the_rows_afterwards(clinic):
     booking.book_course(course, slots, by=clinic.receptionist, now=clinic.now)
     assert roster.course_facts(course) == expected
 
-    moved(clinic, build.visits_of(course)[1], on="2027-02-12")
+    clinic.move(build.visits_of(course)[1], on="2027-02-12")
     proposal = course.proposals.get(state="open")
     replanning.apply(proposal, by=clinic.receptionist, now=clinic.now)
 

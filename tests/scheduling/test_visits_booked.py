@@ -18,12 +18,6 @@ pytestmark = pytest.mark.django_db
 MONDAY, FEBRUARY, MARCH = date(2027, 1, 4), date(2027, 2, 1), date(2027, 3, 1)
 
 
-def moved(clinic: build.Clinic, visit: Appointment, **changes: str) -> tuple[Appointment, object]:
-    data = build.slot(visit, **changes)
-    (slot,) = booking.slots_from([data], visit.session.course)
-    return visits.move(visit, slot, by=clinic.receptionist, now=clinic.now, reason="asked by phone")
-
-
 # --- move -------------------------------------------------------------------------------------------------------------
 
 
@@ -31,7 +25,7 @@ def test_a_visit_keeps_its_identity_when_it_moves(clinic):
     first, _second, third = build.visits_of(clinic.booked_course())
     identity = (third.uid, third.calendar_uid)
 
-    after, proposal = moved(clinic, third, on="2027-03-03", at="10:00")
+    after, proposal = clinic.move(third, on="2027-03-03", at="10:00")
 
     assert (after.on, after.at_time, after.revision, after.calendar_sequence) == (date(2027, 3, 3), time(10), 2, 1)
     assert (after.uid, after.calendar_uid) == identity
@@ -46,7 +40,7 @@ def test_a_visit_keeps_its_identity_when_it_moves(clinic):
 def test_moving_one_visit_proposes_moves_for_those_it_pushes_out(clinic):
     _first, second, third = build.visits_of(clinic.booked_course())
 
-    _after, proposal = moved(clinic, second, on="2027-02-12")
+    _after, proposal = clinic.move(second, on="2027-02-12")
 
     moves = [(move.session, move.from_slot["on"], move.to_slot["on"]) for move in proposal.moves.all()]
     assert moves == [(third.session, "2027-03-01", "2027-03-12")]
@@ -58,7 +52,7 @@ def test_moving_below_the_minimum_is_refused_and_says_who_may(clinic):
     _first, second, _third = build.visits_of(clinic.booked_course())
 
     with pytest.raises(booking.NotBookable) as refused:
-        moved(clinic, second, on="2027-01-25")
+        clinic.move(second, on="2027-01-25")
 
     assert [(p.code, p.details["opens_on"], p.details["override"]) for p in refused.value.problems] == [
         ("before_minimum", "2027-02-01", "prescriber")
@@ -69,16 +63,16 @@ def test_answers_that_have_grown_old_do_not_hinder_a_move_of_what_is_booked(clin
     _first, second, _third = build.visits_of(clinic.booked_course())
     clinic.wait(days=10)
 
-    after, _proposal = moved(clinic, second, on="2027-02-02")
+    after, _proposal = clinic.move(second, on="2027-02-02")
 
     assert after.on == date(2027, 2, 2)
 
 
 def test_a_move_sent_twice_moves_once(clinic):
     third = build.visits_of(clinic.booked_course())[2]
-    after, _proposal = moved(clinic, third, on="2027-03-03", at="10:00")
+    after, _proposal = clinic.move(third, on="2027-03-03", at="10:00")
 
-    again, proposal = moved(clinic, after)
+    again, proposal = clinic.move(after)
 
     assert (again.revision, again.calendar_sequence, proposal) == (2, 1, None)
 
@@ -89,7 +83,7 @@ def test_a_visit_is_refused_a_day_that_is_closed_or_off_duty_by_names_people_kno
     clinic.site.closures.create(**holiday)
 
     with pytest.raises(booking.NotBookable) as refused:
-        moved(clinic, third, on="2027-03-02")
+        clinic.move(third, on="2027-03-02")
 
     assert codes(refused) == ["site_closed", "off_duty", "off_duty", "off_duty"]
     assert refused.value.problems[1].message == f"{third.lead.name} is not working then."
@@ -100,8 +94,8 @@ def test_a_patient_who_is_here_and_gets_another_day_is_checked_in_anew(clinic):
     clinic.now = visit.during.lower - timedelta(minutes=5)
     visits.arrive(visit, by=clinic.receptionist, now=clinic.now)
 
-    later_today, _proposal = moved(clinic, visit, at="11:00")
-    tomorrow, _proposal = moved(clinic, later_today, on="2027-01-05")
+    later_today, _proposal = clinic.move(visit, at="11:00")
+    tomorrow, _proposal = clinic.move(later_today, on="2027-01-05")
 
     assert (later_today.state, tomorrow.state, tomorrow.arrived_at) == ("arrived", "booked", None)
     changes = visit.changes.values_list("from_state", "to_state")
@@ -221,7 +215,7 @@ def test_a_visit_that_moves_is_to_be_confirmed_again(clinic):
     third = build.visits_of(clinic.booked_course())[2]
     visits.confirm(third, by=clinic.receptionist, now=clinic.now)
 
-    there, _proposal = moved(clinic, third, on="2027-03-03")
+    there, _proposal = clinic.move(third, on="2027-03-03")
 
     assert (there.on, there.confirmed_at) == (date(2027, 3, 3), None)
 

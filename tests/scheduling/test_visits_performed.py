@@ -13,9 +13,9 @@ from scheduling.models import Appointment, Message, Occupancy, Session
 from tests import build
 from tests.refusals import codes
 
-from .test_visits_booked import FEBRUARY, MARCH, MONDAY, moved
-
 pytestmark = pytest.mark.django_db
+
+MONDAY, FEBRUARY, MARCH = date(2027, 1, 4), date(2027, 2, 1), date(2027, 3, 1)
 
 
 def test_performing_records_what_happened_and_the_next_window_counts_from_it(clinic):
@@ -74,7 +74,7 @@ def test_performing_late_proposes_a_move_for_the_visits_it_pushes_out_and_applyi
 def test_a_visit_still_inside_its_window_stays(clinic):
     course = clinic.booked_course()
     first, second, _third = build.visits_of(course)
-    moved(clinic, second, on="2027-02-10")
+    clinic.move(second, on="2027-02-10")
     clinic.wait(days=4, hours=4)
 
     result = clinic.perform(first.session)

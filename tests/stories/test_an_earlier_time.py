@@ -12,8 +12,7 @@ from typing import Any
 from tests.processes import eventually
 from tests.service import BEAT_SECONDS, MAIL_SECONDS
 
-# What is shared with the other stories about the running service: its fixtures, and one patient's course.
-from .test_a_whole_course import NUMBERS, Told, says_nothing_clinical, service, told, words_of
+from .telling import NUMBERS, Told, says_nothing_clinical, service, told, words_of
 
 __all__ = ["service", "told"]
 

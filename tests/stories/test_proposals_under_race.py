@@ -22,7 +22,7 @@ from scheduling.models import Appointment, CancelReason, Course, Message, Move, 
 from scheduling.models.appointments import AskedBy
 from tests import build
 
-from .test_races import DEADLOCKS, OVERLAPS, Rival, asked, at_once
+from .racing import DEADLOCKS, OVERLAPS, Rival, asked, at_once
 
 RIVALS, ROUNDS = 3, 2
 

@@ -18,7 +18,7 @@ from scheduling.planner import facts
 from tests import build
 from tests.slowness import OF_EVERY_COURSE, too_slow_to_read
 
-from .test_races import DEADLOCKS, OVERLAPS, asked, at_once
+from .racing import DEADLOCKS, OVERLAPS, asked, at_once
 
 ROUNDS = 3
 BUSY = {"reason": CancelReason.PATIENT_BUSY, "asked_by": AskedBy.PATIENT}
