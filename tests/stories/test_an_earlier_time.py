@@ -103,10 +103,10 @@ def test_a_cancelled_visit_is_offered_declined_offered_to_the_next_and_accepted(
     assert (offer["on"], offer["at"]) == (before["on"], before["at"])
     assert cleo.session(1)["waiting"]["offer"]["uid"] == offer["uid"]
 
-    # Nobody answers. Two hours later the time is free, and she still waits for the next.
+    # Nobody answers. Two hours later (in the morning, where it was evening) the time is free, and she still waits.
     service.change(
-        "UPDATE scheduling_reservation SET created_at = created_at - interval '2 hours',"
-        " expires_at = expires_at - interval '2 hours' WHERE released_at IS NULL"
+        "UPDATE scheduling_reservation SET created_at = created_at - (expires_at - now()), expires_at = now()"
+        " WHERE released_at IS NULL"
     )
     service.change("UPDATE scheduling_freedtime SET look_at = now() WHERE closed_at IS NULL")
     service.ring("offer_freed_times")
