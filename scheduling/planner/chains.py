@@ -1,9 +1,9 @@
 """The exact search: the cheapest chain of (date, lead) for the sessions left in a course.
 
 Method. For one step, date and lead only the cheapest start matters (`starts`), so a plan is a path through one layer
-per session; a node is a date and a lead. What the future still needs to know of a path is its *state*: the last date,
-the earlier dates that later spacings are counted from, the last lead, and where a calendar year may have so many
-treatments only, how many the year of the last date has.
+per session; a node is a date and a lead (`nodes`). What the future still needs to know of a path is its *state*: the
+last date, the earlier dates that later spacings are counted from, the last lead, and where a calendar year may have so
+many treatments only, how many the year of the last date has (`years`).
 
 1. Backwards, `_to_go`: the least that the rest can cost from a state if changes of lead were free. It looks at dates
    from the cheapest outwards and stops when the date alone costs more than the best rest found. Where no more than the
@@ -23,12 +23,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from functools import cached_property, lru_cache
+from functools import cached_property
 from operator import le
 from uuid import UUID
-
-import numpy as np
-from numpy.typing import NDArray
 
 from . import cost
 from .asks import NOTHING, Held, terms_of, within_a_day
@@ -45,20 +42,19 @@ from .facts import (
     Window,
     Wishes,
 )
-from .gates import most_in_a_year, yearly_room
 from .grids import Grid, grids_of
 from .layers import Dates, Frame, Layer
+from .nodes import Nodes, Times
 from .rules import may_be_early
 from .shapes import with_taken
 from .starts import ENDLESS, Starts
 from .windows import counted, window_of
+from .work import TooMuchWork, Work
+from .years import Years
 
-MOST_DATES = 6_000_000  # that one search looks at, ten or twenty seconds; all that a protocol may ask for a year ahead
-MOST_TRIED = 300_000  # that further searches for the course look at together, a second or two
 LAST_BOUND = ENDLESS >> 1  # more than any plan costs, see `cost.MOST`
 
 Path = tuple[int, Dates, tuple[int, ...], tuple[int, ...]]  # cost, dates, ticks, leads: compared in this order
-Node = tuple[int, int]  # what a lead costs on a date at the cheapest start, by wishes too; the lead's rank by id
 START: Path = (0, (), (), ())
 
 
@@ -70,26 +66,6 @@ class Reach:
     last: int
     earliest: int
     slope: cost.Slope
-
-
-@dataclass(slots=True)
-class Work:
-    """What the searches for one course have cost, counted and not timed: what is broken off is always the same."""
-
-    dates: int = 0  # looked at one by one, after one state or another
-    until: int = MOST_DATES
-
-    def allow(self, dates: int) -> None:
-        """Let the searches from here on look at so many dates in all; the one that needs more is broken off."""
-        self.until = self.dates + dates
-
-    @property
-    def is_over(self) -> bool:
-        return self.dates >= self.until
-
-
-class TooMuchWork(Exception):
-    """The search is broken off: nothing is proven."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +112,6 @@ class Chain:
         is_alike = is_same and like is not None and like.given[0] is roster and like.given[1] == outside
         self.roster: Roster = like.roster if like is not None and is_alike else with_taken(roster, outside)
         self.known: dict[tuple[Wishes, int, int, int, int, Held], Starts] = like.known if like and is_alike else {}
-        self.limits = [most_in_a_year(session.step) for session in self.sessions]
-        self.is_counted = any(limit is not None for limit in self.limits)
         self.first_day: int
         self.last_day: int
         if like is not None and like.given[0].days is roster.days and like.today == today:
@@ -147,20 +121,17 @@ class Chain:
             self.last_day = max(roster.days, default=date.min).toordinal()
         gated_until = max(self.last_day, roster.horizon_on.toordinal() if roster.horizon_on else 0)
         self.work: Work = like.work if like and is_same else Work()
-        self._frame = Frame(course, self.sessions, today, (self.first_day, self.last_day), gated_until)
+        frame = Frame(course, self.sessions, today, (self.first_day, self.last_day), gated_until)
         held = {} if ask == NOTHING else terms_of(ask, course)
         alike = like.layers if like and is_alike and like.course is course else ()
-        self.layers: list[Layer] = list(self._frame.layers(stay or {}, held, weights.change, alike))
+        self.layers: list[Layer] = list(frame.layers(stay or {}, held, weights.change, alike))
+        self.years = Years(self.layers, frame)
+        self.is_counted = self.years.are_counted
         self._dead: list[list[Dates]] = [[] for _ in self.layers]
         self._cut = self._is_decided = False
         self._rest: dict[tuple[int, Dates], int] = {}
-        self._rooms: dict[tuple[int, int], int] = {}
-        self._least: dict[tuple[int, int], int] = {}
-        self._missed_by_date: dict[int, int] = {}
         self._reach: dict[tuple[int, Dates], Reach] = {}
         self._windows: dict[tuple[int, ...], Window] = {}  # by layer and the dates that it is counted from
-        self._nodes: dict[tuple[int, int], list[Node]] = {}
-        self._ticks: dict[tuple[int, int, int], int] = {}
         self._grids: list[Grid] | None = None
 
     def outcome(self) -> list[Slot] | Stuck:
@@ -218,7 +189,7 @@ class Chain:
     def _uncounted(self) -> Chain:
         """Return the same search where a year may have any number of treatments."""
         freely = self.again()
-        freely.limits, freely.is_counted = [None] * len(self.layers), False
+        freely.years, freely.is_counted = freely.years.uncounted(), False
         return freely
 
     def starts_by(self, held: Held) -> Starts:
@@ -237,9 +208,10 @@ class Chain:
         return self.starts_by(())
 
     @cached_property
-    def _starts(self) -> list[Starts]:
-        """The times of each layer, by what was asked."""
-        return [self.starts_by(layer.held) for layer in self.layers]
+    def nodes(self) -> Nodes:
+        """What each lead costs a session on a date."""
+        times = Times(self.starts, [self.starts_by(layer.held) for layer in self.layers])
+        return Nodes(self.course, self.layers, times, self.weights, self.today, is_repair=self.moves)
 
     @cached_property
     def _carried(self) -> list[list[int]]:
@@ -248,17 +220,6 @@ class Chain:
         return [
             [before.index(n) + self.is_counted for n in layer.kept[:-1]]
             for before, layer in zip(befores, self.layers, strict=False)
-        ]
-
-    @cached_property
-    def _alike(self) -> list[int]:
-        """For each layer the first with the same times: of one step, but not those with a time to keep or to leave."""
-        firsts: dict[tuple[str, Held], int] = {}
-        return [
-            number
-            if self._has_times_of_its_own(number)
-            else firsts.setdefault((layer.session.step.key, starts.asked), number)
-            for number, (layer, starts) in enumerate(zip(self.layers, self._starts, strict=True))
         ]
 
     @cached_property
@@ -275,19 +236,6 @@ class Chain:
             for layer in self.layers
         ]
         return [not any(ends[number:]) for number in range(len(ends))]
-
-    @cached_property
-    def _ids(self) -> list[UUID]:
-        known = {resource.id for resource in self.roster.resources} | {s.booked.lead for s in self.sessions if s.booked}
-        return sorted(known if self.course.lead is None else known | {self.course.lead})
-
-    @cached_property
-    def _ranks(self) -> dict[UUID, int]:
-        return {lead: rank for rank, lead in enumerate(self._ids)}
-
-    @cached_property
-    def _led_by(self) -> int | None:
-        return None if self.course.lead is None else self._ranks[self.course.lead]
 
     # --- what others ask ----------------------------------------------------------------------------------------------
 
@@ -309,7 +257,8 @@ class Chain:
     def wishes_missed(self, lead: ResourceFacts, on: date) -> int:
         """Return what the wishes say to a date and a lead."""
         known = lead.id in self.starts.resources  # nothing to one who is not there any more
-        return self._date_missed(on.toordinal()) + (self.starts.lead_missed(lead) if known else 0)
+        missed = cost.date_wishes_missed(on, self.course.wishes, self.weights)
+        return missed + (self.starts.lead_missed(lead) if known else 0)
 
     def lead_price(self, lead: ResourceFacts) -> int:
         """Return what a lead costs the first session of the chain."""
@@ -325,6 +274,7 @@ class Chain:
         It is found without looking at any window, so that the commonest impossibility (nobody able) is told at once.
         """
         before, shared = date.max.toordinal(), 0  # of the layer after
+        least_on = self.nodes.least_on
         for number in reversed(range(len(self.layers))):
             layer = self.layers[number]
             if layer.fixed is not None:
@@ -333,7 +283,7 @@ class Chain:
             last = min(layer.last, before - (before != shared))
             shared = layer.shared
             dates = (on for on in range(last, layer.first - 1, -1) if on not in layer.closed)
-            before = next((on for on in dates if self.least_on(number, on) < ENDLESS), 0)
+            before = next((on for on in dates if least_on(number, on) < ENDLESS), 0)
             if not before:
                 return Stuck(layer.session, layer.first, last)
         return None
@@ -349,12 +299,12 @@ class Chain:
         if key not in self._rest:
             if any(all(map(le, dead, state)) for dead in self._dead[number]):
                 return ENDLESS
-            best = ENDLESS
+            best, least_on = ENDLESS, self.nodes.least_on
             for on, timed in self._outwards(number, state):
                 self._count()
                 if timed >= best:
                     break
-                price = timed + self.least_on(number, on)
+                price = timed + least_on(number, on)
                 if price < best:
                     best = min(best, price + self._to_go(number + 1, self._next(number, state, on)))
             self._rest[key] = best
@@ -391,13 +341,13 @@ class Chain:
             found, is_cut = self._grids[number].onwards(state[-1] if state else self._grids[number].before, slack)
             self._cut |= is_cut
             return found
-        found = []
+        found, least_on = [], self.nodes.least_on
         for on, timed in self._outwards(number, state):
             self._count()
             if timed > slack:
                 self._cut = True
                 break
-            least = timed + self.least_on(number, on)
+            least = timed + least_on(number, on)
             if least <= slack and least + self._to_go(number + 1, self._next(number, state, on)) <= slack:
                 found.append((on, timed))
             else:
@@ -410,49 +360,24 @@ class Chain:
         if not self.is_counted:
             return dates
         is_treatment = self.sessions[number].step.kind is StepKind.TREATMENT
-        return (self._in_year(state, on) + is_treatment, *dates)
-
-    def _in_year(self, state: Dates, on: int) -> int:
-        """Return how many treatments of the path so far lie in the year of a date that follows."""
-        return state[0] if state and _year(state[-1]) == _year(on) else 0
-
-    def _has_room(self, number: int, state: Dates, on: int) -> bool:
-        """Whether the year of the date has room for the layer after the path so far.
-
-        A year that is full without the path is for the gate to report, or to close.
-        """
-        limit = self.limits[number]
-        if limit is None:
-            return True
-        key = (number, _year(on))
-        if key not in self._rooms:
-            room = yearly_room(self.sessions[number], key[1], self._frame.outside, limit)
-            self._rooms[key] = room - self._fixed_later(*key) if room > 0 else ENDLESS
-        return self._in_year(state, on) < self._rooms[key]
+        return (self.years.in_year(state, on) + is_treatment, *dates)
 
     def _fit_the_years(self, slots: Sequence[Slot]) -> bool:
         """Whether every year has room for what these slots give it."""
         state: Dates = ()
         for number, (layer, slot) in enumerate(zip(self.layers, slots, strict=True)):
             on = slot.on.toordinal()
-            if layer.fixed is None and not self._has_room(number, state, on):
+            if layer.fixed is None and not self.years.have_room(number, state, on):
                 return False
             state = self._next(number, state, on)
         return True
-
-    def _fixed_later(self, number: int, year: int) -> int:
-        """Return how many treatments after a layer stand in the year whatever the path: those that are pinned."""
-        return sum(
-            layer.fixed is not None and layer.fixed.on.year == year and layer.session.step.kind is StepKind.TREATMENT
-            for layer in self.layers[number + 1 :]
-        )
 
     def _outwards(self, number: int, state: Dates) -> Iterator[tuple[int, int]]:
         """Yield the dates that a state can go on to with what the date costs by timing, cheapest first, then earliest.
 
         That cost falls and then rises with the date, so two pointers walk away from its lowest point.
         """
-        layer, reach = self.layers[number], self._reached(number, state)
+        layer, reach, have_room = self.layers[number], self._reached(number, state), self.years.have_room
         elapsed, last_on = self.weights.elapsed_per_day, state[-1] if state else self.today.toordinal()
 
         def timed(on: int) -> int:
@@ -462,7 +387,7 @@ class Chain:
         if only is not None:
             on = only.on.toordinal()
             is_lawful = reach.first <= on <= reach.last and self._is_open(layer, on, reach.earliest)
-            if is_lawful and (layer.fixed is not None or self._has_room(number, state, on)):
+            if is_lawful and (layer.fixed is not None or have_room(number, state, on)):
                 yield on, timed(on)
                 return
         if layer.fixed is not None or reach.first > reach.last:
@@ -476,19 +401,19 @@ class Chain:
                 on, earlier = earlier, earlier - 1
             else:
                 on, later = later, later + 1
-            if self._is_open(layer, on, reach.earliest) and self._has_room(number, state, on):
+            if self._is_open(layer, on, reach.earliest) and have_room(number, state, on):
                 yield on, timed(on)
 
     def _arrive(self, number: int, state: Dates, entries: list[tuple[int, list[Path]]], bound: int) -> list[Path]:
         """Return the cheapest path to each lead on this date, best first, less the leads that need not be kept."""
         layer, on, slack = self.layers[number], state[-1], bound - self._to_go(number + 1, state)
-        grid = self._grids[number] if self._grids is not None else None
+        grid, nodes = self._grids[number] if self._grids is not None else None, self.nodes
         same = self._by_lead_before(entries)
         is_change = layer.counts_change and None not in same
         spent, *rest = min(same.values())
         anyone: Path = (spent + layer.change * is_change, *rest)  # type: ignore[assignment]
         found: list[Path] = []
-        for price, rank in self._nodes_on(number, on):
+        for price, rank in nodes.of_date(number, on):
             if spent + price > slack:
                 self._cut = True
                 break
@@ -501,7 +426,7 @@ class Chain:
             if before[0] + price > (slack if grid is None else bound - grid.least_after(on, rank)):
                 self._cut = True
                 continue
-            tick = self._tick(number, on, rank)
+            tick = nodes.tick(number, on, rank)
             found.append((before[0] + price, (*before[1], on), (*before[2], tick), (*before[3], rank)))
         found.sort()
         if self.keep_lead or len(found) < 2:
@@ -513,10 +438,11 @@ class Chain:
     def _by_lead_before(self, entries: list[tuple[int, list[Path]]]) -> dict[int | None, Path]:
         """Return the cheapest way to arrive, by the lead of the session before."""
         same: dict[int | None, Path] = {}
+        led_by = self.nodes.led_by
         for price, paths in entries:
             for spent, dates, ticks, leads in paths:
                 path = (spent + price, dates, ticks, leads)
-                before = leads[-1] if leads else self._led_by
+                before = leads[-1] if leads else led_by
                 if before not in same or path < same[before]:
                     same[before] = path
         return same
@@ -526,12 +452,7 @@ class Chain:
         number = max(number for number, _ in self._reach)
         reached = {state: reach for (at, state), reach in self._reach.items() if at == number}
         first, last = min(r.first for r in reached.values()), max(r.last for r in reached.values())
-        full: frozenset[int] = frozenset()
-        if self.limits[number] is not None:
-            unlike = {(state[0], _year(state[-1])) if state else (): state for state in reached}.values()
-            full = frozenset(
-                on for on in range(first, last + 1) if not any(self._has_room(number, state, on) for state in unlike)
-            )
+        full = self.years.full_between(number, list(reached), first, last)
         return Stuck(self.layers[number].session, first, last, full)
 
     # --- what is worked out once ----------------------------------------------------------------------------------
@@ -585,118 +506,6 @@ class Chain:
             return False
         return on >= earliest or may_be_early(layer.session, date.fromordinal(on), self.course)
 
-    def least_on(self, number: int, on: int) -> int:
-        """Return the least that a date costs besides its timing, whoever leads; ENDLESS when nobody can."""
-        key = (self._alike[number], on)
-        if key not in self._least:
-            if self._has_times_of_its_own(number) or not self.starts.shape(self.sessions[number].step).is_separate:
-                self._least[key] = min((price for price, _ in self._nodes_on(number, on)), default=ENDLESS)
-            else:
-                self._least[key] = int(self.least_between(number, on, on)[0])
-        return self._least[key]
-
-    def least_between(self, number: int, first: int, last: int) -> NDArray[np.int64]:
-        """Return `least_on` for each date of [first, last], or less where one resource could fill two roles."""
-        if self._has_times_of_its_own(number):
-            return np.array([self.least_on(number, on) for on in range(first, last + 1)], np.int64)
-        missed = cost.dates_missed(first, last, self.course.wishes, self.weights)
-        least = self._starts[number].least_between(self.sessions[number].step, first, last) + missed
-        least[least > ENDLESS] = ENDLESS
-        return least
-
-    def prices_between(self, number: int, first: int, last: int, ranks: Sequence[int]) -> NDArray[np.int64]:
-        """Return what each date of [first, last] costs besides its timing with each lead, or less, as `least_between`.
-
-        Shape [date, lead]; ENDLESS where the lead has no start.
-        """
-        places = {rank: place for place, rank in enumerate(ranks)}
-        found = np.full((last + 1 - first, len(ranks)), ENDLESS)
-        if self._has_times_of_its_own(number):
-            for on in range(first, last + 1):
-                for price, rank in self._nodes_on(number, on):
-                    found[on - first, places[rank]] = price
-            return found
-        step, starts = self.sessions[number].step, self._starts[number]
-        those = [places[self._ranks[lead.id]] for lead in starts.shape(step).leads.members]
-        missed = cost.dates_missed(first, last, self.course.wishes, self.weights)
-        found[:, those] = np.minimum(starts.prices_between(step, first, last) + missed[:, None], ENDLESS)
-        return found
-
-    def possible_leads(self) -> list[int]:
-        """Return the ranks of all who could lead some session of the chain."""
-        found: set[int] = set()
-        for layer, starts in zip(self.layers, self._starts, strict=True):
-            found.update(self._ranks[lead.id] for lead in starts.shape(layer.session.step).leads.members)
-            found.update(self._ranks[only.lead] for only in (layer.fixed, layer.stay) if only is not None)
-        return sorted(found)
-
-    def first_changes(self, ranks: Sequence[int]) -> NDArray[np.int64]:
-        """Return what each lead costs the first session of the chain as a change of lead."""
-        layer = self.layers[0]
-        if self._led_by is None or not layer.counts_change:
-            return np.zeros(len(ranks), np.int64)
-        change = ENDLESS if self.keep_lead else layer.change
-        return np.array([0 if rank == self._led_by else change for rank in ranks], np.int64)
-
-    def _nodes_on(self, number: int, on: int) -> list[Node]:
-        """Return what each lead costs on a date besides timing and change, the cheapest first."""
-        key = (self._alike[number], on)
-        if key not in self._nodes:
-            layer, missed, day = self.layers[number], self._date_missed(on), date.fromordinal(on)
-            only = layer.fixed or layer.stay
-            if only is not None and only.on == day:
-                rank, lead = self._ranks[only.lead], self.starts.resources.get(only.lead)
-                price = self.starts.lead_missed(lead) if lead else 0  # nothing to one who is not there any more
-                lead = lead or ResourceFacts(only.lead, "", "", ())
-                price += self.starts.price_of(layer.session.step, day, lead, only.tick)
-                self._ticks[*key, rank] = only.tick
-                self._nodes[key] = [(missed + price, rank)]
-            else:
-                nodes = [(missed + price, self._ranks[lead.id]) for price, lead in self._of_leads(number, layer, day)]
-                self._nodes[key] = sorted(nodes)
-        return self._nodes[key]
-
-    def _of_leads(self, number: int, layer: Layer, on: date) -> Iterator[tuple[int, ResourceFacts]]:
-        """Yield what each lead's cheapest start costs, where leaving a booked time costs."""
-        step, booked, starts = layer.session.step, layer.session.booked, self._starts[number]
-        for price, lead in starts.of_leads(step, on):
-            if not self.moves or booked is None:
-                yield price, lead
-                continue
-            moved = price + cost.moving_to(booked, on, self.today, self.weights), self._cheapest_tick(number, on, lead)
-            is_there = on == booked.on and lead.id == booked.lead
-            if is_there and starts.is_possible(step, on, lead, booked.tick):
-                as_booked = self.starts.price_of(step, on, lead, booked.tick) + self.starts.lead_missed(lead)
-                moved = min(moved, (as_booked, booked.tick))
-            self._ticks[number, on.toordinal(), self._ranks[lead.id]] = moved[1]
-            yield moved[0], lead
-
-    def _tick(self, number: int, on: int, rank: int) -> int:
-        """Return the first of a lead's cheapest starts on a date."""
-        key = (self._alike[number], on, rank)
-        if key not in self._ticks:
-            lead = self.starts.resources[self._ids[rank]]
-            self._ticks[key] = self._cheapest_tick(number, date.fromordinal(on), lead)
-        return self._ticks[key]
-
-    def _cheapest_tick(self, number: int, on: date, lead: ResourceFacts) -> int:
-        best = self._starts[number].cheapest(self.layers[number].session.step, on, lead)
-        if best is None:
-            raise ValueError("the lead has no start that day")
-        return best[1]
-
-    def _has_times_of_its_own(self, number: int) -> bool:
-        """Whether other starts count for a session than for the others of its step: it has one to keep, or to leave."""
-        layer = self.layers[number]
-        return bool(layer.fixed or layer.stay or (self.moves and layer.session.booked))
-
-    def _date_missed(self, on: int) -> int:
-        """Return what the wishes say to a date."""
-        if on not in self._missed_by_date:
-            missed = cost.date_wishes_missed(date.fromordinal(on), self.course.wishes, self.weights)
-            self._missed_by_date[on] = missed
-        return self._missed_by_date[on]
-
     def _slots(self, path: Path) -> list[Slot]:
         slots = []
         for layer, ordinal, tick, rank in zip(self.layers, *path[1:], strict=True):
@@ -704,15 +513,10 @@ class Chain:
             if only is not None and only.on == on:
                 slots.append(only)
             else:
-                slots.append(self.starts.slot(layer.session, on, self.starts.resources[self._ids[rank]], tick))
+                slots.append(self.starts.slot(layer.session, on, self.starts.resources[self.nodes.ids[rank]], tick))
         return slots
 
 
 def _may_end(spacing: Spacing) -> bool:
     """Whether later references may leave more than earlier ones."""
     return spacing.lapse is not None or spacing.effective_from is not None or spacing.effective_to is not None
-
-
-@lru_cache(maxsize=4096)
-def _year(on: int) -> int:
-    return date.fromordinal(on).year

@@ -14,7 +14,7 @@ from .windows import depends_on, references
 
 # At most so many states of one layer, and dates looked at after states of all layers, over a year. One date remembered
 # besides the last is always below the first; two are when spacings with a lapse keep them near. A search looks at a
-# thirtieth of these dates at most (measured): to prove that there is no plan takes it less than `chains.MOST_DATES`,
+# thirtieth of these dates at most (measured): to prove that there is no plan takes it less than `work.MOST_DATES`,
 # ten seconds or so. A plan that there is is found in a fraction of it.
 MOST_STATES = 500_000
 MOST_LOOKS = 150_000_000

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from . import cost, ticks
 from .asks import Held, may_lead, wanted_starts
-from .chains import MOST_TRIED, Chain, Stuck
+from .chains import Chain, Stuck
 from .facts import (
     Ask,
     CostParts,
@@ -29,6 +29,7 @@ from .plans import plan_of
 from .rules import may_be_early
 from .starts import Starts
 from .windows import windows_of
+from .work import MOST_TRIED
 
 # The order in which rules are asked: each counts what the ones before it have left.
 ASKED_IN_ORDER = (

@@ -79,7 +79,7 @@ def grids_of(chain: Chain) -> list[Grid] | None:
             return None
         grids.append(grid)
         rows = grid.first + np.arange(grid.days)
-    leads = chain.possible_leads()
+    leads = chain.nodes.possible_leads()
     if max((grid.timed.size for grid in grids), default=0) * len(leads) > MOST_CELLS:
         leads = []
     for number in reversed(range(len(grids))):
@@ -146,19 +146,28 @@ def _look_back(chain: Chain, number: int, grids: Sequence[Grid], leads: Sequence
     grid, following = grids[number], grids[number + 1] if number + 1 < len(grids) else None
     last, width = grid.first + grid.days - 1, grid.timed.shape[1]
     if leads:
-        prices = chain.prices_between(number, grid.first, last, leads)
+        prices = chain.nodes.prices_between(number, grid.first, last, leads)
     else:
-        prices = chain.least_between(number, grid.first, last)[:, None]
+        prices = chain.nodes.least_between(number, grid.first, last)[:, None]
     grid.ranks = {rank: at for at, rank in enumerate(leads)}
     grid.after = np.zeros_like(prices) if following is None else _changing(chain, number + 1, following)
     whole = np.full((grid.days + width, prices.shape[1]), ENDLESS)
     np.minimum(prices + grid.after, ENDLESS, out=whole[: grid.days])
     if number == 0 and leads:
-        whole += chain.first_changes(leads)
+        whole += _first_changes(chain, leads)
     grid.rest = whole.min(axis=1)
     bands = grid.since[:, None] + np.arange(width)
     grid.by_lead = np.minimum((grid.timed[:, :, None] + whole[bands]).min(axis=1), ENDLESS)
     grid.to_go = grid.by_lead.min(axis=1)
+
+
+def _first_changes(chain: Chain, ranks: Sequence[int]) -> Ordinals:
+    """Return what each lead costs the first session as a change."""
+    layer, led_by = chain.layers[0], chain.nodes.led_by
+    if led_by is None or not layer.counts_change:
+        return np.zeros(len(ranks), np.int64)
+    change = ENDLESS if chain.keep_lead else layer.change
+    return np.array([0 if rank == led_by else change for rank in ranks], np.int64)
 
 
 def _changing(chain: Chain, number: int, grid: Grid) -> Ordinals:

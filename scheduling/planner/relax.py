@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from .asks import FREE
-from .chains import MOST_TRIED, Chain, Stuck
+from .chains import Chain, Stuck
 from .explain import Unplannable
 from .facts import (
     Ask,
@@ -30,6 +30,7 @@ from .gates import PRESCRIBER, gate_answers, refuses
 from .layers import Layer
 from .plans import plan_of
 from .windows import window_of
+from .work import MOST_TRIED
 
 MOST_SEARCHES = 40
 MOST_SHOWN = 6

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from . import cost
 from .asks import NOTHING
-from .chains import MOST_TRIED, Chain, Stuck
+from .chains import Chain, Stuck
 from .cost import Weights
 from .explain import Unplannable, why_not_nearer
 from .facts import (
@@ -35,6 +35,7 @@ from .gates import gate_answers
 from .plans import plan_of
 from .rules import violations
 from .windows import window_of
+from .work import MOST_TRIED
 
 # What makes a booked time impossible whatever the other sessions' dates are. A grid that changed later does not.
 TIME_IS_IMPOSSIBLE = frozenset(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from scheduling.planner.chains import MOST_DATES, Chain, Stuck
+from scheduling.planner.chains import Chain, Stuck
 from scheduling.planner.cost import Weights
 from scheduling.planner.effort import MOST_LOOKS, effort
 from scheduling.planner.explain import Unplannable
 from scheduling.planner.facts import CourseFacts, Gate
 from scheduling.planner.relax import ways_out
 from scheduling.planner.search import alternatives
+from scheduling.planner.work import MOST_DATES
 from tests.planner.build import ANNA, BEN, course, day, open_session, roster, spacing, step
 from tests.planner.far_back import NEXT, SINCE_FIRST, every_other_day, far_back
 
