@@ -20,7 +20,7 @@ resources are the lowest ids that leave a way (`Starts.uses`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
@@ -240,8 +240,12 @@ class Chain:
     # --- what others ask ----------------------------------------------------------------------------------------------
 
     def open_dates(self, first_on: date, last_on: date) -> Iterator[tuple[date, int]]:
-        """Yield the dates on which the first session of the chain could be, with what they cost whoever leads."""
+        """Yield the dates on which the first session of the chain could be, with what they cost whoever leads.
+
+        Each date of the roster is looked at once, whatever the later sessions count from.
+        """
         price_of = dict(self._outwards(0, ()))
+        self.work.dates += len(price_of)
         for on in range(first_on.toordinal(), last_on.toordinal() + 1):
             if on in price_of:
                 day = date.fromordinal(on)
@@ -253,6 +257,16 @@ class Chain:
         """
         for on, timed in self._outwards(number, state):
             yield on, timed, self._next(number, state, on)
+
+    def onward_on(self, number: int, state: Dates, on: int) -> tuple[int, int, Dates] | None:
+        """Return what `onward` yields of one date, or None when the layer cannot have it after the state."""
+        layer, reach = self.layers[number], self._reached(number, state)
+        if layer.fixed is not None or layer.stay is not None:  # then it has hardly any, or no other
+            return next((one for one in self.onward(number, state) if one[0] == on), None)
+        is_lawful = reach.first <= on <= reach.last and self._is_open(layer, on, reach.earliest)
+        if not is_lawful or not self.years.have_room(number, state, on):
+            return None
+        return on, self._timing(reach, state)(on), self._next(number, state, on)
 
     def wishes_missed(self, lead: ResourceFacts, on: date) -> int:
         """Return what the wishes say to a date and a lead."""
@@ -378,12 +392,7 @@ class Chain:
         That cost falls and then rises with the date, so two pointers walk away from its lowest point.
         """
         layer, reach, have_room = self.layers[number], self._reached(number, state), self.years.have_room
-        elapsed, last_on = self.weights.elapsed_per_day, state[-1] if state else self.today.toordinal()
-
-        def timed(on: int) -> int:
-            return reach.slope.at(on) + elapsed * (on - last_on)
-
-        only = layer.fixed or layer.stay
+        timed, only = self._timing(reach, state), layer.fixed or layer.stay
         if only is not None:
             on = only.on.toordinal()
             is_lawful = reach.first <= on <= reach.last and self._is_open(layer, on, reach.earliest)
@@ -403,6 +412,11 @@ class Chain:
                 on, later = later, later + 1
             if self._is_open(layer, on, reach.earliest) and have_room(number, state, on):
                 yield on, timed(on)
+
+    def _timing(self, reach: Reach, state: Dates) -> Callable[[int], int]:
+        """Return what a date after a state costs by timing."""
+        elapsed, last_on = self.weights.elapsed_per_day, state[-1] if state else self.today.toordinal()
+        return lambda on: reach.slope.at(on) + elapsed * (on - last_on)
 
     def _arrive(self, number: int, state: Dates, entries: list[tuple[int, list[Path]]], bound: int) -> list[Path]:
         """Return the cheapest path to each lead on this date, best first, less the leads that need not be kept."""

@@ -35,12 +35,12 @@ from .timetable import Taken, packed
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a repair is; each is at least as good as the one before it."""
+    """How far a repair is; from the first answer on each is at least as good as the one before it."""
 
     seconds: float
     cost: int  # of the best answer so far
     bound: int | None  # no answer costs less
-    stage: str  # first, reading, bounding, combining
+    stage: str  # first, reading (before it too, where that takes long), bounding, combining
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,7 @@ class JointRepair:
     bound: int
     unplaced: int  # lost visits of courses without a plan
     is_complete: bool  # False: stopped early, by time or by whoever listened
+    narrowed: tuple[UUID, ...] = ()  # courses of which only the nearest dates were looked at; the bound holds for all
 
 
 def unheard(_: Progress) -> bool:
@@ -96,14 +97,14 @@ def repair_together(
     """
     watch = _Watch(clock, seconds, on_progress)
     work = _Work(courses, roster, patients_busy, weights, today)
-    answer = greedy(work.tasks, work.diary, work.alike)
-    search = _Search(work, watch, answer)
+    search = _Search(work, watch)
     try:
         search.run()
         is_complete = True
     except _Stopped:
         is_complete = False
-    return work.joined(search.answer, bound=search.bound, is_complete=is_complete)
+    narrowed = tuple(work.tasks[number].course.id for number in search.narrowed)
+    return replace(work.joined(search.answer), bound=search.bound, is_complete=is_complete, narrowed=narrowed)
 
 
 TELL_EVERY = 0.5  # seconds
@@ -127,7 +128,7 @@ class _Watch:
 
     def __init__(self, clock: Callable[[], float], seconds: float, on_progress: Callable[[Progress], bool]) -> None:
         self._clock, self._seconds, self._on_progress = clock, seconds, on_progress
-        self._began = self._told = clock()
+        self._began, self._told = clock(), 0.0
         self._said: tuple[int, int | None, str] | None = None
 
     @property
@@ -137,6 +138,11 @@ class _Watch:
     @property
     def left(self) -> float:
         return self._seconds - self.passed
+
+    @property
+    def is_due(self) -> bool:
+        """Whether nothing was said for a while."""
+        return self.passed - self._told >= TELL_EVERY
 
     def tell(self, cost: int, bound: int | None, stage: str) -> None:
         """Tell when there is something new, or nothing was said for a while; raise when that was the last."""
@@ -153,10 +159,12 @@ class _Watch:
 class _Search:
     """The best answer so far, and what leads to better ones."""
 
-    def __init__(self, work: _Work, watch: _Watch, answer: list[list[Slot] | None]) -> None:
-        self.work, self.answer, self._watch = work, answer, watch
-        self.cost = work.cost_of(answer)
+    def __init__(self, work: _Work, watch: _Watch) -> None:
+        self.work, self._watch = work, watch
+        self.answer: list[list[Slot] | None] = [None] * len(work.tasks)
+        self.cost = sum(work.unplaced)
         self.bound, self._stage = 0, "first"
+        self.narrowed: Sequence[int] = ()
         self._columns: list[int] = []
         self._together = COLUMNS_TOGETHER
         self._chance = np.random.default_rng(1)  # the same in every run
@@ -166,11 +174,13 @@ class _Search:
 
     def run(self) -> None:
         """Improve the answer until nothing can be better, or it is near enough to the bound and not easily improved."""
+        self._begin()
         self.check()
         if not self.work.tasks:
             return
         self._stage = "reading"
-        networks = Networks(self.work.tasks, self.work.given, self.work.alike, self.check)
+        networks = Networks(self.work.tasks, self.work.given, self.work.alike, self.answer, self.check)
+        self.narrowed = networks.narrowed
         bounds = Bounds(networks, self.work.unplaced)
         master = Master(networks)
         for number, unplaced in enumerate(self.work.unplaced):
@@ -193,6 +203,15 @@ class _Search:
             is_certain = self._combine(prices, of_courses, networks, master)
             if is_bounded and ((is_certain and not added) or GOOD * (self.cost - self.bound) <= self.cost):
                 return
+
+    def _begin(self) -> None:
+        """Take the first answer, or as much of it as there is when nobody waits any longer."""
+        for answer in greedy(self.work.tasks, self.work.diary, self.work.alike):
+            self.answer = answer
+            if self._watch.is_due:
+                self.cost = self.work.cost_of(answer)
+                self._watch.tell(self.cost, None, "reading")
+        self.cost = self.work.cost_of(self.answer)
 
     def _climb(self, bounds: Bounds, master: Master) -> None:
         """Raise the bound, and keep the plans of the first and of the last steps as columns."""
@@ -425,7 +444,7 @@ class _Work:
             return None
         return slots
 
-    def joined(self, answer: Sequence[list[Slot] | None], *, bound: int, is_complete: bool) -> JointRepair:
+    def joined(self, answer: Sequence[list[Slot] | None]) -> JointRepair:
         tasks = [task.course.id for task in self.tasks]
         found = dict(zip(tasks, answer, strict=True))
         costs = dict(zip(tasks, self.costs_of(answer), strict=True))
@@ -438,7 +457,7 @@ class _Work:
             cost = costs.get(task.course.id, 0)
             repaired.append(CourseRepair(task.course.id, plan, moves_to(slots or (), task.course), cost))
         unplaced = sum(task.displaced for task, one in zip(self.all, repaired, strict=True) if one.plan is None)
-        return JointRepair(tuple(repaired), sum(costs.values()), bound, unplaced, is_complete)
+        return JointRepair(tuple(repaired), sum(costs.values()), 0, unplaced, is_complete=True)
 
 
 def _sort_in(found: Sequence[tuple[Visit, Slot]], answer: Sequence[list[Slot] | None]) -> None:

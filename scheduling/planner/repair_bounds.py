@@ -32,10 +32,6 @@ class PricedCourses:
     priced: Priced
     unplaced: Floats  # what it costs each course to be left without a plan
 
-    @property
-    def least(self) -> Floats:
-        return np.minimum(self.priced.roots, self.unplaced)
-
     def paths(self, networks: Networks, most: int) -> Paths:
         """Return the best plans of each course, each with another first date, at most so many."""
         courses, first = self.priced.first_dates(most)
@@ -47,6 +43,7 @@ class Bounds:
 
     def __init__(self, networks: Networks, unplaced: list[int]) -> None:
         self.networks, self._unplaced = networks, np.array(unplaced, np.float64)
+        self._beyond = np.array(networks.beyond)
         first = networks.buckets.first
         self._stays = np.array([first[bucket] for those in networks.stays for bucket in those], np.int64)
         self._whose = np.repeat(np.arange(len(networks.stays)), [len(those) for those in networks.stays])
@@ -63,7 +60,7 @@ class Bounds:
         time_prices = networks.buckets.prices(prices)
         priced = networks.whole.priced(networks.buckets.least(time_prices))
         unplaced = self._unplaced + np.bincount(self._whose, time_prices[self._stays], minlength=len(self._unplaced))
-        least = np.minimum(priced.roots, unplaced).sum()
+        least = np.minimum(np.minimum(priced.roots, self._beyond), unplaced).sum()
         rows = np.flatnonzero(prices.max(axis=1, initial=0.0))
         places = (prices[rows] * networks.capacity[rows]).sum()
         found = PricedCourses(float(least - places), prices, time_prices, priced, unplaced)

@@ -27,10 +27,11 @@ TRIES = 60  # times looked at for a course before it is left without
 Choice = tuple[int, int, int, int, Dates]  # cost, date, start, lead's number, state after it
 
 
-def greedy(tasks: Sequence[Task], diary: Diary, alike: Alike) -> list[list[Slot] | None]:
-    """Return the slots of each task, or None where nothing was found; the diary then holds them.
+def greedy(tasks: Sequence[Task], diary: Diary, alike: Alike) -> Iterator[list[list[Slot] | None]]:
+    """Yield the slots of each task so far, course by course, or None where nothing is found; the diary then holds them.
 
-    The diary must hold what stays of every task.
+    Each is an answer by itself, and the last is the whole. The diary must hold what stays of every task. Of a course
+    no more is looked at than the dates of each session, and those after TRIES times, twice.
     """
     found: list[list[Slot] | None] = [None] * len(tasks)
     boards = Boards(diary, alike)
@@ -40,7 +41,7 @@ def greedy(tasks: Sequence[Task], diary: Diary, alike: Alike) -> list[list[Slot]
         slots = _placed(task, kept, boards)
         found[number] = slots
         kept.end_with(list(task.stay.values()) if slots is None else moving(task, slots))
-    return found
+        yield found
 
 
 def moving(task: Task, slots: Sequence[Slot]) -> list[Slot]:
@@ -54,6 +55,7 @@ def _leeway(chain: Chain, alike: Alike) -> int:
     state: Dates = ()
     for number, layer in enumerate(chain.layers):
         dates, only = alike.onward(chain, number, state).dates, layer.fixed or layer.stay
+        chain.work.dates += len(dates)
         if not dates or only is None or only.on.toordinal() != dates[0][0]:
             return len(dates)
         state = dates[0][2]
@@ -141,6 +143,7 @@ class _Ways:
         """Yield the best time of each date, cheapest first, then by date: no date to come can be cheaper."""
         layer, onward = self._chain.layers[at], self._alike.onward(self._chain, at, state)
         only = layer.fixed or layer.stay
+        self._chain.work.dates += len(onward.dates)
         if not onward.dates:
             return
         ordinal, timed, after = onward.dates[0]

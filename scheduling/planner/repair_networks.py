@@ -8,7 +8,7 @@ plan that can be given places takes more than a row has; the reverse is nearly t
 Times of one kind of visit, date and lead with one price make a *bucket*; courses share buckets. A course's network has
 a node for each state of its `Chain` and layer; an arc is a date that may follow, with what the timing costs. Every date
 that the chain allows and every start that the diary allows is in it: none is left out because it looks worse alone, so
-that a bound on these plans is one on all.
+that a bound on these plans is one on all. Where these dates are too many, see `repair_reach`.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from .layers import Dates
 from .repair_alike import REFUSED, Alike
 from .repair_paths import FAR, Depth, Network, joined
 from .repair_places import Visit
+from .repair_reach import Reach, Reaches
 from .repair_rows import Buckets, Ints, Pool, Rows
 from .repair_tasks import Task
 
@@ -75,7 +76,12 @@ class Networks:
     """Everything that is worked out once for a repair."""
 
     def __init__(
-        self, tasks: Sequence[Task], diary: Diary, alike: Alike, check: Callable[[], None] = lambda: None
+        self,
+        tasks: Sequence[Task],
+        diary: Diary,
+        alike: Alike,
+        answer: Sequence[Sequence[Slot] | None],
+        check: Callable[[], None],
     ) -> None:
         self.tasks, self._diary, self._alike = tasks, diary, alike
         nobody = ResourceFacts(UUID(int=0), "", "", ())
@@ -91,10 +97,16 @@ class Networks:
         counts = Counter(task.patient for task in tasks)
         self._several = {patient for patient, count in counts.items() if count > 1}
         self._has_change = any(layer.change for task in tasks for layer in task.free.layers)
-        self.parts = []
-        for task in tasks:
+        self.narrowed: list[int] = []  # courses that have their nearest dates only
+        self.beyond: list[float] = []  # by course: no plan costs less that is not in its network
+        self.parts: list[Network] = []
+        reaches = Reaches(len(tasks), diary, alike, check)
+        for number, (task, slots) in enumerate(zip(tasks, answer, strict=True)):
             check()
-            self.parts.append(self._part(task))
+            reach = reaches.of(task, slots)
+            self.beyond.append(reach.beyond)
+            self.narrowed += [number] if reach.is_narrow else []
+            self.parts.append(self._part(task, reach, slots))
         self.stays = [[self._of_slot[session] for session in task.stay] for task in tasks]
         self._groups = [group for bucket in self.of_bucket for group in bucket.groups]
         self.buckets, self.capacity = self._laid()
@@ -102,7 +114,7 @@ class Networks:
 
     # --- what each course can do ----------------------------------------------------------------------------------
 
-    def _part(self, task: Task) -> Network:
+    def _part(self, task: Task, reach: Reach, answer: Sequence[Slot] | None) -> Network:
         chain = task.free
         for slot in task.stay.values():
             self._of_slot[slot.session] = self._booked(task, slot, chain)
@@ -111,6 +123,10 @@ class Networks:
             seats[chain.course.lead] = 0
         cells: dict[tuple[int, int], int] = {}  # (layer, date) -> cell; -1: nothing there
         entries: list[tuple[int, int, int, int]] = []  # cell, seat, bucket, price
+        if reach.is_narrow:  # the answer's times are asked for, whether a state leads to them or not
+            for number, slot in enumerate(answer or ()):
+                on = slot.on.toordinal()
+                cells[number, on] = self._cell(task, number, on, cells, entries, seats)
         states: dict[Dates, int] = {(): 0}
         depths = []
         for number in range(len(chain.layers)):
@@ -121,7 +137,7 @@ class Networks:
             counts: list[int] = []
             for state in states:
                 count = 0
-                for on, timed, after in self._alike.onward(chain, number, state).dates:
+                for on, timed, after in reach.after[number][state]:
                     cell = cells.get((number, on))
                     if cell is None:
                         cell = cells[number, on] = self._cell(task, number, on, cells, entries, seats)

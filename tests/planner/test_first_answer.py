@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from scheduling.planner import cost
 from scheduling.planner.cost import Weights
 from scheduling.planner.facts import CourseFacts, Roster, SessionFacts, Slot, Wishes
-from scheduling.planner.repair import repair_together
+from scheduling.planner.repair import Progress, repair_together
 from scheduling.planner.shapes import patient_span
 from tests.planner import brute_joint
 from tests.planner.brute_joint import Taken, alone, places
@@ -43,6 +43,10 @@ from tests.planner.checker import wrong_dates, wrong_with
 CARA = UUID(int=13)
 FIRST = step("first")
 Busy = Mapping[UUID, Mapping[date, int]]  # the time of each course's patient
+
+
+def until_the_first(progress: Progress) -> bool:
+    return progress.stage != "first"
 
 
 class Greedy:
@@ -190,7 +194,7 @@ def crowded(seed: int) -> tuple[list[CourseFacts], Roster, Weights, Busy]:
 def test_the_first_answer_is_that_of_taking_the_courses_one_by_one(seed):
     courses, site, weights, busy = crowded(seed)
 
-    first = repair_together(courses, site, busy, weights, today=MONDAY, seconds=60, on_progress=lambda _: False)
+    first = repair_together(courses, site, busy, weights, today=MONDAY, seconds=60, on_progress=until_the_first)
 
     plain = Greedy(courses, site, weights, busy).answer()
     assert [one.plan and [planned.slot for planned in one.plan.sessions] for one in first.courses] == plain
@@ -217,7 +221,7 @@ def refusing(seed: int) -> tuple[CourseFacts, Roster, Weights]:
 def test_a_visit_with_somebody_whom_the_patient_refuses_stays_where_it_can(seed):
     course, site, weights = refusing(seed)
 
-    first = repair_together([course], site, {}, weights, today=MONDAY, seconds=60, on_progress=lambda _: False)
+    first = repair_together([course], site, {}, weights, today=MONDAY, seconds=60, on_progress=until_the_first)
 
     plain = Greedy([course], site, weights, {}).answer()
     assert [one.plan and [planned.slot for planned in one.plan.sessions] for one in first.courses] == plain
