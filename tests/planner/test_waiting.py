@@ -14,7 +14,9 @@ from scheduling.planner.shapes import patient_span, with_taken
 from scheduling.planner.waiting import Freed, Match, Waiting, matches, with_freed_taken
 
 from . import build
-from .build import ANNA, BEN, NINE, ROOM, TEN, day
+from .build import ANNA, BEN, NINE, NOON, ROOM, TEN, day
+from .far_back import far_back
+from .works import counted, looked
 
 SINCE = datetime(2027, 2, 1, tzinfo=UTC)
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
@@ -212,3 +214,18 @@ def test_every_match_breaks_no_rule_and_was_impossible_before():
         course = by_session[match.session]
         assert violations([match.slot], course, roster, day(0)) == []
         assert violations([match.slot], course, with_freed_taken(roster, freed), day(0)) != []
+
+
+def test_a_session_is_looked_at_once_on_each_date_whatever_its_course_must_remember(monkeypatch):
+    works = counted(monkeypatch)
+    sessions = [build.booked(one, day(7 + 35 * at)) for at, one in enumerate(far_back().sessions)]
+    course = build.course(*sessions[:3], build.open_session(3, sessions[3].step))
+    waiting = replace(waits(course), session=sessions[2].id)
+    everything = [
+        Freed(who, 0, day(number), build.minutes(NINE, NOON)) for who in (ANNA, ROOM) for number in range(400)
+    ]
+
+    (match,) = found(waiting, freed=everything, roster=roster_with(*(one.booked for one in sessions), days=400))
+
+    assert match.session == sessions[2].id
+    assert 0 < looked(works) <= 400

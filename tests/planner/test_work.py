@@ -10,10 +10,11 @@ from scheduling.planner.effort import MOST_LOOKS, effort
 from scheduling.planner.explain import Unplannable
 from scheduling.planner.facts import CourseFacts, Gate
 from scheduling.planner.relax import ways_out
-from scheduling.planner.search import alternatives
+from scheduling.planner.search import alternatives, repair
 from scheduling.planner.work import MOST_DATES
-from tests.planner.build import ANNA, BEN, course, day, open_session, roster, spacing, step
+from tests.planner.build import ANNA, BEN, booked, course, day, open_session, roster, spacing, step
 from tests.planner.far_back import NEXT, SINCE_FIRST, every_other_day, far_back
+from tests.planner.works import counted, looked
 
 
 def limited(number: int, at_most: int) -> CourseFacts:
@@ -70,6 +71,17 @@ def test_what_only_lists_the_dates_of_a_course_is_never_broken_off():
     assert next(chain.open_dates(day(0), day(10)))[0] == day(0)
 
 
+def test_one_session_is_looked_at_once_on_each_date_whatever_else_counts_from_it():
+    """As a list of free times does, and the waiting list."""
+    c = far_back()
+    chain = Chain(c, roster(400), Weights(), today=day(0), only=c.sessions[0].id)
+
+    found = list(chain.open_dates(day(20), day(21)))
+
+    assert [on for on, _ in found] == [day(20), day(21)]
+    assert chain.work.dates == 400
+
+
 def test_how_far_a_search_came_that_tables_have_decided_costs_nothing():
     one = spacing(minimum="3 weeks", target="4 weeks", lapse="9 weeks")
     c = course(*(open_session(at, step("one", *[one] * (at > 0))) for at in range(4)))
@@ -123,3 +135,38 @@ def test_many_sessions_that_all_count_from_the_first_are_too_much_unless_they_ar
     assert looks(NEXT).is_bounded == (sessions == 3)
     assert (looks(NEXT).looks <= MOST_LOOKS) == (sessions == 3)
     assert looks(spacing(minimum="4 weeks", target="5 weeks", lapse="7 weeks")).is_bounded
+
+
+SHUT_FIRST = [(who, day(7)) for who in (ANNA, BEN)]  # the first visit is lost
+
+
+def far_back_booked(*days):
+    return course(
+        *(s if at is None else booked(s, day(at)) for s, at in zip(far_back().sessions[: len(days)], days, strict=True))
+    )
+
+
+def test_a_repair_that_is_broken_off_proves_nothing_and_moves_no_visit_that_could_stay(monkeypatch):
+    works = counted(monkeypatch, 50)
+
+    with pytest.raises(Unplannable) as refused:
+        repair(far_back_booked(7, 40, 75), roster(120, off=SHUT_FIRST), Weights(), today=day(0))
+
+    assert not refused.value.stuck.is_proven
+    assert looked(works) == 50
+
+
+def test_a_repair_is_as_found_when_it_takes_too_long_to_see_whether_it_leaves_room(monkeypatch):
+    """Nobody works from day 30 to 60, when the session without a visit would be: the third has to make room."""
+    shut = {day(number): "shut" for number in range(30, 61)}
+    asked = far_back_booked(7, None, 73), roster(150, off=SHUT_FIRST, closed=shut), Weights()
+
+    def moves():
+        positions = {session.id: session.position for session in asked[0].sessions}
+        return [(positions[move.session], move.new.on) for move in repair(*asked, today=day(0)).moves]
+
+    with_room = moves()
+    monkeypatch.setattr("scheduling.planner.search.MOST_TRIED", 0)
+
+    assert moves() == [(0, day(3))]
+    assert with_room == [(0, day(26)), (2, day(96))]

@@ -6,15 +6,18 @@ from collections.abc import Sequence
 
 import pytest
 
-from scheduling.planner.work import Work
+from scheduling.planner.work import MOST_DATES, Work
 
 
-def counted(monkeypatch: pytest.MonkeyPatch) -> list[Work]:
-    """Return the list to which the work of each course is added that a chain is made for from now on."""
+def counted(monkeypatch: pytest.MonkeyPatch, most: int = MOST_DATES) -> list[Work]:
+    """Return the list to which the work of each course is added that a chain is made for from now on.
+
+    Every search is broken off that looks at more dates than `most`, one by one.
+    """
     works: list[Work] = []
 
     def work() -> Work:
-        works.append(Work())
+        works.append(Work(until=most))
         return works[-1]
 
     monkeypatch.setattr("scheduling.planner.chains.Work", work)
@@ -24,8 +27,3 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[Work]:
 def looked(works: Sequence[Work]) -> int:
     """Return at how many dates."""
     return sum(work.dates for work in works)
-
-
-def break_off(monkeypatch: pytest.MonkeyPatch, dates: int) -> None:
-    """Have every search broken off that looks at more dates than these one by one."""
-    monkeypatch.setattr("scheduling.planner.chains.Work", lambda: Work(until=dates))
