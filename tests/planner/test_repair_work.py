@@ -12,9 +12,23 @@ from scheduling.planner.facts import Wishes
 from scheduling.planner.repair import Progress, repair_together
 from scheduling.planner.work import Work
 from tests.planner import brute_joint
-from tests.planner.build import ANNA, BEN, MONDAY, NINE, NOON, TEN, booked, day, minutes, open_session, roster, step
+from tests.planner.build import (
+    ANNA,
+    BEN,
+    MONDAY,
+    NINE,
+    NOON,
+    TEN,
+    booked,
+    day,
+    minutes,
+    numbered,
+    open_session,
+    roster,
+    step,
+)
 from tests.planner.far_back import NEXT, SINCE_FIRST
-from tests.planner.test_joint_repair import W, hearing, numbered, repaired, tiny, visits
+from tests.planner.joint import W, hearing, repaired, tiny, visits
 from tests.planner.works import counted, looked
 
 DAYS, FEWER = 240, 125
@@ -25,9 +39,9 @@ STEPS = step("first"), step("second", NEXT), step("third", NEXT, SINCE_FIRST), s
 WAYS = 2 + len(repair_reach.NEAREST)  # to choose dates: all of them, the nearest, the first answer's
 
 
-def far_back_visits(number, steps=STEPS):
-    """A course of which two dates besides the last must be remembered, all booked; its first visit is on day 7."""
-    return numbered(number, *(booked(open_session(at, one), day(7 + 35 * at)) for at, one in enumerate(steps)))
+def far_back_visits(number):
+    """A course of which the date of the first visit must be remembered till the last, all booked; it is on day 7."""
+    return numbered(number, *(booked(open_session(at, one), day(7 + 35 * at)) for at, one in enumerate(STEPS)))
 
 
 def heavy_among_others():
