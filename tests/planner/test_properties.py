@@ -62,7 +62,9 @@ from tests.planner.build import (
 from tests.planner.checker import wrong_dates, wrong_with
 
 TODAY = day(0)
-AREAS = st.sampled_from([frozenset(), frozenset({"left_leg"}), frozenset({"left_leg", "right_leg"})])
+AREAS = st.sampled_from(
+    [frozenset(), *(frozenset(legs) for legs in ({"left_leg"}, {"right_leg"}, {"left_leg", "right_leg"}))]
+)
 LONG = [
     "3 days",
     "1 week",
