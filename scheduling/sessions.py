@@ -1,8 +1,12 @@
-"""What becomes of a course's sessions beside visits: one more, one given up, and what is done when one comes late."""
+"""What becomes of a course's sessions beside visits: one more, one given up, what each is to treat, and what is done
+when one comes late.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date, datetime, timedelta
+from uuid import UUID
 
 from django.utils.translation import gettext as _
 
@@ -10,11 +14,13 @@ from clinic import rights
 from clinic.acts import act
 from clinic.errors import Conflict, Problem, RuleBroken
 from clinic.models import User
+from patients.models import Area
 
-from . import booking, intake, outbox, replanning, roster, visits
+from . import booking, intake, outbox, replanning, roster, visits, wording
 from .models import Appointment, CancelReason, Course, CourseState, LateBand, Proposal, Session, SessionState, Step
 from .models.appointments import AskedBy
 from .planner import facts
+from .planner.effort import effort_of
 from .planner.evaluation import RESTARTED
 from .planner.windows import is_as_strict, late_band_of, references
 
@@ -77,6 +83,43 @@ def skip_session(session: Session, *, reason: str, by: User | None, now: datetim
         booking.close_course(course, reason="", by=by, now=now, completed=True)
         outbox.promise_farewell(course, roster.today(course.site, now), now=now)
     return session, _look_again(course, reason="session_skipped", by=by, now=now)
+
+
+@act
+def plan_areas(
+    course: Course, areas: Mapping[UUID, Collection[str]], *, by: User | None, now: datetime
+) -> Proposal | None:
+    """Say which of the course's areas (by code) each of these open treatments is to treat: so the legs may alternate.
+
+    All of them, or none: raise RuleBroken with everything that can never be, or NotPossibleNow for sessions that are
+    over. Sessions that are not named keep their areas. Windows are counted anew; booked visits stay where they are, and
+    those that are lawful no longer become the proposal that is returned, as do those of the patient's other courses.
+    """
+    rights.require(by, course.site, *rights.FRONT_DESK)
+    course = roster.lock(course, now=now)
+    booking.refuse_unless_open(course)
+    sessions = course.sessions.select_related("step").prefetch_related("planned_areas").order_by("position")
+    rows = {row.uid: row for row in sessions}
+    allowed = {area.code: area for area in course.areas.all()}
+    if problems := [
+        problem for uid, codes in areas.items() for problem in _against_areas(rows.get(uid), uid, codes, set(allowed))
+    ]:
+        raise RuleBroken(*problems)
+    if over := [uid for uid in areas if rows[uid].state != SessionState.OPEN]:
+        raise booking.NotPossibleNow(
+            *(Problem("session_not_open", wording.sentence("session_not_open"), str(uid)) for uid in over)
+        )
+    chosen = {
+        row: [area for code, area in allowed.items() if code in areas[uid]] for uid, row in rows.items() if uid in areas
+    }
+    changed = booking.set_planned_areas(course, chosen, by=by, now=now)
+    if not changed:
+        return None
+    _refuse_too_much_to_remember(roster.course_facts(course))
+    proposal = _look_again(course, reason="areas_planned", by=by, now=now)
+    if Appointment.objects.live().filter(session__in=changed).exists():
+        visits.look_at_other_courses(course, reason="other_course", by=by, now=now)
+    return proposal
 
 
 @act
@@ -147,6 +190,43 @@ def _refuse_unless_it_may_go_on(course: Course) -> None:
         )
 
 
+def _against_areas(
+    session: Session | None, uid: UUID, codes: Collection[str], allowed: Collection[str]
+) -> Iterable[Problem]:
+    """Return what can never be right about the areas chosen for a session of a course that treats those allowed."""
+    if session is None:
+        return [Problem("session_unknown", wording.sentence("session_unknown"), str(uid))]
+    if session.step.kind != facts.StepKind.TREATMENT:
+        message = _("Only treatments have areas of their own. Assessments and reviews are of all areas of the course.")
+        return [Problem("session_not_a_treatment", message, str(uid))]
+    if allowed and not codes:
+        return [Problem("areas_missing", _("Say which areas are to be treated."), str(uid))]
+    return [
+        Problem(
+            "area_not_of_course",
+            _("“%(code)s” is no area of this course. Choose from the areas with which it was started.")
+            % {"code": code},
+            str(uid),
+            {"area": code},
+        )
+        for code in sorted(set(codes) - set(allowed))
+    ]
+
+
+def _refuse_too_much_to_remember(course: facts.CourseFacts) -> None:
+    """Refuse a course of which a plan would have to remember more than the planner can, as protocols are refused."""
+    most = effort_of(course)
+    if not most.is_bounded:
+        message = _(
+            "Plans would have to remember %(dates)d dates at once, which takes too long. Let fewer sessions in a row"
+            " treat other areas than the one before, or ask a manager for a version of the protocol that gives each"
+            " session a “minimum:” and a “lapse:” that are near each other."
+        )
+        raise RuleBroken(
+            Problem("too_much_to_remember", message % {"dates": most.dates}, str(most.session), {"dates": most.dates})
+        )
+
+
 def _against_decision(action: str, band: facts.Late, reason: str) -> list[Problem]:
     problems = []
     may_review_instead = band.action in (facts.LateAction.REPEAT_STEP, facts.LateAction.RESTART)
@@ -184,15 +264,16 @@ def _repeat(
     by: User | None,
     now: datetime,
 ) -> None:
-    """Open one more session of the step that the late one is counted from, before it."""
+    """Open one more session of the step that the late one is counted from, before it, for the areas treated then."""
     reference = _reference_of(known, band, course)
     step = reference and session.course.version.steps.filter(key=reference.step.key).first()
-    if not step:
+    if not step or reference is None:
         raise RuleBroken(
             Problem("nothing_to_repeat", _("What it is counted from is no step of this protocol."), "action")
         )
     booking.refuse_beyond_cap(session.course, step)
-    areas = list(session.planned_areas.all())
+    again = session.course.areas.filter(code__in=reference.areas)  # others may have been treated than the course has
+    areas = list(again or session.planned_areas.all())
     booking.open_session(session.course, step, session.position, areas=areas, reason=reason, by=by, now=now)
 
 
@@ -211,15 +292,20 @@ def _reference_of(
 def _restart(course: Course, session: Session, *, reason: str, by: User | None, now: datetime) -> None:
     """Set aside what was performed of the series, and open what is missing of as many as the protocol plans.
 
-    The series is every session of the late one's kind.
+    The series is every session of the late one's kind. Each that is opened is for the areas for which one that was set
+    aside was planned, in their order; where there were not so many, for those of the late one.
     """
     of_its_kind = course.sessions.filter(step__kind=session.step.kind).select_related("course", "step")
-    for performed in of_its_kind.filter(state=SessionState.PERFORMED).exclude(counts_reason=RESTARTED):
-        booking.set_counts(performed, counts=False, reason=RESTARTED, by=by, now=now)
-    areas = list(session.planned_areas.all())
+    planned: dict[str, list[list[Area]]] = {}
+    performed = of_its_kind.filter(state=SessionState.PERFORMED).exclude(counts_reason=RESTARTED)
+    for aside in performed.order_by("position"):
+        booking.set_counts(aside, counts=False, reason=RESTARTED, by=by, now=now)
+        planned.setdefault(aside.step_key, []).append(list(aside.planned_areas.all()))
     for step in Step.objects.filter(version=course.version, kind=session.step.kind).order_by("position"):
         left = course.sessions.filter(step_key=step.key, state=SessionState.OPEN).count()
+        again = iter(planned.get(step.key, []))
         for _missing in range(step.sessions - left):
+            areas = next(again, None) or list(session.planned_areas.all())
             position = booking.position_of_another(course, step)
             booking.open_session(course, step, position, areas=areas, reason=reason, by=by, now=now)
 
@@ -246,4 +332,4 @@ def _look_again(course: Course, *, reason: str, by: User | None, now: datetime) 
     return replanning.examine(course, reason=reason, by=by, now=now)
 
 
-__all__ = ["NotLate", "act_on_lateness", "add_session", "skip_session"]
+__all__ = ["NotLate", "act_on_lateness", "add_session", "plan_areas", "skip_session"]

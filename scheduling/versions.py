@@ -133,7 +133,8 @@ def preview(course: Course, version: ProtocolVersion, *, now: datetime) -> Previ
     old = roster.course_facts(course)
     moved = copy(course)
     moved.version = version
-    new = _as_moved(roster.course_facts(moved), rows, change)
+    areas = frozenset(course.areas.values_list("code", flat=True))
+    new = _as_moved(roster.course_facts(moved), rows, change, areas)
     today = roster.today(course.site, now)
     broken = _broken(moved, new, today=today, now=now)
     windows = windows_of(old), windows_of(new)
@@ -235,8 +236,12 @@ def _is_of_series(row: Session) -> bool:
     return row.state not in booking.GONE and row.counts_reason != RESTARTED
 
 
-def _as_moved(course: facts.CourseFacts, rows: Sequence[Session], change: _Change) -> facts.CourseFacts:
-    """Return the facts as the move would leave them; a session that is added has an id of its own, always the same."""
+def _as_moved(
+    course: facts.CourseFacts, rows: Sequence[Session], change: _Change, areas: frozenset[str]
+) -> facts.CourseFacts:
+    """Return the facts as the move would leave them; a session that is added has an id of its own, always the same, and
+    is for all areas of the course.
+    """
     steps = {step.key: step for step in course.protocol.steps}
     order = {step.key: place for place, step in enumerate(course.protocol.steps, start=1)}
     follows = {row.uid for row in rows if row.pk in change.kept}
@@ -255,7 +260,6 @@ def _as_moved(course: facts.CourseFacts, rows: Sequence[Session], change: _Chang
             [(s.position, order.get(s.step.key), s.state) for s in sessions if s.state not in GONE],
         )
         sessions = [replace(s, position=s.position + (s.position >= position)) for s in sessions]
-        areas = frozenset().union(*(s.areas for s in sessions if s.state is facts.SessionState.OPEN))
         new = facts.SessionFacts(uuid5(course.id, f"added {number}"), position, steps[step.key], areas=areas)
         sessions = sorted([*sessions, new], key=lambda s: s.position)
     return replace(course, sessions=tuple(sessions))

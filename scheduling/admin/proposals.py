@@ -44,6 +44,7 @@ REASONS = {
     "session_added": gettext_lazy("A session was added"),
     "session_skipped": gettext_lazy("A session was left out"),
     "late": gettext_lazy("A session comes late"),
+    "areas_planned": gettext_lazy("Sessions are to treat other areas"),
     "version_moved": gettext_lazy("The course follows another version"),
     "cancelled": gettext_lazy("A visit was cancelled"),
     "absence": gettext_lazy("Somebody is away"),

@@ -40,6 +40,7 @@ from .series import (
     reopen_session,
     set_counts,
     set_late_action,
+    set_planned_areas,
 )
 from .slots import PlanUnreadable, resources_of, slot_as_data, slots_from, when_as_data
 from .states import (
@@ -107,6 +108,7 @@ __all__ = [
     "resources_of",
     "set_counts",
     "set_late_action",
+    "set_planned_areas",
     "set_wishes",
     "slot_as_data",
     "slot_reserved",

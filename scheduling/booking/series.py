@@ -5,7 +5,7 @@ Primitives: the acts call these inside their own transaction, under their own lo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date, datetime
 from typing import Any
 
@@ -202,6 +202,26 @@ def set_counts(session: Session, *, counts: bool, reason: str, by: User | None, 
 def set_late_action(session: Session, action: str) -> None:
     """Write what a clinician decided for an open session that comes late."""
     Session.objects.filter(pk=session.pk).update(late_action=action)
+
+
+def set_planned_areas(
+    course: Course, areas: Mapping[Session, Collection[Area]], *, by: User | None, now: datetime
+) -> list[Session]:
+    """Write which areas open sessions of a course are to treat; return those for which they were others before.
+
+    A primitive of `sessions.plan_areas`.
+    """
+    changed = []
+    for session, chosen in areas.items():
+        old, new = (sorted(area.code for area in some) for some in (session.planned_areas.all(), chosen))
+        if old != new:
+            session.planned_areas.set(chosen)
+            details = {"areas": {"from": old, "to": new}}
+            note(course, session, from_state=session.state, to_state=session.state, details=details, by=by, now=now)
+            changed.append(session)
+    if changed:
+        Course.objects.filter(pk=course.pk).update(revision=F("revision") + 1)
+    return changed
 
 
 def has_room(course: Course, step: Step) -> bool:

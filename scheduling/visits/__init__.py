@@ -15,7 +15,7 @@ from .booked import (
     move,
     refuse_unless_expected,
 )
-from .courses import is_done
+from .courses import is_done, look_at_other_courses
 from .ending import end_course, end_courses_of
 from .outcomes import OutcomeInput, clear_review, record_outcome
 from .performed import Performed, PerformResult, correct_performed, perform
@@ -40,6 +40,7 @@ __all__ = [
     "fresh",
     "gates_at_check_in",
     "is_done",
+    "look_at_other_courses",
     "miss",
     "move",
     "perform",
