@@ -98,6 +98,7 @@ class CourseEndpoint(Endpoint):
         "holds": "hold",
         "overrides": "override",
         "add_session": "change_sessions",
+        "plan_areas": "plan",
         "preview_version": "move_version",
         "move_version": "move_version",
         "end": "end_course",
@@ -303,6 +304,17 @@ class CourseEndpoint(Endpoint):
             ),
             status=201,
         )
+
+    @extend_schema(
+        summary="Say which of the course's areas each of several open treatments is to treat",
+        tags=["courses"],
+        request=inputs.PlannedAreasInput,
+        responses=outputs.CourseOutput,
+    )
+    def plan_areas(self, request: Request, **_uid: Any) -> Response:
+        given = inputs.PlannedAreasInput.checked(request.data)
+        areas = {one["session"]: one["areas"] for one in given["sessions"]}
+        return self._act(lambda course, now: sessions.plan_areas(course, areas, by=self.user, now=now))
 
     @extend_schema(
         summary="What moving the course to another version of its protocol would change; writes nothing",

@@ -454,6 +454,22 @@ class LateInput(Input):
     on = Day(required=False, default=None, allow_null=True, help_text="when it is to take place")
 
 
+class PlannedInput(Input):
+    session = Uid()
+    areas = codes(help_text="codes of areas of the course")
+
+
+class PlannedAreasInput(Input):
+    """What each of these sessions is to treat; those that are not named keep their areas."""
+
+    sessions = listed(PlannedInput(), most=100, allow_empty=False)
+
+    def validate_sessions(self, given: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        if len({one["session"] for one in given}) < len(given):
+            raise ValidationError([ErrorDetail(str(_("Name each session once.")), "given_twice")])
+        return given
+
+
 class VersionInput(Input):
     protocol = Uid(help_text="the uid of a version of the course's protocol")
 

@@ -73,6 +73,7 @@ urlpatterns = [
     path("courses/<uuid:uid>/holds/", to(CourseEndpoint, post="holds"), name="course-holds"),
     path("courses/<uuid:uid>/overrides/", to(CourseEndpoint, post="overrides"), name="course-overrides"),
     path("courses/<uuid:uid>/sessions/", to(CourseEndpoint, post="add_session"), name="course-sessions"),
+    path("courses/<uuid:uid>/planned-areas/", to(CourseEndpoint, post="plan_areas"), name="course-planned-areas"),
     path("courses/<uuid:uid>/preview-version/", to(CourseEndpoint, post="preview_version"), name="course-preview"),
     path("courses/<uuid:uid>/move-version/", to(CourseEndpoint, post="move_version"), name="course-move-version"),
     path("courses/<uuid:uid>/end/", to(CourseEndpoint, post="end"), name="course-end"),

@@ -238,6 +238,7 @@ def test_what_belongs_to_another_site_does_not_exist(clinic: ApiClinic):
         f"courses/{course.uid}/plan/": {},
         f"courses/{course.uid}/book/": {"slots": [build.slot(visit)]},
         f"courses/{course.uid}/wishes/": {},
+        f"courses/{course.uid}/planned-areas/": {"sessions": [{"session": str(session.uid), "areas": ["left_ankle"]}]},
         f"courses/{course.uid}/assessments/": {"assessed_on": "2027-01-04", "is_suitable": True},
         f"courses/{course.uid}/consents/": {"number": 1, "informed_on": "2027-01-04"},
         f"courses/{course.uid}/events/": {"key": "varicose_treatment", "happened_on": "2026-01-04"},

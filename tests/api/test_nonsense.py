@@ -100,6 +100,7 @@ def everything(clinic: ApiClinic) -> dict[str, dict[str, Any]]:
             "reason": "x",
             "expires_on": "2027-03-01",
         },
+        f"courses/{course.uid}/planned-areas/": {"sessions": [{"session": str(session.uid), "areas": ["left_ankle"]}]},
         f"courses/{course.uid}/book/": {"slots": [slot]},
         f"sessions/{session.uid}/book/": {"slot": slot},
         f"appointments/{visit.uid}/move/": {"slot": slot, "reason": "x"},

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from patients.models import Area
 from scheduling import protocols
-from scheduling.models import Course, Session
+from scheduling.models import Course, ProtocolVersion, Session
 from tests import build
 
 LEFT, RIGHT = "left_thigh", "right_thigh"
@@ -53,12 +53,22 @@ steps:
 """
 
 
+def load(text: str = TEXT) -> ProtocolVersion:
+    """Store a version and approve it."""
+    protocols.load_vocabulary_file()
+    return protocols.load(text, by=None, now=build.MONDAY, approve_by=build.user(is_superuser=True))
+
+
 def clinic(text: str = TEXT) -> build.Clinic:
     """A clinic that gives these treatments."""
-    build.message_texts()
-    protocols.load_vocabulary_file()
-    protocols.load(text, by=None, now=build.MONDAY, approve_by=build.user(is_superuser=True))
+    load(text)
     return build.Clinic(key="legs_in_turn")
+
+
+def give_at(clinic: build.Clinic) -> None:
+    """Let another clinic give these treatments, and no others."""
+    clinic.version = load()
+    clinic.staff = build.staff_for(clinic.version, clinic.site)
 
 
 def course(clinic: build.Clinic, *areas: str) -> Course:

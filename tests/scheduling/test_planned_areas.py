@@ -20,6 +20,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def clinic(db: None) -> build.Clinic:
+    build.message_texts()
     return legs.clinic()
 
 
