@@ -314,6 +314,17 @@ ACTS: dict[str, Act] = {
         roles=CLINICAL,
         hint=gettext_lazy("It comes after the last one of its kind. The protocol says how many there may be."),
     ),
+    "areas": Act(
+        title=gettext_lazy("Areas of the sessions"),
+        button=gettext_lazy("Save the areas"),
+        form=forms.AreasForm,
+        run=lambda form, by, now: sessions.plan_areas(form.course, form.areas(), by=by, now=now),
+        done=gettext_lazy("The areas are noted, and the windows are counted anew."),
+        hint=gettext_lazy(
+            "Untick what a session is not to treat, so that two legs can take turns. Booked visits stay where they are;"
+            " where one comes too early by this, another time is proposed."
+        ),
+    ),
     "skip": Act(
         title=gettext_lazy("Leave out the session"),
         button=gettext_lazy("Leave it out"),

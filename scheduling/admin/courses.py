@@ -197,7 +197,7 @@ def course_view(request: HttpRequest, object_id: str) -> HttpResponse:
             "has_events": bool(intake.events_of(course)),
             "moves": moves_in_words(page.proposal.moves.all() if page.proposal else []),
             "wishes": wishes_in_words(course),
-            "history": [(change, change_in_words(change)) for change in page.changes],
+            "history": [(change, change_in_words(change, page.names)) for change in page.changes],
         },
     )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from django.db.models import Prefetch
+from django.db.models import Prefetch, prefetch_related_objects
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -94,12 +94,18 @@ class Card:
     has_begun: bool = False
     is_over: bool = False
     is_next: bool = False
+    areas: str = ""  # that it is to treat, where these are not all of the course's for every session
     waiting: WaitingListEntry | None = None
     offer: Offer | None = None  # a time that is kept for the patient
 
     @property
     def is_open(self) -> bool:
         return self.session.state == SessionState.OPEN
+
+    @property
+    def treats(self) -> bool:
+        """Whether it is a treatment that is still to come."""
+        return self.is_open and self.session.step.kind == facts.StepKind.TREATMENT
 
     @property
     def awaits_outcome(self) -> bool:
@@ -176,6 +182,11 @@ class CoursePage:
         return sum(card.is_open and card.live is None and card.session.step.planned_with_course for card in self.cards)
 
     @property
+    def has_areas_to_plan(self) -> bool:
+        """Whether there is a treatment to come, and more than one area to choose from."""
+        return any(card.treats for card in self.cards) and len(self.course.areas.all()) > 1
+
+    @property
     def to_sign(self) -> Consent | None:
         return to_sign(self.consents)
 
@@ -188,6 +199,7 @@ def course_page(course: Course, *, now: datetime) -> CoursePage:
     """Return what the page of a course shows."""
     today = roster.today(course.site, now)
     as_it_stands = roster.course_facts(course)
+    prefetch_related_objects([course], "areas")
     sessions = list(
         Session.objects.filter(course=course)
         .select_related("step", "outcome__recorded_by", "outcome__cleared_by", "assessment__assessed_by")
@@ -214,6 +226,7 @@ def course_page(course: Course, *, now: datetime) -> CoursePage:
             card.verdict, card.judged = VERDICTS.get(judged.verdict), wording.evaluation(judged)
         card.is_next = card.is_open and all(not other.is_open for other in cards[: cards.index(card)])
         card.tone, card.state = _state(card, today)
+    _add_areas(course, cards)
     _add_waiting(course, cards, now)
     _number_repeats(cards)
     return CoursePage(
@@ -237,6 +250,15 @@ def to_sign(consents: Iterable[Consent]) -> Consent | None:
     """Return the consent that waits for its signature, if it is the only one: then there is nothing to choose."""
     waiting = [one for one in consents if one.signed_on is None and one.withdrawn_on is None]
     return waiting[0] if len(waiting) == 1 else None
+
+
+def _add_areas(course: Course, cards: Iterable[Card]) -> None:
+    """Say what each open treatment is to treat, if one of them treats less than the whole course."""
+    treatments = [card for card in cards if card.treats]
+    planned = [list(card.session.planned_areas.all()) for card in treatments]
+    if any(len(areas) < len(course.areas.all()) for areas in planned):
+        for card, areas in zip(treatments, planned, strict=True):
+            card.areas = ", ".join(str(area) for area in areas)
 
 
 def _add_waiting(course: Course, cards: Iterable[Card], now: datetime) -> None:

@@ -44,11 +44,11 @@ def when_in_words(data: Mapping[str, Any] | None, names: Mapping[UUID, str] | No
     return f"{words} · {lead}" if lead else words
 
 
-def change_in_words(change: StateChange) -> str:
-    """Return a line of a course's history as a sentence."""
+def change_in_words(change: StateChange, names: Mapping[str, str]) -> str:
+    """Return a line of a course's history as a sentence; `names` are the words for codes, such as areas."""
     what = change.session.step.name if change.session else _("Course")
     if change.from_state == change.to_state and change.details:
-        if words := _change_beside(what, change.details):
+        if words := _change_beside(what, change.details, names):
             return words
         moved = change.details
         return _("%(what)s moved: %(from)s → %(to)s") % {
@@ -63,11 +63,16 @@ def change_in_words(change: StateChange) -> str:
     return _("%(what)s: %(old)s → %(new)s") % {"what": what, "old": old, "new": new}
 
 
-def _change_beside(what: str, details: Mapping[str, Any]) -> str:
+def _change_beside(what: str, details: Mapping[str, Any], names: Mapping[str, str]) -> str:
     """Return a change that is neither one of state nor a move; nothing when it is a move."""
     match details:
         case {"changed": "wishes"}:
             return _("Wishes changed")
+        case {"areas": {"to": codes}}:
+            return _("%(what)s is to treat %(areas)s") % {
+                "what": what,
+                "areas": ", ".join(names.get(code, code) for code in codes),
+            }
         case {"counts": True}:
             return _("%(what)s counts") % {"what": what}
         case {"counts": False}:

@@ -202,9 +202,11 @@ def _perform(course: Course, record: Record, by: User, now: datetime) -> None:
 
 
 def _book(course: Course, record: Record, by: User, now: datetime) -> None:
-    """Book the next session for the time that the file gives, with whom it names or whoever is free."""
+    """Book the next session for the time that the file gives, for its areas, with whom it names or whoever is free."""
     said = record.fields
     session = _next(course, said.get("step"), is_booked=False)
+    if "areas" in said:
+        sessions.plan_areas(course, {session.uid: said["areas"]}, by=by, now=now)
     visits.book(session, _slot(session, said["on"], said["at"], _lead(said.get("lead")), now=now), by=by, now=now)
 
 

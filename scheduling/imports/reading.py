@@ -132,7 +132,7 @@ SPECS: Mapping[str, Spec] = {
         },
         frozenset({"performed_on"}),
     ),
-    "visit": Spec({"step": _text, "on": _day, "at": _clock, "lead": _text}, frozenset({"on", "at"})),
+    "visit": Spec({"step": _text, "on": _day, "at": _clock, "lead": _text, "areas": _several}, frozenset({"on", "at"})),
 }
 # In a YAML file, under which name a course lists its records.
 LISTS = {

@@ -147,7 +147,7 @@ def own_pages(course: Course) -> list[str]:
         "/admin/patients/patient/?q=maria",
         "/admin/scheduling/message/mailbox/",
         "/admin/password_change/",
-        *(do(course, act) for act in ("wishes", "assess", "answers", "consent", "hold", "end", "event")),
+        *(do(course, act) for act in ("wishes", "areas", "assess", "answers", "consent", "hold", "end", "event")),
         *(do(course, act, visit) for act in ("confirm", "arrive", "miss", "cancel")),
         do(course, "add"),
         f"/admin/scheduling/course/{course.uid}/version/",

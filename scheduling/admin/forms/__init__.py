@@ -15,6 +15,7 @@ from .health import (
 )
 from .sessions import (
     AddSessionForm,
+    AreasForm,
     CancelForm,
     ClearForm,
     CorrectForm,
@@ -29,6 +30,7 @@ __all__ = [
     "ActForm",
     "AddSessionForm",
     "AnswersForm",
+    "AreasForm",
     "AssessmentForm",
     "CancelForm",
     "CheckInForm",

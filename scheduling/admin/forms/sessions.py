@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from django import forms
 from django.utils.translation import gettext_lazy
 
 from patients.models import Area, Complication
 from scheduling import visits, waitlist
-from scheduling.models import CancelReason, LateBand, Outcome, Resource, Session
+from scheduling.admin.words import day_in_words
+from scheduling.models import CancelReason, LateBand, Outcome, Resource, Session, SessionState
 from scheduling.models.appointments import AskedBy
 from scheduling.planner import facts
 
@@ -91,7 +94,7 @@ class PerformForm(OutcomeForm):
         field = self.fields["treated_areas"]
         if isinstance(field, forms.ModelMultipleChoiceField):
             field.queryset = areas
-        field.initial = list(areas)
+        field.initial = list(session.planned_areas.all())
         if not areas:
             del self.fields["treated_areas"]
         self.fields["performed_on"].initial = live.on if live and live.on <= self.today else self.today
@@ -124,6 +127,31 @@ class AddSessionForm(ActForm):
             field.choices = [(step.key, step.name) for step in steps]
         treatments = [step.key for step in steps if step.kind == facts.StepKind.TREATMENT]
         field.initial = treatments[-1] if treatments else None
+
+
+class AreasForm(ActForm):
+    """The areas of the course for each open treatment, those ticked that it is to treat now; named by session."""
+
+    def prepare(self) -> None:
+        choices = [(area.code, area.name) for area in self.course.areas.all()]
+        treatments = self.course.sessions.filter(step__kind=facts.StepKind.TREATMENT).select_related("step")
+        for session in treatments.prefetch_related("planned_areas", "appointments").order_by("position"):
+            # One that is over since the page was opened is still there, for the act to say so.
+            if session.state != SessionState.OPEN and str(session.uid) not in self.data:
+                continue
+            visit = next((visit for visit in session.appointments.all() if visit.is_live), None)
+            label = f"{session.position}. {session.step.name}"
+            self.fields[str(session.uid)] = forms.MultipleChoiceField(
+                label=f"{label} · {day_in_words(visit.on)}" if visit else label,
+                choices=choices,
+                widget=forms.CheckboxSelectMultiple,
+                required=False,
+                initial=[area.code for area in session.planned_areas.all()],
+            )
+
+    def areas(self) -> dict[UUID, list[str]]:
+        """Return the codes of the areas ticked, by session."""
+        return {UUID(name): chosen for name, chosen in self.cleaned_data.items()}
 
 
 class SkipForm(ActForm):
