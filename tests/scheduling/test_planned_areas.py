@@ -9,7 +9,8 @@ import pytest
 
 from clinic.errors import NotAllowed, Refusal, RuleBroken
 from clinic.models import Role
-from scheduling import booking, holds, protocols, sessions, versions, visits
+from patients.records import IdentifierDetails
+from scheduling import booking, holds, imports, protocols, sessions, versions, visits
 from scheduling.models import Course, Proposal, Session
 from tests import build
 from tests.scheduling import legs
@@ -308,3 +309,47 @@ def test_the_patients_other_course_is_looked_at_where_areas_keep_them_apart(clin
 
     [proposal] = Proposal.objects.open().filter(course=other)
     assert (proposal.reason, near.session in [move.session for move in proposal.moves.all()]) == ("other_course", True)
+
+
+# --- brought in -------------------------------------------------------------------------------------------------------
+
+
+BROUGHT = """
+courses:
+  - course: A-1
+    patient_system: urn:old
+    patient_number: 77
+    protocol: legs_in_turn
+    site: {site}
+    areas: [left_thigh, right_thigh]
+    started_on: 2026-10-05
+    performed:
+      - {{performed_on: 2026-12-14, areas: [left_thigh]}}
+    visits:
+      - {{on: 2027-01-05, at: 10:00, areas: [{second}]}}
+      - {{on: 2027-01-19, at: 10:00, areas: [left_thigh]}}
+"""
+
+
+def test_a_course_is_brought_in_with_what_was_and_what_is_to_be_treated(clinic):
+    """What took place keeps what was treated, a visit to come is for its own areas, the rest for the whole course."""
+    build.patient(identifiers=(IdentifierDetails("urn:old", "77"),))
+    text = BROUGHT.format(site=clinic.site.name, second=RIGHT)
+
+    [course] = imports.bring_in(imports.read(text, form="yaml"), by=clinic.clinician, now=clinic.now).courses
+
+    assert planned(course) == [[LEFT, RIGHT], [RIGHT], [LEFT], [LEFT, RIGHT]]
+    assert [area.code for area in treatments(course)[0].treated_areas.all()] == [LEFT]
+    assert [visit.on for visit in build.visits_of(course)] == [date(2027, 1, 5), date(2027, 1, 19)]
+    assert earliest(course)[1:] == [date(2026, 12, 28), date(2027, 1, 19), date(2027, 2, 19)]
+
+
+def test_a_visit_that_is_brought_in_for_another_area_is_refused_with_its_line(clinic):
+    build.patient(identifiers=(IdentifierDetails("urn:old", "77"),))
+    text = BROUGHT.format(site=clinic.site.name, second="left_knee")
+
+    with pytest.raises(imports.ImportRefused) as refusal:
+        imports.bring_in(imports.read(text, form="yaml"), by=clinic.clinician, now=clinic.now)
+
+    assert [(one.code, one.details["line"]) for one in refusal.value.problems] == [("area_not_of_course", 13)]
+    assert not Course.objects.exists()
