@@ -51,7 +51,7 @@ from .models import (
 from .models.appointments import LIVE
 from .outbox import GATE_CLOSED
 from .planner import facts
-from .planner.gates import gate_answers, refuses
+from .planner.rules import keeps_from_beginning
 
 ROWS_SHOWN = 25
 ROWS_AT_MOST = 500
@@ -96,7 +96,7 @@ TITLES = {
 
 @dataclass(frozen=True)
 class Warned:
-    """A visit, and the gates that would keep it from beginning."""
+    """A visit, and what would keep it from beginning: spacing and gates."""
 
     visit: Appointment
     gates: list[facts.GateAnswer]
@@ -416,10 +416,10 @@ def day_list(site: Site, on: date) -> list[Appointment]:
 
 
 def gates_of(visits: Sequence[Appointment], *, now: datetime) -> dict[int, list[facts.GateAnswer]]:
-    """Return, by a visit's primary key, the gates that would keep it from beginning on its date as things stand.
+    """Return, by a visit's primary key, what would keep it from beginning on its date as things stand.
 
-    The same number of statements for one visit and for many. That the session before it is still to come is the order
-    of things, and left out.
+    That is its distance from the sessions before it, and gates that are not open. That the session before it is still
+    to come is the order of things, and left out. The same number of statements for one visit and for many.
     """
     courses = Course.objects.for_facts().filter(sessions__appointments__in=visits).distinct()
     by_course = roster.courses_facts(list(courses))
@@ -427,10 +427,8 @@ def gates_of(visits: Sequence[Appointment], *, now: datetime) -> dict[int, list[
     for visit in visits:
         course = by_course[visit.session.course_id]
         session = next(one for one in course.sessions if one.id == visit.session.uid)
-        answers = gate_answers(session, visit.on, course, roster.today(visit.site, now))
-        found[visit.pk] = [
-            answer for answer in answers if refuses(answer, facts.Moment.CHECK_IN) and answer.code != "outcome_awaited"
-        ]
+        answers = keeps_from_beginning(session, visit.on, course, roster.today(visit.site, now))
+        found[visit.pk] = [answer for answer in answers if answer.code != "outcome_awaited"]
     return found
 
 

@@ -54,6 +54,7 @@ REMEDIES = {
     "reflux_untreated": _ASSESS,
     "reflux_treated_recently": _ASSESS,
     "review_due": _ASSESS,
+    "after_lapse": _ASSESS,
     "late_review": _ASSESS,
     **dict.fromkeys(ASK_AGAIN, _ASK),
     "risk_ask": Remedy("answers", gettext_lazy("Look at the answer"), right="review"),

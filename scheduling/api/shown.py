@@ -37,6 +37,7 @@ from scheduling.models import (
 from scheduling.planner import facts
 from scheduling.planner.evaluation import Evaluation, evaluate
 from scheduling.planner.gates import ASK_AGAIN, gate_answers
+from scheduling.planner.rules import keeps_from_beginning
 from scheduling.planner.windows import late_band_of, windows_of
 from scheduling.visits import Free, gates_at_check_in
 
@@ -400,7 +401,7 @@ def _visit(visit: Appointment, stand: Mapping[int, facts.CourseFacts], names: Ma
     if visit.is_live:
         as_it_stands = stand[session.course_id]
         known = next(one for one in as_it_stands.sessions if one.id == session.uid)
-        shut = gate_answers(known, visit.on, as_it_stands, today)
+        shut = keeps_from_beginning(known, visit.on, as_it_stands, today)
     return Shown(
         visit,
         protocol=session.course.version.protocol.name,

@@ -1,4 +1,4 @@
-"""Rules that a booked time must keep: one function per rule; `violations` asks them all."""
+"""Rules that a booked time must keep: one function per rule; `violations` asks them all, check-in those of spacing."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from . import ticks
 from .facts import (
     CourseFacts,
     Day,
+    GateAnswer,
+    GateState,
     Moment,
     ResourceFacts,
     Roster,
@@ -30,13 +32,20 @@ MOST_PLACES = 1000  # of one resource; what a slot claims beyond is unknown anyw
 
 
 @dataclass(frozen=True, slots=True)
-class SlotInCourse:
+class SessionOnDate:
+    """What a rule of spacing may look at: a session on a date, and its window."""
+
+    session: SessionFacts
+    on: date
+    window: Window
+    course: CourseFacts
+
+
+@dataclass(frozen=True, slots=True)
+class SlotInCourse(SessionOnDate):
     """What a rule may look at: one slot, among the others of its course."""
 
     slot: Slot
-    session: SessionFacts
-    window: Window
-    course: CourseFacts
     roster: Roster  # the course's other appointments and slots count as taken
     resources: dict[UUID, ResourceFacts]
     dates: dict[UUID, date]  # of every session of the course that has a slot or an appointment
@@ -48,6 +57,7 @@ class SlotInCourse:
 
 
 Rule = Callable[[SlotInCourse], Iterable[Violation]]
+SpacingRule = Callable[[SessionOnDate], Iterable[Violation]]
 
 
 def session_not_open(asked: SlotInCourse) -> Iterator[Violation]:
@@ -56,25 +66,25 @@ def session_not_open(asked: SlotInCourse) -> Iterator[Violation]:
         yield _broken(asked, "session_not_open", asked.session.state)
 
 
-def before_floor(asked: SlotInCourse) -> Iterator[Violation]:
+def before_floor(asked: SessionOnDate) -> Iterator[Violation]:
     """Nobody books below the floor."""
     floor_on = asked.window.floor_on
-    if floor_on is not None and asked.slot.on < floor_on:
+    if floor_on is not None and asked.on < floor_on:
         yield _broken(asked, "before_floor", opens_on=floor_on)
 
 
-def before_minimum(asked: SlotInCourse) -> Iterator[Violation]:
+def before_minimum(asked: SessionOnDate) -> Iterator[Violation]:
     """Before the earliest date only with a prescriber's override; the date itself is in time."""
     earliest_on = asked.window.earliest_on
-    if earliest_on is None or asked.slot.on >= earliest_on:
+    if earliest_on is None or asked.on >= earliest_on:
         return
-    if not may_be_early(asked.session, asked.slot.on, asked.course):
+    if not may_be_early(asked.session, asked.on, asked.course):
         yield _broken(asked, "before_minimum", opens_on=earliest_on, override=PRESCRIBER)
 
 
-def after_lapse(asked: SlotInCourse) -> Iterator[Violation]:
+def after_lapse(asked: SessionOnDate) -> Iterator[Violation]:
     """From the lapse date on the course needs a new assessment first."""
-    if asked.window.lapse_on is not None and asked.slot.on >= asked.window.lapse_on:
+    if asked.window.lapse_on is not None and asked.on >= asked.window.lapse_on:
         yield _broken(asked, "after_lapse")
 
 
@@ -197,11 +207,10 @@ def gate_closed(asked: SlotInCourse) -> Iterator[Violation]:
             yield _broken(asked, answer.code, answer.subject, opens_on=answer.opens_on, override=answer.override)
 
 
+SPACING_RULES: tuple[SpacingRule, ...] = (before_floor, before_minimum, after_lapse)
 RULES: tuple[Rule, ...] = (
     session_not_open,
-    before_floor,
-    before_minimum,
-    after_lapse,
+    *SPACING_RULES,
     out_of_order,
     in_the_past,
     beyond_horizon,
@@ -247,9 +256,24 @@ def violations(slots: Sequence[Slot], course: CourseFacts, roster: Roster, today
         same_day = [other for other in others if _is_of_a_day(other) and _has_places(other)]
         window = window_of(session, course, dates)
         taken = with_taken(roster, same_day)
-        asked = SlotInCourse(slot, session, window, course, taken, resources, dates, today)
+        asked = SlotInCourse(session, slot.on, window, course, slot, taken, resources, dates, today)
         broken.extend(violation for rule in RULES for violation in rule(asked))
     return broken
+
+
+def keeps_from_beginning(session: SessionFacts, on: date, course: CourseFacts, today: date) -> list[GateAnswer]:
+    """Return what keeps a session from beginning on a date: its distance from those before it, then the gates.
+
+    What was lawful when it was booked need not be by now: the session before it may have been performed later.
+    """
+    asked = SessionOnDate(session, on, window_of(session, course), course)
+    spacing = [
+        GateAnswer(broken.code, GateState.CLOSED, opens_on=broken.opens_on, override=broken.override)
+        for rule in SPACING_RULES
+        for broken in rule(asked)
+    ]
+    gates = gate_answers(session, on, course, today)
+    return spacing + [answer for answer in gates if refuses(answer, Moment.CHECK_IN)]
 
 
 def _is_of_a_day(slot: Slot) -> bool:
@@ -273,6 +297,6 @@ def may_be_early(session: SessionFacts, on: date, course: CourseFacts) -> bool:
 
 
 def _broken(
-    asked: SlotInCourse, code: str, subject: str = "", *, opens_on: date | None = None, override: str = ""
+    asked: SessionOnDate, code: str, subject: str = "", *, opens_on: date | None = None, override: str = ""
 ) -> Violation:
-    return Violation(code, asked.session.id, asked.slot.on, subject, opens_on, override)
+    return Violation(code, asked.session.id, asked.on, subject, opens_on, override)

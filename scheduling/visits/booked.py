@@ -15,13 +15,14 @@ from scheduling import booking, outbox, replanning, roster, wording
 from scheduling.models import Appointment, AppointmentState, CancelReason, Course, Proposal, Session
 from scheduling.models.appointments import AskedBy
 from scheduling.planner import facts
-from scheduling.planner.gates import ASK_AGAIN, gate_answers, not_asked_since, refuses
+from scheduling.planner.gates import ASK_AGAIN, not_asked_since
+from scheduling.planner.rules import keeps_from_beginning
 
 from .courses import look_at_other_courses, refuse_if_over
 
 
 class NotAdmitted(Conflict):
-    """A gate is closed, or still pending, at the moment of the visit."""
+    """A gate is closed, or still pending, at the moment of the visit, or it is too early or too late for it."""
 
     code = "gate_not_open"
     title = "The visit must not begin yet."
@@ -132,7 +133,11 @@ def confirm(appointment: Appointment, *, by: User | None, now: datetime) -> Appo
 
 @act
 def arrive(appointment: Appointment, *, by: User | None, now: datetime) -> Appointment:
-    """Check a patient in; raise NotAdmitted while any gate is not open, or a question is not asked again yet."""
+    """Check a patient in.
+
+    Raise NotAdmitted while any gate is not open, a question is not asked again yet, or the date is below the session's
+    floor, below its minimum without an override, or past its lapse.
+    """
     rights.require(by, appointment.site, *rights.FRONT_DESK)
     course = roster.lock(appointment.session.course, now=now)
     appointment = fresh(appointment)
@@ -155,13 +160,13 @@ def refuse_unless_expected(appointment: Appointment, on: date) -> None:
 
 
 def gates_at_check_in(course: Course, session: Session, on: date) -> list[facts.GateAnswer]:
-    """Return the gates that keep a session from beginning on that date, and what was not asked since the last one.
+    """Return what keeps a session from beginning on that date (spacing, gates), and what was not asked since the last.
 
     A question that a gate wants asked again anyway is told once.
     """
     as_it_stands = roster.course_facts(course)
     wanted = next(one for one in as_it_stands.sessions if one.id == session.uid)
-    shut = [answer for answer in gate_answers(wanted, on, as_it_stands, on) if refuses(answer, facts.Moment.CHECK_IN)]
+    shut = keeps_from_beginning(wanted, on, as_it_stands, on)
     asked_again = {answer.subject for answer in shut if answer.code in ASK_AGAIN}
     return shut + [one for one in not_asked_since(wanted, as_it_stands) if one.subject not in asked_again]
 

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from clinic.models import Role
 from scheduling.models import Appointment, Hold
 from tests import build
 
@@ -163,3 +164,47 @@ def test_check_in_keeps_answers_and_asks_for_the_rest(clinic, reception):
     assert "The patient is not checked in yet: these questions are still to be asked. The answers are kept." in said
     assert "The patient is here" in said
     assert set(re.findall(r'name="(question_\w+)"', page.content.decode())) == set(due[1:])
+
+
+def third_visit_after_two_late_ones(clinic: OpenClinic, *, days_ago: int) -> Any:
+    """The visit eight weeks after the course began, three days after the second session took place."""
+    clinic.ago(days=days_ago)
+    course = clinic.booked_course()
+    clinic.perform(build.sessions_of(course)[0])
+    clinic.wait(days=53)
+    clinic.perform(build.sessions_of(course)[1])
+    clinic.wait(days=days_ago - 53)
+    clinic.answer_all(course)
+    (visit,) = build.visits_of(course)
+    assert visit.on == clinic.today + timedelta(days=56 - days_ago)
+    return visit
+
+
+TOO_SOON = "This is sooner than the session may ever take place. Possible from"
+
+
+def test_a_visit_too_soon_after_the_last_session_is_said_before_anybody_presses_a_button(clinic, reception, signed_in):
+    visit = third_visit_after_two_late_ones(clinic, days_ago=56)
+    address = do(visit.session.course, "arrive", visit)
+    day = f"/admin/scheduling/appointment/day/?site={clinic.site.uid}&on={visit.on}"
+
+    page, list_of_day = words(reception.get(address)), words(reception.get(day))
+    refused = words(reception.post(address))
+    as_prescriber = signed_in(Role.PRESCRIBER).get(address).content.decode()
+
+    assert [TOO_SOON in said for said in (page, list_of_day, refused)] == [True] * 3
+    assert "Nobody may override this: choose that date, or a later one." in page
+    assert "A prescriber may override it, on the session." in page
+    assert "This visit must not begin yet. The patient is not checked in. What is missing" in refused
+    assert f"do/override/{visit.session.uid}/?rule=before_minimum" in as_prescriber
+    assert "rule=before_floor" not in as_prescriber
+    visit.refresh_from_db()
+    assert visit.state == "booked"
+
+
+def test_a_visit_of_tomorrow_too_soon_after_the_last_session_is_on_the_worklist(clinic, reception):
+    visit = third_visit_after_two_late_ones(clinic, days_ago=55)
+
+    said = words(reception.get("/admin/"))
+
+    assert (TOO_SOON in said, visit.patient.name in said) == (True, True)

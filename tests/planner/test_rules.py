@@ -8,13 +8,15 @@ import pytest
 from scheduling.planner.facts import (
     AssessmentFacts,
     CapabilityFacts,
+    GateAnswer,
+    GateState,
     OverrideFacts,
     SessionState,
     StepKind,
     Use,
     Violation,
 )
-from scheduling.planner.rules import RULES, violations
+from scheduling.planner.rules import RULES, keeps_from_beginning, violations
 from tests.planner.build import (
     ANNA,
     BEN,
@@ -98,6 +100,32 @@ def test_a_prescriber_allows_a_session_below_its_minimum_but_nobody_below_its_fl
     assert codes(slot(SESSION, day(0)), sessions=(early, SESSION), overrides=allowed) == ["before_floor"]
     expired = (replace(allowed[0], expires_on=day(1)),)
     assert codes(slot(SESSION, day(2)), sessions=(early, SESSION), overrides=expired) == ["before_minimum"]
+
+
+@pytest.mark.parametrize(
+    ("on", "expected"),
+    [
+        (day(-3), [("before_floor", day(-2), ""), ("before_minimum", day(1), "prescriber")]),
+        (day(0), [("before_minimum", day(1), "prescriber")]),
+        (day(1), []),
+        (day(15), []),
+        (day(16), [("after_lapse", None, "")]),
+    ],
+)
+def test_what_may_not_be_booked_on_a_date_may_not_begin_on_it(on, expected):
+    found = keeps_from_beginning(SESSION, on, course(FIRST, SESSION), day(0))
+
+    assert found == [
+        GateAnswer(code, GateState.CLOSED, opens_on=opens_on, override=role) for code, opens_on, role in expected
+    ]
+
+
+def test_what_begins_is_counted_from_the_visit_that_stands_before_it():
+    second = open_session(2, SPACED)
+
+    found = keeps_from_beginning(second, day(6), course(FIRST, booked(SESSION, day(2)), second), day(0))
+
+    assert [(answer.code, answer.opens_on) for answer in found] == [("before_minimum", day(7))]
 
 
 def test_windows_are_counted_under_the_slots_own_dates():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from clinic.errors import NotAllowed, RuleBroken
 from clinic.models import Role
 from patients.models import Answer
-from scheduling import booking, check_in, visits
+from scheduling import booking, check_in, intake, visits
 from scheduling.models import Appointment, Course, RiskRule
 from scheduling.planner import facts
 from tests import build
@@ -151,6 +151,87 @@ def test_some_answers_are_kept_and_the_others_still_due(clinic):
 
     assert (done.admitted, [one.details["subject"] for one in done.problems]) == (False, asked[:1])
     assert list(due(clinic, first)) == asked[:1]
+
+
+def third_visit_after(clinic: build.Clinic, second_on: date) -> Appointment:
+    """The third visit, of 1 March, on its day; the second session took place late. All questions are asked again."""
+    course = clinic.booked_course()
+    clinic.perform(build.sessions_of(course)[0])
+    clinic.wait(days=(second_on - clinic.today).days)
+    clinic.perform(build.sessions_of(course)[1])
+    (third,) = build.visits_of(course)
+    clinic.wait(days=(third.on - clinic.today).days)
+    clinic.answer_all(course)
+    return third
+
+
+def test_a_visit_three_days_after_the_last_session_does_not_begin_whoever_allows_it(clinic):
+    third = third_visit_after(clinic, date(2027, 2, 26))
+    early = {"rule": "before_minimum", "reason": "Leaves the country", "expires_on": third.on}
+    refused = []
+
+    for _try in range(2):
+        done = checked_in(clinic, third, {})
+        with pytest.raises(visits.NotAdmitted) as at_another_door:
+            visits.arrive(third, by=clinic.receptionist, now=clinic.now)
+        assert at_another_door.value.problems == done.problems
+        refused.append((done.admitted, [(one.code, one.details["opens_on"]) for one in done.problems]))
+        intake.override(third.session.course, session=third.session, **early, by=clinic.prescriber, now=clinic.now)
+
+    assert refused == [
+        (False, [("before_floor", "2027-03-05"), ("before_minimum", "2027-03-26")]),
+        (False, [("before_floor", "2027-03-05")]),
+    ]
+    third.refresh_from_db()
+    assert third.state == "booked"
+
+
+def test_a_visit_below_its_minimum_begins_only_with_the_override_that_was_given_for_it(clinic):
+    third = third_visit_after(clinic, date(2027, 2, 15))
+    early = {"rule": "before_minimum", "reason": "Leaves the country"}
+
+    without = checked_in(clinic, third, {})
+    yesterday = third.on - timedelta(days=1)
+    for session, expires_on in ((third.session, yesterday), (build.sessions_of(third.session.course)[0], third.on)):
+        clinic.wait(days=-2)
+        intake.override(
+            session.course, session=session, **early, expires_on=expires_on, by=clinic.prescriber, now=clinic.now
+        )
+        clinic.wait(days=2)
+    with_others = checked_in(clinic, third, {})
+    intake.override(
+        third.session.course,
+        session=third.session,
+        **early,
+        expires_on=third.on,
+        by=clinic.prescriber,
+        now=clinic.now,
+    )
+    allowed = checked_in(clinic, third, {})
+
+    said = (
+        "This is earlier than the protocol allows. Possible from Mon 15 March 2027. "
+        "Only a prescriber may override this. Else choose that date, or a later one."
+    )
+    for refused in (without, with_others):
+        assert [(one.code, one.message, one.details["override"]) for one in refused.problems] == [
+            (
+                "before_minimum",
+                said,
+                "prescriber",
+            )
+        ]
+    assert (allowed.admitted, allowed.problems, allowed.appointment.state) == (True, (), "arrived")
+
+
+def test_a_session_that_took_place_too_soon_is_recorded_all_the_same(clinic):
+    third = third_visit_after(clinic, date(2027, 2, 26))
+    assert not checked_in(clinic, third, {}).admitted
+
+    clinic.perform(third.session)
+
+    third.refresh_from_db()
+    assert (third.state, third.session.state, third.session.counts) == ("performed", "performed", False)
 
 
 def test_nonsense_writes_nothing(clinic):

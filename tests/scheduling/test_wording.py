@@ -15,7 +15,7 @@ from scheduling.planner.cost import Weights
 from scheduling.planner.explain import ASKED_IN_ORDER, Unplannable
 from scheduling.planner.facts import LateAction, Severity
 from scheduling.planner.gates import BEFORE_LAST_SESSION, GATES
-from scheduling.planner.rules import RULES
+from scheduling.planner.rules import RULES, SPACING_RULES
 from tests.planner.build import day
 from tests.planner.far_back import every_other_day, far_back
 
@@ -59,7 +59,8 @@ def test_every_gate_says_who_opens_it_and_where():
 
     unsaid = {code for code, override in gates.items() if not wording.remedy(code) and not override}
     assert unsaid == OPENED_BY_NOBODY
-    assert wording.REMEDIES.keys() <= gates.keys() | {BEFORE_LAST_SESSION}
+    spacing = {rule.__name__ for rule in SPACING_RULES}
+    assert spacing <= wording.REMEDIES.keys() <= gates.keys() | spacing | {BEFORE_LAST_SESSION}
 
 
 def test_gates_answer_with_the_codes_that_they_have_entered_and_no_others():

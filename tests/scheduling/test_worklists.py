@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from django.db import connection
@@ -132,6 +132,22 @@ def test_a_visit_soon_that_could_not_begin_as_things_stand_is_listed_until_it_co
     clinic.now = visit.during.lower - timedelta(days=1)
     clinic.answer_all(course)
     assert worklists.not_ready([clinic.site], clinic.now) == []
+
+
+def test_a_visit_soon_that_is_too_near_to_the_last_session_is_listed(clinic):
+    course = clinic.booked_course()
+    clinic.perform(build.sessions_of(course)[0])
+    clinic.wait(days=53)
+    clinic.perform(build.sessions_of(course)[1])
+    clinic.answer_all(course)
+    (third,) = build.visits_of(course)
+
+    (listed,) = worklists.not_ready([clinic.site], clinic.now)
+
+    assert (listed.visit, [(one.code, one.opens_on) for one in listed.gates]) == (
+        third,
+        [("before_floor", date(2027, 3, 5)), ("before_minimum", date(2027, 3, 26))],
+    )
 
 
 def test_mail_that_failed_or_came_back_is_listed_until_the_address_is_corrected(clinic):
