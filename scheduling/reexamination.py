@@ -19,7 +19,7 @@ from uuid import UUID
 
 from django.db import OperationalError
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
-from django.db.models import BigIntegerField, Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models import BigIntegerField, Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce, Least
 
 from clinic import localtime
@@ -29,6 +29,7 @@ from clinic.models import Site
 
 from . import booking, marks, replanning, roster
 from .models import Appointment, Course, Examination, ExtraOpening, Hours, Move, Occupancy, Proposal, Resource
+from .models.appointments import LIVE
 from .models.proposals import ProposalState
 from .planner import facts
 from .planner.rules import violations
@@ -43,6 +44,9 @@ DECIDED_FOR = timedelta(days=7)  # who discards a proposal is not asked the same
 
 # What is not for this look: the database forbids that a place is taken twice, and a grid that changed moves nobody.
 NOT_ASKED = frozenset({"resource_busy", "patient_busy", "off_grid", "in_the_past"})
+
+# What makes a visit impossible where it is, whatever the windows of its course say; the plainest first.
+NOT_COVERED = ("site_closed", "lacks_capability", "off_duty", "place_unknown", "wrong_shape")
 
 
 @dataclass
@@ -167,22 +171,24 @@ def look_at(courses: Sequence[Course], *, reason: str, now: datetime) -> Seen:
     seen = Seen(courses=len(courses), mended=_mend_windows(courses, stand, now=now))
     found = uncovered(courses, stand, now=now)
     seen.uncovered = len(found)
-    if found:
-        visits = Appointment.objects.live().filter(session__uid__in=found).filter(~_is_decided(now))
+    if asked := found.keys() - (_decided(found, now) if found else set()):
+        failed = Proposal.objects.filter(state=ProposalState.FAILED, touched=OuterRef("session__course"))
+        # Asked for by itself, what could not be worked out would end the worker of all others again.
+        visits = Appointment.objects.live().filter(~Exists(failed), session__uid__in=asked)
         replanning.examine_touched(visits, reason=reason, by=None, now=now)
     return seen
 
 
 def uncovered(
-    courses: Sequence[Course], stand: Mapping[int, facts.CourseFacts], *, now: datetime
+    courses: Sequence[Course], stand: Mapping[int, facts.CourseFacts], *, now: datetime, with_held: bool = False
 ) -> dict[UUID, list[facts.Violation]]:
     """Return what is wrong with visits to come, by session: only those with which something is wrong.
 
-    A course on hold is left alone: lifting the hold looks again.
+    A course on hold is left alone unless it is asked for too: lifting the hold looks again.
     """
     by_site: dict[Site, list[facts.CourseFacts]] = defaultdict(list)
     for course in courses:
-        if not stand[course.pk].holds and _booked(stand[course.pk]):
+        if _booked(stand[course.pk]) and (with_held or not stand[course.pk].holds):
             by_site[course.site].append(stand[course.pk])
     found: dict[UUID, list[facts.Violation]] = {}
     for site, of_site in by_site.items():
@@ -219,16 +225,22 @@ def _booked(course: facts.CourseFacts) -> list[facts.Slot]:
     ]
 
 
-def _is_decided(now: datetime) -> Q:
-    """Whether a person has the same visit before them in a joint proposal, or has just decided to leave it there.
+def _decided(found: Mapping[UUID, Sequence[facts.Violation]], now: datetime) -> set[UUID]:
+    """Return the sessions of whose visits a person has decided lately to leave them there, or is about to decide.
 
-    So has one whose course could not be worked out: asked for by itself, it would end the worker of all others again.
+    Not those that something else makes impossible by now: that nobody has seen.
     """
     joint = Q(proposal__state=ProposalState.OPEN, proposal__course=None)
     discarded = Q(proposal__state=ProposalState.DISCARDED, proposal__decided_at__gt=now - DECIDED_FOR)
-    same = Move.objects.filter(appointment=OuterRef("pk"), appointment_revision=OuterRef("revision"))
-    failed = Proposal.objects.filter(state=ProposalState.FAILED, touched=OuterRef("session__course"))
-    return Exists(same.filter(joint | discarded)) | Exists(failed)
+    same = Move.objects.filter(joint | discarded, session__uid__in=found, appointment__state__in=LIVE)
+    said: dict[UUID, set[str]] = defaultdict(set)
+    for session, why in same.filter(appointment_revision=F("appointment__revision")).values_list("session__uid", "why"):
+        said[session] |= {one["code"] for one in why}
+    return {
+        session
+        for session, codes in said.items()
+        if all(one.code in codes for one in found[session] if one.code in NOT_COVERED)
+    }
 
 
 # --- caches -----------------------------------------------------------------------------------------------------------

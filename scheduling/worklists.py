@@ -26,10 +26,11 @@ from django.db.models.functions import Least
 from django.utils.translation import gettext_lazy
 
 from clinic import localtime
+from clinic.errors import Problem
 from clinic.models import Site
 from patients.models import MailState, Patient
 
-from . import holds, roster
+from . import holds, reexamination, roster, wording
 from .models import (
     Appointment,
     AppointmentState,
@@ -44,14 +45,17 @@ from .models import (
     Offer,
     Outcome,
     Proposal,
+    Resource,
     Session,
     SessionState,
     WaitingListEntry,
 )
 from .models.appointments import LIVE
+from .models.proposals import ProposalState
 from .outbox import GATE_CLOSED
 from .planner import facts
 from .planner.rules import keeps_from_beginning
+from .reexamination import NOT_COVERED
 
 ROWS_SHOWN = 25
 ROWS_AT_MOST = 500
@@ -59,6 +63,7 @@ DUE_AHEAD = timedelta(days=14)  # a session whose window opens this soon is wort
 VISIT_SOON = timedelta(days=7)
 MAIL_REMEMBERED = timedelta(days=30)
 GIVEN_UP_REMEMBERED = timedelta(days=7)
+DECIDED_REMEMBERED = timedelta(days=30)  # longer than a night leaves what was decided alone
 STANDING_HOLDS = Prefetch("session__course__holds", Hold.objects.standing().order_by("placed_at"), to_attr="standing")
 
 TITLES = {
@@ -75,7 +80,9 @@ TITLES = {
     ),
     "uncovered": (
         gettext_lazy("Visits no longer covered"),
-        gettext_lazy("Somebody or something is not there any more. A proposal says where each could go."),
+        gettext_lazy(
+            "Somebody or something is not there any more: move each, or cancel it. A proposal may say where to."
+        ),
     ),
     "proposals": (gettext_lazy("Proposed moves"), gettext_lazy("Visits that should move. Apply or discard.")),
     "not_ready": (
@@ -100,6 +107,15 @@ class Warned:
 
     visit: Appointment
     gates: list[facts.GateAnswer]
+
+
+@dataclass(frozen=True)
+class NotProposed:
+    """A visit to come that cannot take place where it stands, why, and who has discarded what was proposed for it."""
+
+    visit: Appointment
+    why: list[Problem]
+    discarded_by: str  # empty: nobody, and nothing is proposed
 
 
 @dataclass(frozen=True)
@@ -141,7 +157,11 @@ def worklist(sites: Sequence[Site], *, now: datetime, whole: str = "") -> list[L
         ("mail", mail_undelivered(sites, now)),
         ("dropped", mail_dropped(sites, now)),
     ]
-    listings = [_listing(kind, rows, ROWS_AT_MOST if kind == whole else ROWS_SHOWN) for kind, rows in found]
+    besides = {"uncovered": not_proposed(sites, now)}
+    listings = [
+        _listing(kind, rows, ROWS_AT_MOST if kind == whole else ROWS_SHOWN, besides.get(kind, ()))
+        for kind, rows in found
+    ]
     for listing in listings:
         if listing.kind == "held":
             _say_which_are_settled(listing.rows)
@@ -150,12 +170,21 @@ def worklist(sites: Sequence[Site], *, now: datetime, whole: str = "") -> list[L
     return [listing for listing in listings if listing.count]
 
 
-def _listing(kind: str, found: QuerySet[Any] | list[Any], most: int) -> Listing:
+def _listing(kind: str, found: QuerySet[Any] | list[Any], most: int, besides: Sequence[NotProposed] = ()) -> Listing:
     title, about = TITLES[kind]
     if isinstance(found, list):
         return Listing(kind, str(title), str(about), found[:most], len(found))
-    rows = list(found.annotate(how_many=Window(Count("pk")))[:most])
-    return Listing(kind, str(title), str(about), rows, rows[0].how_many if rows else 0)
+    rows: list[Any] = list(found.annotate(how_many=Window(Count("pk")))[:most])
+    count = (rows[0].how_many if rows else 0) + len(besides)
+    if besides:
+        rows = sorted([*rows, *besides], key=_begins_at)[:most]
+    return Listing(kind, str(title), str(about), rows, count)
+
+
+def _begins_at(row: Any) -> datetime:
+    visit = row.visit if isinstance(row, NotProposed) else row.appointment
+    begins_at: datetime = visit.during.lower
+    return begins_at
 
 
 # --- kinds ------------------------------------------------------------------------------------------------------------
@@ -261,29 +290,70 @@ def not_offered(sites: Sequence[Site], now: datetime) -> list[WaitingListEntry |
     return [*entries, *given_up.select_related("site", "resource").order_by("first_on", "pk")]
 
 
-# What makes a visit impossible where it is, whatever the windows of its course say; the plainest first.
-NOT_COVERED = ("site_closed", "lacks_capability", "off_duty", "place_unknown", "wrong_shape")
-
-
 def uncovered(sites: Sequence[Site], now: datetime) -> QuerySet[Move]:
     """Visits to come for which somebody or something is not there any more, as open proposals name them."""
-    why = Q(pk__in=())
-    for code in NOT_COVERED:
-        why |= Q(why__contains=[{"code": code}])
-    open_ones = Proposal.objects.open().filter(site__in=sites)
     return (
-        Move.objects.filter(why, proposal__in=open_ones, applied_at=None)
-        .filter(
-            appointment__state__in=LIVE,
-            appointment__revision=F("appointment_revision"),
-            appointment__during__startswith__gt=now,
-        )
+        _moves_from_where_nobody_is(Proposal.objects.open().filter(site__in=sites), now)
         .select_related(
             "proposal__course", "proposal__site", "appointment__lead", "session__step",
             "session__course__patient", "session__course__site", "session__course__version__protocol",
         )
         .order_by("appointment__during", "pk")
     )  # fmt: skip
+
+
+def _moves_from_where_nobody_is(proposals: QuerySet[Proposal], now: datetime) -> QuerySet[Move]:
+    """Return what proposals say of visits to come that cannot take place where they were, and still are, booked."""
+    why = Q(pk__in=())
+    for code in NOT_COVERED:
+        why |= Q(why__contains=[{"code": code}])
+    return Move.objects.filter(
+        why,
+        proposal__in=proposals,
+        applied_at=None,
+        appointment__state__in=LIVE,
+        appointment__revision=F("appointment_revision"),
+        appointment__during__startswith__gt=now,
+    )
+
+
+def not_proposed(sites: Sequence[Site], now: datetime) -> list[NotProposed]:
+    """Return the visits to come that cannot take place where they are, and that no open proposal names.
+
+    Whoever discards a proposal decides that it is not asked again for a while, not that the visit can take place: it
+    stays until it is moved, cancelled or covered again. Looked at, as they stand now, are the visits of proposals that
+    were decided or overtaken lately, or could not be worked out, the nearest that a page can hold; for all others a
+    night proposes something.
+    """
+    closed = Proposal.objects.filter(site__in=sites, decided_at__gt=now - DECIDED_REMEMBERED)
+    last = dict(_moves_from_where_nobody_is(closed, now).order_by("pk").values_list("appointment", "proposal"))
+    failed = Proposal.objects.filter(site__in=sites, state=ProposalState.FAILED)
+    booked = _visits(sites).filter(state__in=LIVE, during__startswith__gt=now)
+    asked = last.keys() | set(booked.filter(session__course__touched_by__in=failed).values_list("pk", flat=True))
+    if not asked:
+        return []
+    proposed = uncovered(sites, now).values_list("appointment", flat=True)
+    visits = list(booked.filter(pk__in=asked.difference(proposed)).order_by("during", "pk")[:ROWS_AT_MOST])
+    broken = _not_covered(visits, now)
+    taken = Resource.objects.filter(occupancies__appointment__in=broken).values_list("uid", "name")
+    names = {str(uid): name for uid, name in taken}
+    discarded = Proposal.objects.filter(pk__in=set(last.values()), state=ProposalState.DISCARDED)
+    people = dict(discarded.values_list("pk", "decided_by__name"))
+    return [
+        NotProposed(visit, wording.problems(broken[visit.pk], names), people.get(last.get(visit.pk, 0)) or "")
+        for visit in visits
+        if visit.pk in broken
+    ]
+
+
+def _not_covered(visits: Sequence[Appointment], now: datetime) -> dict[int, list[facts.Violation]]:
+    """Return, by a visit's primary key, why it cannot take place where it is; only those that cannot."""
+    courses = list(Course.objects.for_facts().filter(sessions__appointments__in=visits).distinct())
+    found = reexamination.uncovered(courses, roster.courses_facts(courses), now=now, with_held=True)
+    broken = {
+        visit.pk: [one for one in found.get(visit.session.uid, ()) if one.code in NOT_COVERED] for visit in visits
+    }
+    return {visit: of_visit for visit, of_visit in broken.items() if of_visit}
 
 
 def not_ready(sites: Sequence[Site], now: datetime) -> list[Warned]:
@@ -432,10 +502,10 @@ def gates_of(visits: Sequence[Appointment], *, now: datetime) -> dict[int, list[
     return found
 
 
-def patient_of(row: Model | Warned) -> Patient | None:
+def patient_of(row: Model | Warned | NotProposed) -> Patient | None:
     """Return whom a row of the worklist is about."""
     match row:
-        case Warned():
+        case Warned() | NotProposed():
             return row.visit.patient
         case Session():
             return row.course.patient
@@ -454,10 +524,10 @@ def patient_of(row: Model | Warned) -> Patient | None:
     raise TypeError(type(row).__name__)
 
 
-def course_of(row: Model | Warned) -> Course | None:
+def course_of(row: Model | Warned | NotProposed) -> Course | None:
     """Return the course where the work on a row of the worklist is done."""
     match row:
-        case Warned():
+        case Warned() | NotProposed():
             return row.visit.session.course
         case Course():
             return row

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -34,6 +34,7 @@ from scheduling.models import (
     WaitingListEntry,
 )
 from scheduling.models.proposals import ProposalState
+from scheduling.reexamination import NOT_COVERED
 
 from .conditions import missing_in_words
 from .desk import given_uid, read, sites_of
@@ -125,7 +126,7 @@ def _row(kind: str, row: Any, names: Mapping[str, str]) -> Row:
 
 
 def _link(row: Any, course: Course | None) -> str:
-    row = row.visit if isinstance(row, worklists.Warned) else row
+    row = row.visit if isinstance(row, worklists.Warned | worklists.NotProposed) else row
     session = row if isinstance(row, Session) else getattr(row, "session", None)
     anchor = f"#session-{session.position}" if isinstance(session, Session) else ""
     if isinstance(row, Proposal):
@@ -146,9 +147,8 @@ def _words(kind: str, row: Any, names: Mapping[str, str]) -> tuple[str, str, str
             what, why, action = row.step.name, _session(kind, row), _("Record") if kind == "outcomes" else _("Book")
         case Appointment():
             what, why, action = row.session.step.name, _visit(row), _("Record")
-        case worklists.Warned():
-            why = " ".join(missing_in_words(row.visit, row.gates, names))
-            what, action = _visit(row.visit), _("Open")
+        case worklists.Warned() | worklists.NotProposed():
+            what, why, action = _visit(row.visit), _in_the_way(row, names), _("Open")
         case Offer():
             what, why, action = row.entry.session.step.name, _offered(row), _("Answer")
         case WaitingListEntry() | FreedTime():
@@ -240,14 +240,32 @@ def _not_offered(row: WaitingListEntry | FreedTime) -> tuple[str, str, str]:
 
 def _uncovered(move: Move) -> str:
     """Return why the visit cannot take place where it is, and what to do."""
-    why = [one for one in move.why if one.get("code") in worklists.NOT_COVERED]
-    # Where the site is closed nobody is working, and who does not work there any more is not known there.
-    plainest = next((code for code in worklists.NOT_COVERED if any(one["code"] == code for one in why)), "")
-    reasons = " ".join(dict.fromkeys(str(one["message"]) for one in why if one["code"] == plainest))
+    said = {"why": _plainest((one.get("code", ""), str(one["message"])) for one in move.why)}
     if move.to_slot is None:
-        return _("%(why)s No other time was found: call the patient.") % {"why": reasons}
+        return _("%(why)s No other time was found: call the patient.") % said
     on = day_in_words(date.fromisoformat(move.to_slot["on"]))
-    return _("%(why)s Proposed: %(date)s, %(time)s.") % {"why": reasons, "date": on, "time": move.to_slot["at"]}
+    return _("%(why)s Proposed: %(date)s, %(time)s.") % {**said, "date": on, "time": move.to_slot["at"]}
+
+
+def _in_the_way(row: worklists.Warned | worklists.NotProposed, names: Mapping[str, str]) -> str:
+    """Return what is missing for a visit; or why it cannot take place at all, and who has discarded the proposal."""
+    if isinstance(row, worklists.Warned):
+        return " ".join(missing_in_words(row.visit, row.gates, names))
+    said = {"why": _plainest((one.code, one.message) for one in row.why)}
+    if not row.discarded_by:
+        return _("%(why)s No proposal: move or cancel it.") % said
+    said["name"] = row.discarded_by
+    return _("%(why)s The proposal was discarded by %(name)s: move or cancel it.") % said
+
+
+def _plainest(why: Iterable[tuple[str, str]]) -> str:
+    """Return the plainest of the reasons, each of them once.
+
+    Where the site is closed nobody is working, and who does not work there any more is not known there.
+    """
+    reasons = list(why)
+    plainest = next((code for code in NOT_COVERED if any(one == code for one, _said in reasons)), "")
+    return " ".join(dict.fromkeys(message for code, message in reasons if code == plainest))
 
 
 def _visit(visit: Appointment) -> str:

@@ -461,7 +461,7 @@ def _work(found: Any, about: str) -> dict[str, Any]:
 def _about_what(found: Any) -> Any:
     """Return the row that a line of the worklist names: of a move or warning its visit, of who waits the session."""
     match found:
-        case worklists.Warned():
+        case worklists.Warned() | worklists.NotProposed():
             return found.visit
         case Move():
             return found.appointment

@@ -209,3 +209,16 @@ def follow(reception: Any, address: str, course: Course) -> str:
     assert answer.redirect_chain[0][0] == course_page(course)
     (said,) = [str(message) for message in answer.context["messages"]]
     return said
+
+
+def test_what_is_discarded_still_cannot_take_place_and_the_worklist_says_who_decided(clinic, reception, proposal):
+    lost = [move.appointment for move in proposal.moves.filter(why__contains=[{"code": "off_duty"}])]
+    visit = lost[0]
+    replanning.discard(proposal, by=clinic.receptionist, now=clinic.now)
+
+    page = reception.get("/admin/")
+
+    why = f"{visit.lead.name} is not working then. The proposal was discarded by {clinic.receptionist.name}"
+    assert words(page).count(f"{why}: move or cancel it.") == len(lost) == 2
+    assert f"{course_page(visit.session.course)}#session-{visit.session.position}" in page.content.decode()
+    assert "Visits no longer covered" in words(page)

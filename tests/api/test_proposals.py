@@ -142,3 +142,19 @@ def test_a_proposal_is_applied_for_chosen_sessions_only_or_discarded(clinic: Api
     assert discarded.json() == {**proposal, "state": "discarded", "decided_at": "2027-01-12T08:00:00Z"}
     assert refusal(door.post(f"proposals/{proposal['uid']}/discard/"))[:2] == (409, "proposal_overtaken")
     assert Session.objects.booked().filter(course=course).count() == 2
+
+
+def test_visits_whose_proposal_is_discarded_stay_in_the_worklist(clinic, courses, desk):
+    def uncovered() -> list[str]:
+        kinds = {one["kind"]: one["rows"] for one in desk.get("worklist/").json()["results"]}
+        return [row["uid"] for row in kinds.get("uncovered", [])]
+
+    proposal = replanning.work_out_next(clinic.now, seconds=2)
+    assert proposal is not None
+    nobody_there = proposal.moves.filter(why__contains=[{"code": "off_duty"}]).order_by("appointment__during", "pk")
+    lost = [str(move.appointment.uid) for move in nobody_there]
+    assert (len(lost), uncovered()) == (2, lost)
+
+    desk.post(f"proposals/{proposal.uid}/discard/", {})
+
+    assert uncovered() == lost
