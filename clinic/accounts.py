@@ -258,7 +258,7 @@ def save_site(site: Site | None = None, *, by: User | None, now: datetime, **fie
     """Open a site (None), or change the named fields of one. Who opens a site is its first manager.
 
     Refuses malformed fields, an unknown zone or country (RuleBroken) and a name in use (SiteNameTaken). Booked visits
-    keep the zone they were booked in.
+    keep the zone they were booked in. Whether a site may be given up is asked by `scheduling.sites`, not here.
     """
     unknown = sorted(fields.keys() - SITE_FIELDS)
     if unknown:

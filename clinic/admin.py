@@ -554,9 +554,8 @@ class UserAdmin(ClinicAdmin):
             (accounts.reactivate if said["is_active"] else accounts.deactivate)(user, by=by, now=now)
 
 
-@admin.register(Site)
 class SiteAdmin(ClinicAdmin):
-    """Where patients are treated."""
+    """Where patients are treated. `scheduling.admin.setup` registers it: what is booked there has a say."""
 
     list_display = ("name", "zone", "country", "language", "is_active")
     search_fields = ("name",)
@@ -576,11 +575,6 @@ class SiteAdmin(ClinicAdmin):
         ),
         (gettext_lazy("Booking"), {"fields": ("grid_minutes", "booking_horizon_days", "shortest_visit_minutes")}),
     )
-
-    def carry_out(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        changes = {name: form.cleaned_data[name] for name in (form.changed_data if change else form.cleaned_data)}
-        site = form.instance if change else None
-        form.instance = accounts.save_site(site, by=person(request), now=timezone.now(), **changes)
 
 
 @admin.register(AccessEvent)

@@ -136,7 +136,7 @@ def start(request: HttpRequest) -> HttpResponse:
     patient = Patient.objects.filter(uid=patient_uid).first()
     if patient is None:
         raise Http404
-    sites, now = sites_of(request), timezone.now()
+    sites, now = [site for site in sites_of(request) if site.is_active], timezone.now()
     usual = next((site for site in sites if site.pk == patient.site_id), sites[0] if sites else None)
     today = roster.today(usual, now) if usual else now.date()
     form = StartForm(posted_to(request), sites=sites, today=today, initial={"site": usual})

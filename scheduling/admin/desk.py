@@ -11,7 +11,6 @@ from uuid import UUID
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.template.response import TemplateResponse
 from django.urls import Resolver404, resolve
@@ -22,6 +21,7 @@ from clinic import audit, localtime
 from clinic.admin import RIGHTS, has_role, person
 from clinic.models import Site
 from patients.models import Patient
+from scheduling import roster
 from scheduling.models import Course
 
 View = Callable[..., HttpResponse]
@@ -81,9 +81,8 @@ def course_or_404(request: HttpRequest, uid: UUID) -> Course:
 
 
 def sites_of(request: HttpRequest) -> list[Site]:
-    """Return the active sites where the person works, by name."""
-    user = person(request)
-    rows: QuerySet[Site] = Site.objects.filter(is_active=True)
+    """Return the sites at work where the person works, by name."""
+    user, rows = person(request), roster.sites_at_work()
     return list(rows if user.is_superuser else rows.filter(roles__user=user).distinct())
 
 

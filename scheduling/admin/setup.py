@@ -1,4 +1,4 @@
-"""What managers keep: people, rooms and devices with their hours; absences, closures; protocols to read and approve."""
+"""What managers keep: sites; people, rooms and devices with their hours; absences, closures; protocols to approve."""
 
 from __future__ import annotations
 
@@ -23,13 +23,15 @@ from clinic.admin import (
     ClinicInline,
     ReadOnlyAdmin,
     RefusableForm,
+    SiteAdmin,
     carried_out,
     has_role,
     kept_rows,
     page_of,
     person,
 )
-from scheduling import absences, closures, protocols, staffing
+from clinic.models import Site
+from scheduling import absences, closures, protocols, sites, staffing
 from scheduling.models import (
     Absence,
     Appointment,
@@ -45,6 +47,19 @@ from scheduling.models import (
 
 from .desk import sites_of
 from .words import badge
+
+# --- sites ------------------------------------------------------------------------------------------------------------
+
+
+@admin.register(Site)
+class SiteDesk(SiteAdmin):
+    """A site, which is not given up while anything is booked there."""
+
+    def carry_out(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        changes = {name: form.cleaned_data[name] for name in (form.changed_data if change else form.cleaned_data)}
+        site = form.instance if change else None
+        form.instance = sites.save(site, by=person(request), now=timezone.now(), **changes)
+
 
 # --- people, rooms and devices ----------------------------------------------------------------------------------------
 

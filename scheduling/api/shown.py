@@ -105,7 +105,7 @@ def proposals_visible_to(user: User) -> QuerySet[Proposal]:
 
 
 def sites_of(user: User) -> QuerySet[Site]:
-    sites = Site.objects.filter(is_active=True)
+    sites = roster.sites_at_work()
     return sites if user.is_superuser else sites.filter(pk__in=user.roles.values("site"))
 
 

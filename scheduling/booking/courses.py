@@ -30,7 +30,7 @@ from scheduling.models import (
 from scheduling.planner import facts, gates
 
 from .series import record_performed
-from .states import change_session, note, refuse_unless_open
+from .states import change_session, given_up, note, refuse_unless_open
 from .windows import refresh_windows
 
 
@@ -60,9 +60,10 @@ def start_course(
     """
     rights.require(by, site, *rights.FRONT_DESK)
     patient = Patient.objects.select_for_update(no_key=True).get(pk=patient.pk)
+    site = Site.objects.select_for_update(no_key=True).get(pk=site.pk)  # nobody gives it up meanwhile
     on = roster.today(site, now)
     chosen = list(areas)
-    problems = _against_starting(patient, version, lead, chosen, on)
+    problems = given_up(site) + _against_starting(patient, version, lead, chosen, on)
     if started_on is not None and started_on > on:
         problems.append(Problem("started_in_future", _("A course that was begun has its day behind it."), "started_on"))
     if problems:

@@ -23,7 +23,7 @@ from scheduling.planner.windows import last_date_of
 
 from .places import make_room, place
 from .slots import resources_of
-from .states import refuse_unless_open
+from .states import given_up, refuse_unless_open
 from .windows import refresh_windows
 
 WEIGHTS = Weights()
@@ -62,6 +62,8 @@ def propose_course(
     given up, and the course then: a horizon of HORIZON_LONGER too, where the site's own is too short. With `explained`
     the first plan says why its sessions are not nearer to their best dates.
     """
+    if wrong := given_up(course.site):
+        raise NoPlan(*wrong)
     on = roster.today(course.site, now)
     as_it_stands = with_booked_pinned(roster.course_facts(course))
     if not any(is_to_plan(session) for session in as_it_stands.sessions):
@@ -76,8 +78,8 @@ def propose_course(
             if not stuck.stuck.is_proven:
                 raise NoPlan(*wording.no_plan(stuck, course.site)) from stuck
     times = roster.load(course, on, horizon_on, now=now)
-    if wrong := asks.contradictions(ask, as_it_stands, times, on):
-        raise AskContradicts(*explaining.contradictions(wrong))
+    if contradictions := asks.contradictions(ask, as_it_stands, times, on):
+        raise AskContradicts(*explaining.contradictions(contradictions))
     try:
         return search.alternatives(as_it_stands, times, WEIGHTS, today=on, ask=ask, explained=explained)
     except explain.Unplannable as stuck:

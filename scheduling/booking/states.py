@@ -13,7 +13,7 @@ from django.db.models import F, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from clinic.errors import Conflict, Problem, RuleBroken
-from clinic.models import User
+from clinic.models import Site, User
 from scheduling import marks
 from scheduling.models import (
     Appointment,
@@ -200,6 +200,14 @@ def refuse_unless_open(course: Course) -> None:
                 str(course.uid),
             )
         )
+
+
+def given_up(site: Site) -> list[Problem]:
+    """Return what stands against starting and planning courses at a site that is given up; nothing at another."""
+    if site.is_active:
+        return []
+    sentence = _("The site “%(site)s” is given up. Choose another site, or have a manager open this one again.")
+    return [Problem("site_given_up", sentence % {"site": site.name}, "site")]
 
 
 def note(

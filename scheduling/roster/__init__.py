@@ -11,6 +11,7 @@ from .duty import is_on
 from .locks import CLOCKS_MAY_DIFFER_BY, ClockWentBack, lock, lock_courses, lock_resources
 from .periods import packed, period_of, period_starts_at, periods_between, spans_of
 from .protocols import protocol_facts, subjects
+from .sites import sites_at_work
 from .times import load, load_site, load_together
 from .waiting import busy_of_patients, freed_in
 
@@ -36,6 +37,7 @@ __all__ = [
     "period_starts_at",
     "periods_between",
     "protocol_facts",
+    "sites_at_work",
     "slot_of",
     "spans_of",
     "subjects",

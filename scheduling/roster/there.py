@@ -10,6 +10,8 @@ from threading import Lock
 from typing import Any
 from uuid import UUID
 
+from django.utils.translation import gettext_lazy
+
 from scheduling.planner import facts
 from scheduling.planner.timetable import TimeTable
 
@@ -61,6 +63,7 @@ THERE = f"""
      FROM scheduling_resource r WHERE id IN (SELECT id FROM able)))
 """  # noqa: S608
 WHO_IS_THERE = f"SELECT * FROM (WITH able AS MATERIALIZED ({ABLE}) SELECT ({STATE}), ({THERE})) found"  # noqa: S608
+GIVEN_UP = gettext_lazy("it is given up")  # ends the sentence that a site is closed
 MOST_KNOWN = 16  # a year of fifty people and rooms takes a few million bytes
 
 
@@ -73,6 +76,7 @@ class Asked:
     capabilities: frozenset[str]
     first_on: date
     last_on: date
+    is_given_up: bool = False  # then it is closed on all of these dates
 
     def parameters(self) -> dict[str, Any]:
         return {
@@ -116,6 +120,8 @@ def remember(asked: Asked, state: str | None, found: Any) -> There:
     """Return what is there from what THERE found in a state, and keep it."""
     closed, able = found
     closures, workers = [_lost(*row) for row in closed or ()], [_worker(row) for row in able or ()]
+    if asked.is_given_up:
+        closures.append(Lost(asked.first_on, asked.last_on, None, None, str(GIVEN_UP)))
     days = days_between(asked.zone, asked.first_on, asked.last_on, closures)
     there = There(
         state=state or "",

@@ -79,10 +79,12 @@ def load_site(
 ) -> facts.Roster:
     """Return days and time at a site for the resources with one of the capabilities; see `load`.
 
-    Who serves the site but is away on all of these dates is there, without time: a refusal can call them by name. The
+    A site that is given up is closed on all of them. Who serves the site but is away on all of these dates is there,
+    without time: a refusal can call them by name. The
     live appointments of the courses `without` are left out: the planner knows them from those courses' facts.
     """
-    asked = Asked(site.pk, site.zone, frozenset(capabilities), first_on, horizon_on or last_on)
+    last_day = horizon_on or last_on
+    asked = Asked(site.pk, site.zone, frozenset(capabilities), first_on, last_day, is_given_up=not site.is_active)
     busy: Mapping[tuple[UUID, date], tuple[int, ...]]
     if check is None:
         there, busy, patient_busy = there_and_busy(asked, last_on, patient, without, now)

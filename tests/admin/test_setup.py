@@ -8,7 +8,7 @@ from typing import Any
 from django.test import Client
 
 from clinic.models import Role, Site, SiteRole, User
-from scheduling import protocols
+from scheduling import protocols, visits
 from scheduling.models import (
     Absence,
     Capability,
@@ -268,16 +268,21 @@ def test_a_manager_of_another_site_does_not_change_ours(clinic, signed_in):
     assert (answer.status_code, User.objects.filter(name="Sam Rivers").exists()) == (200, False)
 
 
-def test_a_site_is_changed_field_by_field(clinic, manager):
-    address = f"/admin/clinic/site/{clinic.site.uid}/change/"
-    fields = {name: getattr(clinic.site, name) for name in (
+def site_form(site: Site) -> tuple[str, dict[str, Any]]:
+    """The page of a site, and all that its form sends when nothing is changed."""
+    fields = {name: getattr(site, name) for name in (
         "name", "zone", "country", "subdivision", "address", "phone", "sender_name", "sender_email", "language",
         "grid_minutes", "booking_horizon_days", "shortest_visit_minutes",
     )}  # fmt: skip
     times = {"mail_time": "09:00", "quiet_from_time": "20:00", "quiet_until_time": "08:00", "is_active": "on"}
+    return f"/admin/clinic/site/{site.uid}/change/", fields | times
 
-    good = manager.post(address, {**fields, **times, "grid_minutes": "15"})
-    bad = manager.post(address, {**fields, **times, "zone": "Europe/Nowhere"})
+
+def test_a_site_is_changed_field_by_field(clinic, manager):
+    address, fields = site_form(clinic.site)
+
+    good = manager.post(address, {**fields, "grid_minutes": "15"})
+    bad = manager.post(address, {**fields, "zone": "Europe/Nowhere"})
 
     clinic.site.refresh_from_db()
     assert (good.status_code, bad.status_code, clinic.site.grid_minutes, clinic.site.zone) == (
@@ -287,6 +292,25 @@ def test_a_site_is_changed_field_by_field(clinic, manager):
         clinic.zone,
     )
     assert Site.objects.count() == 1
+
+
+def test_a_site_is_given_up_when_nothing_is_left_there_and_is_not_offered_for_a_course_then(clinic, manager):
+    course = clinic.booked_course()
+    address, fields = site_form(clinic.site)
+    del fields["is_active"]
+    patient_of_nobody = build.patient("Ana Kovač")
+    start = f"/admin/scheduling/course/add/?patient={patient_of_nobody.uid}"
+    before = words(manager.get(start))
+
+    refused = manager.post(address, fields)
+    visits.end_course(course, reason="the site closes", by=clinic.receptionist, now=clinic.now)
+    done = manager.post(address, fields)
+
+    assert (refused.status_code, done.status_code) == (200, 302)
+    assert "Visits that stand here: 3; open courses: 1. First record a closure" in words(refused)
+    clinic.site.refresh_from_db()
+    assert clinic.site.is_active is False
+    assert [clinic.site.name in said for said in (before, words(manager.get(start)))] == [True, False]
 
 
 # --- message texts ----------------------------------------------------------------------------------------------------
