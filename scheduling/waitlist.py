@@ -22,6 +22,7 @@ from clinic.errors import Conflict, Problem, Refusal, RuleBroken
 from clinic.models import User
 
 from . import booking, marks, outbox, roster, visits
+from .lost_offers import lost_offers
 from .models import (
     Appointment,
     Course,
@@ -265,12 +266,15 @@ def offer_freed_times(now: datetime, *, limit: int = MOST_FREED_AT_ONCE) -> int:
 
 
 def settle(now: datetime) -> int:
-    """End the offers whose time is over or was let go, and say how many; their times go to the next in order."""
+    """End the offers whose time is over, was let go, or is lawful no more, and say how many.
+
+    Their times go to the next in order.
+    """
     over = Offer.objects.filter(ended_at=None).filter(
         Q(reservation__expires_at__lte=now) | Q(reservation__released_at__isnull=False)
     )
     settled = 0
-    for offer in over.select_related("reservation").order_by("pk"):
+    for offer in [*over.select_related("reservation").order_by("pk"), *lost_offers(now)]:
         try:
             settled += _settle(offer, now=now)
         except Refusal as refusal:
@@ -283,8 +287,8 @@ def _settle(offer: Offer, *, now: datetime) -> bool:
     if not Offer.objects.select_for_update().filter(pk=offer.pk, ended_at=None).exists():
         return False
     kept = Reservation.objects.select_for_update().get(pk=offer.reservation_id)
-    was_let_go = kept.released_at is not None and kept.released_at < kept.expires_at
-    return _end(offer, OfferEnd.WITHDRAWN if was_let_go else OfferEnd.EXPIRED, by=None, now=now)
+    is_over = (kept.released_at or now) >= kept.expires_at
+    return _end(offer, OfferEnd.EXPIRED if is_over else OfferEnd.WITHDRAWN, by=None, now=now)
 
 
 def _offer_all(freed: FreedTime, now: datetime) -> int:

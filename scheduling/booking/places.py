@@ -6,7 +6,7 @@ Primitives: the acts call these inside their own transaction, under their own lo
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -181,12 +181,17 @@ def reserve(
 
 
 def slot_reserved(reservation: Reservation) -> facts.Slot:
-    """Return what a reservation keeps, in the planner's own shape; with `session__course__site` and step at hand."""
+    """Return what a reservation keeps, in the planner's own shape; with `session__course__site` and step at hand.
+
+    Of many it wants the occupancies with their resources as `kept`, in the order of phases.
+    """
     session = reservation.session
     zone = session.course.site.zone
     starts_at = localtime.day_shape(reservation.on, zone).starts_at
     begins_at = localtime.instant(reservation.on, reservation.at_time, zone, fold=reservation.fold)
-    kept = list(reservation.occupancies.select_related("resource").order_by("phase", "id"))
+    kept: Iterable[Occupancy] = getattr(reservation, "kept", None) or list(
+        reservation.occupancies.select_related("resource").order_by("phase", "id")
+    )
 
     def ticks(at: datetime) -> int:
         return int((at - starts_at) / localtime.ONE_MINUTE)
