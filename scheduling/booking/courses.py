@@ -13,6 +13,7 @@ from clinic import rights
 from clinic.acts import act
 from clinic.errors import Conflict, Problem, RuleBroken
 from clinic.models import Site, User
+from clinic.wellformed import language_problems
 from patients.models import Area, Patient
 from scheduling import roster, wording
 from scheduling.models import (
@@ -244,6 +245,8 @@ def _wish_fields(wishes: facts.Wishes) -> dict[str, Any]:
         raise RuleBroken(Problem("weekday_unknown", _("Weekdays are 0 (Monday) to 6."), "wishes.weekdays"))
     if not 0 <= wishes.from_minute < wishes.until_minute <= 24 * 60:
         raise RuleBroken(Problem("wish_times_reversed", _("“Not before” must be earlier than “done by”."), "wishes"))
+    if wishes.language and (problems := language_problems(wishes.language, "wishes.language")):
+        raise RuleBroken(*problems)
     return {
         "wish_weekdays": sorted(wishes.weekdays),
         "wish_from_time": _time_of(wishes.from_minute) if wishes.from_minute else None,

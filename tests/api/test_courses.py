@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from clinic import accounts
 from clinic.models import AccessEvent
 from scheduling.models import Course, Hold
 from tests import build
@@ -130,6 +131,7 @@ def gates_message(gates: list[dict[str, Any]], subject: str) -> str:
             "rule_broken",
             [("wish_times_reversed", "wishes")],
         ),
+        ({"wishes": {"language": "polish"}}, 400, "rule_broken", [("not_a_language", "wishes.language")]),
     ],
 )
 def test_a_course_that_cannot_be_started_is_refused(
@@ -166,6 +168,28 @@ def test_wishes_are_replaced_as_they_were_sent(clinic: ApiClinic):
 
     assert door.post(f"courses/{course.uid}/wishes/", wished).json()["wishes"] == wished
     assert door.post(f"courses/{course.uid}/wishes/", {}).json()["wishes"] == ANY_WISHES
+
+
+@pytest.mark.parametrize("language", ["PL", "polish", "p", "pl_PL"])
+def test_a_wish_for_no_language_is_refused_and_the_others_are_kept(clinic: ApiClinic, language: str):
+    course = clinic.course()
+    address = f"courses/{course.uid}/wishes/"
+    clinic.reception.post(address, {"language": "pt-BR"})
+
+    refused = clinic.reception.post(address, {"language": language})
+
+    assert refusal(refused) == (400, "rule_broken", [("not_a_language", "wishes.language")])
+    course.refresh_from_db()
+    assert course.wish_language == "pt-BR"
+
+
+def test_no_course_is_started_at_a_site_that_is_given_up(clinic: ApiClinic):
+    clinic.course()
+    accounts.save_site(clinic.site, is_active=False, by=None, now=clinic.now)
+
+    refused = started(clinic, clinic.reception)
+
+    assert refusal(refused) == (409, "course_not_startable", [("site_given_up", "site")])
 
 
 def test_ending_a_course_cancels_its_visits_and_drops_its_sessions(clinic: ApiClinic):
