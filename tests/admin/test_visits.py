@@ -95,8 +95,8 @@ def test_a_visit_cannot_be_cancelled_twice_and_the_page_says_so(clinic, receptio
 
 def test_a_visit_that_its_patient_has_confirmed_says_so_and_is_not_asked_about_again(clinic, reception):
     course = clinic.booked_course()
-    visit = first_visit(course)
-    back = f"/admin/scheduling/appointment/day/?site={clinic.site.uid}"
+    visit = build.visits_of(course)[1]  # the first may begin this very minute
+    back = f"/admin/scheduling/appointment/day/?site={clinic.site.uid}&on={visit.on}"
     button = do(course, "confirm", visit)
     before = [reception.get(page).content.decode() for page in (back, course_page(course))]
 
