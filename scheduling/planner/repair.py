@@ -28,7 +28,7 @@ from .repair_paths import Paths
 from .repair_places import Visit, placed
 from .repair_rows import Floats, Ints
 from .repair_tasks import Task, fixed_slots
-from .search import moves_to, with_begun_pinned, with_visits_only
+from .search import as_repaired, moves_to, with_visits_only
 from .shapes import patient_span, with_taken
 from .timetable import Taken, packed
 
@@ -339,7 +339,7 @@ class _Work:
             on_duty=packed(roster.on_duty),
             busy=roster.busy if isinstance(roster.busy, Taken) else Taken.of(roster.busy),
         )
-        self.courses = [with_visits_only(with_begun_pinned(course, roster, today)) for course in courses]
+        self.courses = [with_visits_only(as_repaired(course, roster, today)) for course in courses]
         self._roster = with_taken(roster, [slot for course in self.courses for slot in fixed_slots(course)])
         self.given = Diary(self._roster)  # without anything of the tasks
         self.alike = Alike(self.given)

@@ -14,7 +14,7 @@ from .search import still_possible
 
 
 class Task:
-    """A course of which only visits are planned, those begun being pinned, and how it may be searched.
+    """A course of which all visits are planned and nothing else, those begun being pinned, and how it may be searched.
 
     `roster` knows its patient. The diary is of the same roster; `like` is the chain of another course there.
     """
@@ -30,10 +30,8 @@ class Task:
     ) -> None:
         self.course = course
         self._roster, self._weights, self._today = roster, weights, today
-        possible = _possible(course, roster, today, diary)
-        self.keeping = Chain(course, roster, weights, today=today, stay=possible, like=like)
-        planned = {session.id for session in self.keeping.sessions}
-        self.stay = {session: slot for session, slot in possible.items() if session in planned}
+        self.stay = _possible(course, roster, today, diary)
+        self.keeping = Chain(course, roster, weights, today=today, stay=self.stay, like=like)
         lost = sum(layer.fixed is None and layer.session.id not in self.stay for layer in self.keeping.layers)
         # Visits without a time. At least one, else nothing is to be done.
         self.displaced = lost or int(not _is_at_rest(self.keeping))
@@ -51,7 +49,7 @@ class Task:
 
 
 def fixed_slots(course: CourseFacts) -> list[Slot]:
-    """Return the appointments that no plan of the course moves: pinned ones and those not planned with the course."""
+    """Return the appointments that no plan of the course moves: pinned ones, planned with the course or not."""
     return [
         s.booked
         for s in course.sessions

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import fields, replace
 from datetime import date
 from itertools import islice
@@ -29,11 +29,12 @@ from .facts import (
     SessionState,
     Slot,
     Terms,
+    Violation,
     Window,
 )
 from .gates import gate_answers
 from .plans import plan_of
-from .rules import violations
+from .rules import RULES, violations
 from .windows import window_of
 from .work import MOST_TRIED
 
@@ -49,6 +50,8 @@ TIME_IS_IMPOSSIBLE = frozenset(
         "patient_busy",
     }
 )
+OF_TIMES = frozenset(rule.__name__ for rule in RULES) - {"gate_closed"}  # what is no gate's code
+MOVES_NOBODY = frozenset({"off_grid", "in_the_past"})
 SOONEST_PER_DAY = 1_000_000  # more than all else in any plan
 WISHES_FIRST = 100_000  # the same
 WISHES = ("weekday", "time_of_day", "avoided_date", "practitioner", "language")
@@ -216,8 +219,12 @@ def repair(
     today: date,
     whole: bool = False,
     plan_unbooked: bool = False,
+    only_planned: bool = False,
 ) -> Repair:
     """Return the cheapest way on for the booked visits after something happened, or raise Unplannable.
+
+    Every visit to come takes part, also of a session that a plan leaves to be booked by itself: a final review follows
+    the last treatment. With `only_planned` those stay, wherever they are.
 
     An appointment that is still possible (people, places and patient are free and able) and inside its window under
     the plan's own dates stays where it is. The others are planned at least cost, where leaving a booked time costs
@@ -227,7 +234,7 @@ def repair(
     the course; what moves leaves them a time where it can (`with_room`). With `plan_unbooked` they are planned too,
     unless no plan is found then. The roster's days must hold every appointment of the course.
     """
-    fixed = with_begun_pinned(course, roster, today)
+    fixed = as_repaired(course, roster, today, only_planned=only_planned)
     if plan_unbooked:
         chain, slots = _way_on(fixed, roster, weights, today, whole=whole)
         if not isinstance(slots, Stuck):
@@ -235,11 +242,19 @@ def repair(
     chain, slots = _way_on(with_visits_only(fixed), roster, weights, today, whole=whole)
     if isinstance(slots, Stuck):
         raise Unplannable(chain, slots)
-    return with_room(_repair_of(slots, chain), course, roster, weights, today=today, whole=whole)
+    found = _repair_of(slots, chain)
+    return with_room(found, course, roster, weights, today=today, whole=whole, only_planned=only_planned)
 
 
 def with_room(
-    found: Repair, course: CourseFacts, roster: Roster, weights: Weights, *, today: date, whole: bool = False
+    found: Repair,
+    course: CourseFacts,
+    roster: Roster,
+    weights: Weights,
+    *,
+    today: date,
+    whole: bool = False,
+    only_planned: bool = False,
 ) -> Repair:
     """Return a repair of the booked visits that leaves a time to each session not booked that has a visit after it.
 
@@ -249,7 +264,7 @@ def with_room(
     """
     if not needs_room(course):
         return found
-    fixed = with_begun_pinned(course, roster, today)
+    fixed = as_repaired(course, roster, today, only_planned=only_planned)
     last = _last_booked(fixed)
     with_those_between = _left_to_themselves([s for s in _unbooked(fixed) if s.position > last], fixed)
     visits = [planned.slot for planned in found.plan.sessions]
@@ -343,12 +358,33 @@ def _left_to_themselves(those: Sequence[SessionFacts], course: CourseFacts) -> C
     return replace(course, sessions=tuple(sessions)) if ids else course
 
 
-def with_begun_pinned(course: CourseFacts, roster: Roster, today: date) -> CourseFacts:
-    """Return the course with the visits pinned that lie before today or have begun: they await their outcome."""
-    begun = [s for s in course.sessions if s.booked is not None and _is_begun(s.booked, roster, today)]
-    if not begun:
+def as_repaired(course: CourseFacts, roster: Roster, today: date, *, only_planned: bool = False) -> CourseFacts:
+    """Return the course as a repair plans it: with every visit to come, whatever its step says (unless `only_planned`).
+
+    Visits that lie before today or have begun are pinned: they await their outcome.
+    """
+    begun = {s.id for s in course.sessions if s.booked is not None and is_begun(s.booked, roster, today)}
+    planned = set() if only_planned else {s.id for s in booked_by_themselves(course) if not s.pinned} - begun
+    if not (begun or planned):
         return course
-    return replace(course, sessions=tuple(replace(s, pinned=True) if s in begun else s for s in course.sessions))
+    sessions = (
+        replace(s, pinned=True)
+        if s.id in begun
+        else replace(s, step=replace(s.step, planned_with_course=True))
+        if s.id in planned
+        else s
+        for s in course.sessions
+    )
+    return replace(course, sessions=tuple(sessions))
+
+
+def booked_by_themselves(course: CourseFacts) -> list[SessionFacts]:
+    """Return the sessions left that have a visit and that no plan of the course holds: an assessment, a review."""
+    return [
+        s
+        for s in course.sessions
+        if s.state is SessionState.OPEN and s.booked is not None and not s.step.planned_with_course
+    ]
 
 
 def still_possible(course: CourseFacts, roster: Roster, today: date) -> dict[UUID, Slot]:
@@ -359,6 +395,26 @@ def still_possible(course: CourseFacts, roster: Roster, today: date) -> dict[UUI
         if s.state is SessionState.OPEN and s.booked is not None and not s.pinned
         if not any(v.code in TIME_IS_IMPOSSIBLE for v in violations([s.booked], course, roster, today))
     }
+
+
+def still_wrong(
+    course: CourseFacts, roster: Roster, today: date, moves: Sequence[Move] = (), *, gates_of: Container[UUID] = ()
+) -> list[Violation]:
+    """Return what makes visits to come impossible once these moves are carried out, however they were found.
+
+    Not that a grid has changed: that moves nobody. A gate counts where it will open, but too late for the visit; one
+    that opens on no date (an outcome is missing) has lists of its own, and counts for the sessions `gates_of` only.
+    """
+    new = {move.session: move.new for move in moves}
+    after = replace(course, sessions=tuple(replace(s, booked=new.get(s.id, s.booked)) for s in course.sessions))
+    booked = [s.booked for s in after.sessions if s.state is SessionState.OPEN and s.booked is not None]
+    to_come = {slot.session for slot in booked if not is_begun(slot, roster, today)}
+    return [
+        one
+        for one in violations(booked, after, roster, today)
+        if one.session in to_come and one.code not in MOVES_NOBODY
+        if one.code in OF_TIMES or one.opens_on is not None or one.session in gates_of
+    ]
 
 
 def _around(session: SessionFacts, course: CourseFacts) -> CourseFacts:
@@ -374,7 +430,8 @@ def _plan(chain: Chain) -> Plan:
     return plan_of(slots, chain)
 
 
-def _is_begun(slot: Slot, roster: Roster, today: date) -> bool:
+def is_begun(slot: Slot, roster: Roster, today: date) -> bool:
+    """Whether a visit lies before today or before the roster's first instant."""
     day = roster.days.get(slot.on)
     is_over = day is not None and roster.not_before is not None and day.instant(slot.tick) < roster.not_before
     return slot.on < today or is_over

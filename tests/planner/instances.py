@@ -117,7 +117,9 @@ def instances(draw) -> tuple[CourseFacts, Roster, Weights]:
 
 @st.composite
 def booked_instances(draw) -> tuple[CourseFacts, Roster, Weights]:
-    """The same, with visits booked for most sessions: some where they may be, some where they may not."""
+    """The same, with visits booked for most sessions: some where they may be, some where they may not, and some of
+    sessions that no plan of the course holds.
+    """
     c, r, weights = draw(instances())
     sessions, at = [], -1
     for session in c.sessions:
@@ -128,7 +130,8 @@ def booked_instances(draw) -> tuple[CourseFacts, Roster, Weights]:
             visit = slot(session, on.on, draw(st.sampled_from(grid)), supervisor=BEN)
             right = [one for one in slots_of(session, r, day(0)) if one.on == on.on] if draw(st.booleans()) else []
             visit = draw(st.sampled_from(right)) if right else visit
-            sessions.append(replace(session, booked=replace(visit, is_confirmed=draw(st.booleans()))))
+            planned = replace(session.step, planned_with_course=draw(st.integers(0, 2)) > 0)
+            sessions.append(replace(session, step=planned, booked=replace(visit, is_confirmed=draw(st.booleans()))))
         else:
             sessions.append(session)
     weight = st.integers(0, 7)

@@ -78,8 +78,11 @@ def hearing(heard):
 
 
 def tiny(seed):
-    """Two or three courses in a clinic with a little time, which lose visits of Anna's on some days."""
-    rng = random.Random(seed)
+    """Two or three courses in a clinic with a little time, which lose visits of Anna's on some days.
+
+    Some visits are of sessions that no plan of their course holds.
+    """
+    rng, by_itself = random.Random(seed), random.Random(-1 - seed)
     phases = rng.choice(((phase(30),), (phase(30, "injector", "room", after=30),), (phase(30), phase(30, "room"))))
     places = rng.choice((1, 1, 2))
     weekly = step("next", spacing(minimum="2 days", target="3 days", lapse="5 days"), phases=phases)
@@ -102,7 +105,8 @@ def tiny(seed):
                 (use.resource, at, minute) for use in one.booked.uses for minute in range(use.from_tick, use.until_tick)
             }
             is_booked = not mine & taken and rng.random() < 0.8
-            visits_of.append(one if is_booked else open_session(position, weekly))
+            step_of = replace(weekly, planned_with_course=by_itself.random() > 0.3)
+            visits_of.append(replace(one, step=step_of) if is_booked else open_session(position, weekly))
             taken |= mine if is_booked else set()
         lead = rng.choice((None, ANNA, BEN))
         courses.append(numbered(number, performed(0, FIRST, day(0)), *visits_of, lead=lead))

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from scheduling.planner.cost import Weights
 from scheduling.planner.explain import Unplannable
-from scheduling.planner.facts import Move, Reference, StepKind
+from scheduling.planner.facts import AssessmentFacts, Move, Reference, Reflux, StepKind
 from scheduling.planner.repair import repair_together
 from scheduling.planner.rules import violations
-from scheduling.planner.search import repair, with_visits_only
+from scheduling.planner.search import repair, still_wrong, with_visits_only
 from tests.planner import brute
 from tests.planner.build import (
     ANNA,
@@ -25,6 +25,7 @@ from tests.planner.build import (
     booked,
     course,
     day,
+    gated,
     minutes,
     open_session,
     performed,
@@ -174,6 +175,96 @@ def test_pinned_visits_stay_even_where_they_are_impossible():
     moves, _ = repaired(performed(0, FIRST.step, day(0)), pinned, booked(THIRD, day(13)), on_roster=away)
 
     assert moves == []
+
+
+# --- visits of sessions that no plan of the course holds --------------------------------------------------------------
+
+ASSESSMENT = step("assessment", kind=StepKind.ASSESSMENT, planned_with_course=False)
+REVIEW = step(
+    "review",
+    spacing(Reference.LAST_OF_KIND, "treatment", minimum="5 days", target="7 days", lapse="12 days"),
+    kind=StepKind.FOLLOW_UP,
+    planned_with_course=False,
+)
+
+
+def test_a_review_follows_the_treatment_that_moves():
+    shut = roster(closed={day(n): "shut" for n in range(5, 11)})
+    visits = performed(0, FIRST.step, day(0)), booked(SECOND, day(7)), booked(open_session(2, REVIEW), day(14))
+
+    moves, result = repaired(*visits, on_roster=shut)
+
+    assert moves == [(1, day(7), day(11)), (2, day(14), day(18))]
+    assert [planned.slot.on for planned in result.plan.sessions] == [day(11), day(18)]
+
+
+def test_a_review_stays_where_it_may():
+    """From day 14 it may be on day 19, though day 21 is its target."""
+    shut = roster(closed={day(n): "shut" for n in (12, 13)})
+    visits = performed(0, FIRST.step, day(5)), booked(SECOND, day(12)), booked(open_session(2, REVIEW), day(19))
+
+    moves, _ = repaired(*visits, on_roster=shut)
+
+    assert moves == [(1, day(12), day(11))]
+
+
+def test_an_assessment_whose_clinician_is_away_is_led_by_another():
+    moves, result = repaired(booked(open_session(-1, ASSESSMENT), day(2)), on_roster=roster(off=[(ANNA, day(2))]))
+
+    assert moves == [(-1, day(2), day(2))]
+    assert [planned.slot.lead for planned in result.plan.sessions] == [BEN]
+
+
+def test_a_review_without_a_time_is_a_reason_and_may_be_left_where_it_is():
+    """The second has day 11 left, from which the review has none; without it the second goes there all the same."""
+    shut = roster(closed={day(n): "shut" for n in (*range(5, 11), *range(15, 28))})
+    visits = performed(0, FIRST.step, day(0)), booked(SECOND, day(7)), booked(open_session(2, REVIEW), day(14))
+    c = course(*visits)
+
+    with pytest.raises(Unplannable) as refusal:
+        repair(c, shut, W, today=MONDAY)
+    moves, result = repaired(*visits, on_roster=shut, only_planned=True)
+
+    assert (refusal.value.stuck_at.session, refusal.value.stuck_at.binding) == (visits[2].id, "site_closed")
+    assert moves == [(1, day(7), day(11))]
+    assert said(still_wrong(c, shut, MONDAY, result.moves)) == [(2, "before_minimum", day(16))]
+
+
+def said(broken):
+    return [(one.session.int - 100, one.code, one.opens_on) for one in broken]
+
+
+def test_what_is_still_wrong_is_asked_of_the_rules():
+    """The first visit is over, the second off the grid, the third has nobody; of the last gates only one will open."""
+    gates = gated("outcome", "reflux")
+    done = performed(0, FIRST.step, day(-9))
+    over, off_grid, alone = (
+        booked(SECOND, day(-2)),
+        booked(THIRD, day(4), NINE + 7),
+        booked(open_session(3, WEEKLY), day(9)),
+    )
+    last = booked(open_session(4, step("last", gates=gates)), day(14))
+    treated = AssessmentFacts(day(-30), suitable=True, reflux=Reflux.TREATED, reflux_clear_on=day(20))
+    c = course(done, over, off_grid, alone, last, assessment=treated)
+    away = roster(off=[(ANNA, day(9))])
+    to_ben = Move(alone.id, alone.booked, slot(alone, day(9), injector=BEN))
+    will_open, never = (4, "reflux_treated_recently", day(20)), (4, "outcome_missing", None)
+
+    assert said(still_wrong(c, away, MONDAY)) == [(3, "off_duty", None), will_open]
+    assert said(still_wrong(c, away, MONDAY, [to_ben])) == [will_open]
+    assert said(still_wrong(c, away, MONDAY, [to_ben], gates_of={last.id})) == [will_open, never]
+
+
+@settings(max_examples=150, deadline=None)
+@given(booked_instances())
+def test_after_a_repair_nothing_is_wrong_with_any_visit(instance):
+    c, r, weights = instance
+    try:
+        moves = repair(c, r, weights, today=MONDAY).moves
+    except Unplannable:
+        return
+
+    assert still_wrong(c, r, MONDAY, moves) == []
 
 
 # --- sessions that were never booked ----------------------------------------------------------------------------------
