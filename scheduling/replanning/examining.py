@@ -10,10 +10,11 @@ from clinic.errors import Conflict, Problem
 from clinic.models import User
 from scheduling import booking, roster, wording
 from scheduling.models import Course, CourseState, Proposal
-from scheduling.planner import explain, facts, search
+from scheduling.planner import facts
 from scheduling.planner.rules import violations
 
-from .rows import Found, booked_in, in_words, propose
+from .answers import settle
+from .rows import Found, booked_in, propose
 from .rows import withdraw as withdraw_proposals
 
 
@@ -91,19 +92,11 @@ def _propose(
     booked_on = [slot.on for slot in booked_in(as_it_stands)]
     horizon_on = on + timedelta(days=course.site.booking_horizon_days)
     times = roster.load(course, min([on, *booked_on]), max([horizon_on, *booked_on]), now=now)
-    broken = violations(booked_in(as_it_stands), as_it_stands, times, on)
-    why, found = in_words(broken, times), Found()
-    try:
-        repair = search.repair(as_it_stands, times, booking.WEIGHTS, today=on, whole=whole, plan_unbooked=plan_unbooked)
-    except explain.Unplannable as stuck:
-        if not broken:
-            return None
-        found.add_stuck(why, wording.no_plan(stuck, course.site))
-    else:
-        if not repair.moves:
-            return None
-        found.add(repair.moves, repair.plan, why)
-        found.cost = found.bound = repair.plan.cost.total
+    found = Found()
+    repair = settle(as_it_stands, times, course.site, found, today=on, whole=whole, plan_unbooked=plan_unbooked)
+    if not (found.moves or found.stuck):
+        return None
+    found.cost = found.bound = repair.plan.cost.total if repair is not None else 0
     return propose(course, found, reason=reason, by=by, now=now)
 
 

@@ -23,16 +23,16 @@ from django.db.models.functions import Now
 from clinic import rights
 from clinic.acts import TOO_SLOW_FOR, act, may_come_back
 from clinic.models import Site, User
-from scheduling import booking, roster, wording
+from scheduling import booking, roster
 from scheduling.models import Appointment, Course, Proposal
 from scheduling.models.proposals import UNDECIDED, Move, ProposalState, stands
-from scheduling.planner import explain, facts, search
+from scheduling.planner import facts, search
 from scheduling.planner.repair import Progress, repair_together
-from scheduling.planner.rules import violations
 from scheduling.planner.shapes import patient_span, with_taken
 
+from .answers import note, pushed, settle
 from .applying import ProposalOvertaken
-from .rows import Found, Rows, Why, booked_in, in_words, no_longer_open, rows_of, withdraw, write_moves
+from .rows import Found, Rows, Why, booked_in, no_longer_open, rows_of, withdraw, write_moves
 
 log = logging.getLogger("scheduling.replanning")
 
@@ -309,17 +309,18 @@ def _found(question: _Question, reins: Reins, seconds: float) -> Found:
                 cost = _settle(course, question, ends_at, found, reins)
                 found.cost += 0 if cost is None else cost - repaired.cost
             else:
-                found.add_stuck(_pushed(course, question), ())
+                note(course, None, _alone(course, question), found, today=question.today)
     for repaired in answer.courses:
-        if repaired.plan is not None and repaired.moves:
+        if repaired.plan is not None:
             course, repair = stand[repaired.course], facts.Repair(repaired.plan, repaired.moves)
-            if search.needs_room(course) and reins.explaining():
+            is_held = reins.explaining()
+            if repair.moves and search.needs_room(course) and is_held:
                 times = _beside(course, question, ends_at)
                 repair = search.with_room(repair, course, times, booking.WEIGHTS, today=question.today)
                 if repair.moves != repaired.moves:
                     found.cost += repair.plan.cost.total - repaired.plan.cost.total
                 ends_at[course.id] = _booked_after(repair.moves, course)
-            found.add(repair.moves, repair.plan, _pushed(course, question))
+            note(course, repair, _alone(course, question), found, today=question.today)
     found.bound = min(answer.bound, found.cost)
     return found
 
@@ -335,16 +336,12 @@ def _settle(
 
     Without any, say why; but the search may have taken long: nothing is explained when the lease was lost over it.
     """
-    why = _pushed(course, question)
-    if not why:
+    if not pushed(course, _alone(course, question), question.today):
         return None
     times = _beside(course, question, ends_at)
-    try:
-        repair = search.repair(course, times, booking.WEIGHTS, today=question.today)
-    except explain.Unplannable as stuck:
-        found.add_stuck(why, wording.no_plan(stuck, question.site) if reins.explaining() else ())
+    repair = settle(course, times, question.site, found, today=question.today, is_explained=reins.explaining)
+    if repair is None:
         return None
-    found.add(repair.moves, repair.plan, why)
     ends_at[course.id] = _booked_after(repair.moves, course)
     return repair.plan.cost.total
 
@@ -368,15 +365,14 @@ def _beside(
     return replace(with_taken(question.times, others), patient_busy=busy)
 
 
-def _pushed(course: facts.CourseFacts, question: _Question) -> Why:
-    """Return what is wrong with the visits of a course where they are."""
-    times = replace(question.times, patient_busy=question.patients_busy.get(course.id, {}))
-    return in_words(violations(booked_in(course), course, times, question.today), times)
+def _alone(course: facts.CourseFacts, question: _Question) -> facts.Roster:
+    """Return the roster for one course as if the others had no visits."""
+    return replace(question.times, patient_busy=question.patients_busy.get(course.id, {}))
 
 
 def _without_anybody(held: facts.CourseFacts, question: _Question) -> Why:
     """Return the visits of a course on hold for which nobody is there where they are, with that and the hold."""
-    said = _pushed(held, question)
+    said = pushed(held, _alone(held, question), question.today)
     return {
         session: [problem for problem in those if problem["code"] not in TAKEN_BY_ITSELF]
         for session, those in said.items()
