@@ -42,7 +42,7 @@ def figures() -> Iterator[Figure]:
     """Fill the database and measure, part by part: later parts find in it what the earlier ones have left."""
     from django.core.management import call_command
 
-    from scheduling import booking
+    from scheduling import visits
 
     from . import availability, bookings, databases, growth, lists, mails, peers, people, plans, repairs
 
@@ -56,7 +56,7 @@ def figures() -> Iterator[Figure]:
     desk = people.Desk()
     yield from bookings.figures(desk, BUSY, BARE)
     (alone,) = desk.courses(1)
-    booking.book_course(alone, desk.slots(alone, 0, QUIET), by=desk.receptionist, now=desk.now)
+    visits.book_course(alone, desk.slots(alone, 0, QUIET), by=desk.receptionist, now=desk.now)
     yield from lists.figures(desk, BUSY, QUIET)
     yield from mails.figures(desk)
 

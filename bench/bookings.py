@@ -12,7 +12,7 @@ import psycopg
 from psycopg.types.range import TimestamptzRange
 
 from clinic import localtime
-from scheduling import booking
+from scheduling import visits
 from scheduling.models import Appointment, Course, Occupancy, Resource
 from scheduling.planner import facts
 
@@ -38,7 +38,7 @@ def figures(desk: Desk, first_on: date, bare_first_on: date) -> Iterator[Figure]
 
     def book(given: tuple[Course, list[facts.Slot]]) -> None:
         course, slots = given
-        booking.book_course(course, slots, by=desk.receptionist, now=desk.now)
+        visits.book_course(course, slots, by=desk.receptionist, now=desk.now)
 
     with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
 

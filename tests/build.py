@@ -274,7 +274,7 @@ class Clinic:
 
     def book(self, course: Course) -> list[Appointment]:
         slots = [planned.slot for planned in self.propose(course).sessions if not planned.pinned]
-        return booking.book_course(course, slots, by=self.receptionist, now=self.now)
+        return visits.book_course(course, slots, by=self.receptionist, now=self.now)
 
     def move(self, visit: Appointment, **changes: str) -> tuple[Appointment, Proposal | None]:
         """Move a visit to its slot with these changes."""

@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from clinic import idempotency
 from clinic.admin import page_of, person
 from clinic.errors import Problem, Refusal
-from scheduling import booking, explaining, roster
+from scheduling import booking, explaining, roster, visits
 from scheduling.models import Course, Resource
 from scheduling.planner import facts
 
@@ -179,7 +179,7 @@ def _book(request: HttpRequest, course: Course, now: datetime) -> int:
     slots = booking.slots_from(data, course)
 
     def act() -> tuple[int, Any]:
-        booked = booking.book_course(course, slots, by=person(request), now=now)
+        booked = visits.book_course(course, slots, by=person(request), now=now)
         return 200, {"booked": len(booked)}
 
     body = json.dumps(data, sort_keys=True).encode()

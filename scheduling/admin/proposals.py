@@ -40,6 +40,7 @@ REASONS = {
     "performed": gettext_lazy("A session took place on another day"),
     "missed": gettext_lazy("A visit was missed"),
     "moved": gettext_lazy("A visit was moved"),
+    "booked": gettext_lazy("A visit was booked"),
     "corrected": gettext_lazy("The date of a session was corrected"),
     "session_added": gettext_lazy("A session was added"),
     "session_skipped": gettext_lazy("A session was left out"),

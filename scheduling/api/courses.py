@@ -179,9 +179,9 @@ class CourseEndpoint(Endpoint):
 
         def answer() -> Any:
             slots = booking.slots_from([slot_as_sent(slot) for slot in given["slots"]], course)
-            booked = booking.book_course(course, slots, by=self.user, now=now)
+            booked = visits.book_course(course, slots, by=self.user, now=now)
             rows = shown.appointments_visible_to(self.user).filter(pk__in=[one.pk for one in booked])
-            return outputs.BookedOutput({"appointments": rows}).data
+            return outputs.BookedOutput({"appointments": rows, "proposal": shown.open_proposal(course)}).data
 
         return self.do(answer, status=201, key_needed=True, shows=_shows(course))
 

@@ -198,7 +198,7 @@ class SessionEndpoint(Endpoint):
         summary="Book one session: post a slot back",
         tags=["sessions"],
         request=inputs.BookSessionInput,
-        responses={201: outputs.VisitOutput},
+        responses={201: outputs.VisitBooked},
         parameters=[inputs.KEY_NEEDED],
     )
     def book(self, request: Request, **_uid: Any) -> Response:
@@ -209,7 +209,9 @@ class SessionEndpoint(Endpoint):
         def answer() -> Any:
             (slot,) = booking.slots_from([slot_as_sent(given["slot"])], session.course)
             booked = visits.book(_the_slots(session, slot.session), slot, by=self.user, now=now)
-            return outputs.VisitOutput(shown.appointments_visible_to(self.user).get(pk=booked.pk)).data
+            visit = shown.appointments_visible_to(self.user).get(pk=booked.pk)
+            visit.proposal = shown.open_proposal(session.course)  # type: ignore[attr-defined]  # shown beside it
+            return outputs.VisitBooked(visit).data
 
         return self.do(answer, status=201, key_needed=True, shows=_shows(session))
 

@@ -99,7 +99,10 @@ def times_of_plans(course: Course, as_it_stands: facts.CourseFacts, *, now: date
 
 @act
 def book_course(course: Course, slots: Sequence[facts.Slot], *, by: User | None, now: datetime) -> list[Appointment]:
-    """Book every session left by these slots, or none: raise NotBookable with all that is wrong."""
+    """Book every session left by these slots, or none: raise NotBookable with all that is wrong.
+
+    A primitive: `visits.book_course` looks at the visits that were there before.
+    """
     rights.require(by, course.site, *rights.FRONT_DESK)
     course = roster.lock(course, resources_of(slots), now=now)
     refuse_unless_open(course)

@@ -143,7 +143,7 @@ class Desk:
         return [planned.slot for planned in plan.sessions if not planned.pinned]
 
     def book(self, course: Course, first_on: date, now: datetime) -> list[Appointment]:
-        return booking.book_course(course, self.plan(course, first_on, now), by=self.receptionist, now=now)
+        return visits.book_course(course, self.plan(course, first_on, now), by=self.receptionist, now=now)
 
     def perform(
         self,

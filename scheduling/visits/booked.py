@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime
 
@@ -14,6 +15,7 @@ from clinic.models import User
 from scheduling import booking, outbox, replanning, roster, wording
 from scheduling.models import Appointment, AppointmentState, CancelReason, Course, Proposal, Session
 from scheduling.models.appointments import AskedBy
+from scheduling.models.proposals import ProposalState
 from scheduling.planner import facts
 from scheduling.planner.gates import ASK_AGAIN, not_asked_since
 from scheduling.planner.rules import keeps_from_beginning
@@ -29,8 +31,22 @@ class NotAdmitted(Conflict):
 
 
 @act
+def book_course(course: Course, slots: Sequence[facts.Slot], *, by: User | None, now: datetime) -> list[Appointment]:
+    """Book every session left by these slots, or none: raise NotBookable with all that is wrong.
+
+    Visits that were there before, and may be pushed out by these, get a proposal.
+    """
+    booked = booking.book_course(course, slots, by=by, now=now)
+    others = Appointment.objects.live().filter(session__course=course).exclude(pk__in=[one.pk for one in booked])
+    if others.exists() or Proposal.objects.filter(course=course, state=ProposalState.OPEN).exists():
+        replanning.examine(roster.lock(course, now=now), reason="booked", by=by, now=now)
+    look_at_other_courses(course, reason="other_course", by=by, now=now)
+    return booked
+
+
+@act
 def book(session: Session, slot: facts.Slot, *, by: User | None, now: datetime) -> Appointment:
-    """Book one session; raise NotBookable with everything that is wrong."""
+    """Book one session; raise NotBookable with everything that is wrong. Visits that it pushes out get a proposal."""
     rights.require(by, session.course.site, *rights.FRONT_DESK)
     course = roster.lock(session.course, booking.resources_of([slot]), now=now)
     refuse_if_over(course)
@@ -43,8 +59,11 @@ def book(session: Session, slot: facts.Slot, *, by: User | None, now: datetime) 
     if problems := booking.whats_wrong([slot], course, as_it_stands, on=roster.today(course.site, now), now=now):
         raise booking.NotBookable(*problems)
     (appointment,) = booking.place(course, [slot], by=by, now=now)
-    booking.refresh_windows(course, booking.with_booked(as_it_stands, [slot]))
+    after = booking.with_booked(as_it_stands, [slot])
+    booking.refresh_windows(course, after)
     outbox.confirm([appointment], now=now)
+    replanning.examine(course, after, reason="booked", by=by, now=now)
+    look_at_other_courses(course, reason="other_course", by=by, now=now)
     return appointment
 
 

@@ -8,8 +8,9 @@ from datetime import timedelta
 from html import unescape
 from typing import Any
 
-from scheduling import visits
-from scheduling.models import Appointment, Hold, Outcome, Session
+from scheduling import replanning, visits
+from scheduling.models import Appointment, CancelReason, Hold, Outcome, Session
+from scheduling.models.appointments import AskedBy
 from tests import build
 
 from .conftest import course_page, do, first_visit, hidden, words
@@ -33,6 +34,26 @@ def test_one_session_is_booked_at_a_time_that_is_free(clinic, reception):
     visit = Appointment.objects.get()
     assert answer.url == f"{course_page(session.course)}#session-{session.position}"
     assert (visit.session, f"{visit.on}", f"{visit.at_time:%H:%M}") == (session, slot["on"], slot["at"])
+
+
+def test_a_time_too_near_to_the_next_visit_shows_that_this_should_move(clinic, reception):
+    """The first session loses its visit, and gets one in the week before the second one's."""
+    course = clinic.booked_course()
+    session, second, third = build.sessions_of(course)
+    asked = {"reason": CancelReason.PATIENT_BUSY, "asked_by": AskedBy.PATIENT}
+    visits.cancel(session.appointments.get(), **asked, by=clinic.receptionist, now=clinic.now)
+    for proposal in course.proposals.filter(state="open"):
+        replanning.discard(proposal, by=clinic.receptionist, now=clinic.now)
+    near = second.appointments.get().on - timedelta(days=7)
+    page = reception.get(times_page(session), {"from": f"{near}"})
+
+    answer = reception.post(times_page(session), {"slot": json.dumps(slots_on(page)[0]), "key": hidden(page, "key")[0]})
+    after = reception.get(answer.url)
+
+    proposal = course.proposals.get(state="open")
+    assert [move.session for move in proposal.moves.all()] == [second, third]
+    assert f"/admin/scheduling/proposal/{proposal.uid}/" in after.content.decode()
+    assert "so these visits should move" in words(after)
 
 
 def test_a_visit_is_moved_to_a_time_that_is_free_and_keeps_its_identity(clinic, reception):

@@ -76,7 +76,10 @@ def test_a_plan_covers_every_session_left_with_costs_and_posts_back_as_it_is(cli
     booked = door.post_once(f"courses/{course.uid}/book/", {"slots": [one["slot"] for one in best["sessions"]]})
 
     visits = build.visits_of(course)
-    assert (booked.status_code, booked.json()) == (201, {"appointments": [visit_shown(one) for one in visits]})
+    assert (booked.status_code, booked.json()) == (
+        201,
+        {"appointments": [visit_shown(one) for one in visits], "proposal": None},
+    )
     assert [(one["slot"]["on"], one["starts_at"]) for one in best["sessions"]] == [
         (one.on.isoformat(), f"{one.during.lower:%Y-%m-%dT%H:%M:%SZ}") for one in visits
     ]
@@ -218,3 +221,27 @@ def test_the_plan_names_booked_visits_as_booked(clinic: ApiClinic):
     )
     assert booked.status_code == 201
     assert Session.objects.booked().count() == 3
+
+
+@pytest.mark.parametrize("what", ["session", "course"])
+def test_what_a_booking_pushes_out_comes_with_the_answer(clinic: ApiClinic, what: str):
+    """The second session is booked three days before the third one's visit."""
+    course = clinic.booked_course()
+    clinic.perform(build.sessions_of(course)[0])
+    session, third = build.sessions_of(course)[1:]
+    door, visit = clinic.reception, session.appointments.get()
+    door.post(f"appointments/{visit.uid}/cancel/", {"reason": "patient_busy", "asked_by": "patient"})
+    (cancelled,) = door.get("proposals/").json()["results"]
+    door.post(f"proposals/{cancelled['uid']}/discard/")
+    near = door.get(f"sessions/{session.uid}/free-times/?from=2027-02-26&until=2027-02-28&limit=1")
+    slot = near.json()["results"][0]["slot"]
+    asked = {
+        "session": (f"sessions/{session.uid}/book/", {"slot": slot}),
+        "course": (f"courses/{course.uid}/book/", {"slots": [slot]}),
+    }
+
+    booked = door.post_once(*asked[what])
+
+    proposal = booked.json()["proposal"]
+    assert (booked.status_code, proposal["reason"], proposal["course"]) == (201, "booked", str(course.uid))
+    assert [(move["session"], move["to"]["on"]) for move in proposal["moves"]] == [(str(third.uid), "2027-03-26")]

@@ -42,7 +42,7 @@ def test_an_act_reads_the_course_once_and_hands_on_what_it_knows(clinic):
 
     course = clinic.cleared_course()
     slots = [planned.slot for planned in clinic.propose(course).sessions]
-    found = {"book_course": reads(lambda: booking.book_course(course, slots, by=clinic.receptionist, now=clinic.now))}
+    found = {"book_course": reads(lambda: visits.book_course(course, slots, by=clinic.receptionist, now=clinic.now))}
     found["move"] = reads(lambda: clinic.move(visit(2), on="2027-03-03"))
     found["perform"] = reads(performed_late)
     proposal = course.proposals.get(state="open")

@@ -30,7 +30,7 @@ from .people import (
 )
 from .plans import BookedOutput, PlanOutput
 from .problems import ProblemOutput
-from .proposals import ProposalApplied, ProposalOutput, Replanned, VisitChanged
+from .proposals import ProposalApplied, ProposalOutput, Replanned, VisitBooked, VisitChanged
 from .protocols import ProtocolOutput, WholeProtocolOutput
 from .versions import VersionPreviewOutput
 from .visits import FreeTimesOutput, MyDayOutput, SiteDayOutput, VisitOutput, WindowOutput
@@ -70,6 +70,7 @@ __all__ = [
     "SiteDayOutput",
     "SiteOutput",
     "VersionPreviewOutput",
+    "VisitBooked",
     "VisitChanged",
     "VisitOutput",
     "VisitsFreed",

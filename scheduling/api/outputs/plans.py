@@ -5,6 +5,7 @@ from __future__ import annotations
 from rest_framework import serializers
 
 from .fields import Output, day, uid_of, words
+from .proposals import ProposalOutput
 from .protocols import StepOutput
 from .visits import GateOutput, TimeOutput, VisitOutput, WindowOutput
 
@@ -69,3 +70,4 @@ class PlanOutput(Output):
 
 class BookedOutput(Output):
     appointments = VisitOutput(many=True)
+    proposal = ProposalOutput(allow_null=True, help_text="visits booked before that should move because of these")

@@ -70,6 +70,12 @@ class Replanned(Output):
     proposal = ProposalOutput(allow_null=True, help_text="null: nothing is better, all visits may stay")
 
 
+class VisitBooked(VisitOutput):
+    """A visit that was booked."""
+
+    proposal = ProposalOutput(allow_null=True, help_text="other visits of the course that should move because of it")
+
+
 class VisitChanged(Output):
     """A visit after something happened to it."""
 
