@@ -79,13 +79,14 @@ def apply(
     if proposal.course_id is None:
         _close_when_nothing_is_left(proposal, by=by, now=now)
         return moved
-    is_left = proposal.moves.filter(applied_at=None).exists()
+    left = list(proposal.moves.filter(applied_at=None).values_list("appointment", flat=True))
     Proposal.objects.filter(pk=proposal.pk).update(
-        state=ProposalState.PARTLY if is_left else ProposalState.APPLIED, decided_at=now, decided_by=by
+        state=ProposalState.PARTLY if left else ProposalState.APPLIED, decided_at=now, decided_by=by
     )
-    if is_left:
+    if left:
         for course in those.courses:
-            examine(course, bench.after(course, those.slots), reason=proposal.reason, by=by, now=now)
+            after = bench.after(course, those.slots)
+            examine(course, after, reason=proposal.reason, by=by, now=now, plan_unbooked=None in left)
     return moved
 
 

@@ -38,9 +38,9 @@ def examine(
     Part of an act that holds the course's lock, and hands on the facts of the course as it leaves it, if it has them.
     An older open proposal for the course is overtaken by this look. A course on hold, or over, is left alone: lifting
     the hold looks again. With `plan_unbooked` the proposal also gives times to sessions that have none, as after a hold
-    whose visits were freed.
+    whose visits were freed; so it does where the older one did.
     """
-    withdraw(course, by=by, now=now)
+    plan_unbooked = bool(withdraw_proposals(course, by=by, now=now)) or plan_unbooked
     course.refresh_from_db(fields=["state"])
     as_it_stands = as_it_stands or roster.course_facts(course)
     unbooked = plan_unbooked and any(booking.is_to_plan(session) for session in as_it_stands.sessions)
@@ -61,7 +61,7 @@ def replan_course(course: Course, *, by: User | None, now: datetime) -> Proposal
     rights.require(by, course.site, *rights.FRONT_DESK)
     course = roster.lock(course, now=now)
     booking.refuse_unless_open(course)
-    withdraw(course, by=by, now=now)
+    plan_unbooked = bool(withdraw_proposals(course, by=by, now=now))
     as_it_stands = roster.course_facts(course)
     if as_it_stands.holds:
         raise NothingToReplan(Problem("course_on_hold", wording.sentence("course_on_hold"), str(course.uid)))
@@ -70,7 +70,9 @@ def replan_course(course: Course, *, by: User | None, now: datetime) -> Proposal
             Problem("nothing_to_replan", wording.sentence("nothing_to_replan"), str(course.uid)),
         )
     on = roster.today(course.site, now)
-    return _propose(course, as_it_stands, reason="asked", on=on, by=by, now=now, whole=True)
+    return _propose(
+        course, as_it_stands, reason="asked", on=on, by=by, now=now, plan_unbooked=plan_unbooked, whole=True
+    )
 
 
 def withdraw(course: Course, *, by: User | None, now: datetime) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
 
 from clinic.errors import Problem
@@ -70,11 +71,17 @@ def propose(course: Course, found: Found, *, reason: str, by: User | None, now: 
     return proposal
 
 
-def withdraw(*courses: Course, by: User | None, now: datetime) -> None:
-    """Let the courses' open proposals be overtaken: what they propose is not asked any more."""
-    Proposal.objects.filter(course__in=courses, state=ProposalState.OPEN).update(
-        state=ProposalState.STALE, decided_at=now, decided_by=by
-    )
+def withdraw(*courses: Course, by: User | None, now: datetime) -> set[int]:
+    """Let the courses' open proposals be overtaken: what they propose is not asked any more.
+
+    Return those of the courses (primary keys) of which a session that has no visit was to get a time.
+    """
+    open_ones = Proposal.objects.filter(course__in=courses, state=ProposalState.OPEN)
+    times = Move.objects.filter(proposal=OuterRef("pk"), appointment=None, applied_at=None)
+    found = list(open_ones.annotate(gives_times=Exists(times)).values_list("course", "gives_times"))
+    if found:
+        open_ones.update(state=ProposalState.STALE, decided_at=now, decided_by=by)
+    return {course for course, gives_times in found if gives_times and course is not None}
 
 
 def rows_of(courses: Collection[Course]) -> Rows:

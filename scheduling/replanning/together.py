@@ -32,6 +32,7 @@ from scheduling.planner.shapes import patient_span, with_taken
 
 from .answers import note, pushed, settle
 from .applying import ProposalOvertaken
+from .examining import examine
 from .rows import Found, Rows, Why, booked_in, no_longer_open, rows_of, withdraw, write_moves
 
 log = logging.getLogger("scheduling.replanning")
@@ -385,6 +386,7 @@ def _put_down(job: Proposal, question: _Question, found: Found, *, now: datetime
     """Write what was found, and let it take the place of what was open; False when the job is not ours any more.
 
     An act that has looked at one of the courses meanwhile knows more than we do: what it proposes stays, ours is left.
+    A course that had a plan for sessions without a visit gets another by itself.
     """
     roster.lock_courses(question.courses, now=now)
     locked = (
@@ -396,8 +398,11 @@ def _put_down(job: Proposal, question: _Question, found: Found, *, now: datetime
         return False
     newer = Proposal.objects.filter(course__in=question.courses).exclude(pk__in=question.proposed)
     looked_at = set(newer.values_list("course", flat=True))
+    planned = withdraw(*(course for course in question.courses if course.pk not in looked_at), by=None, now=now)
+    for course in (course for course in question.courses if course.pk in planned):
+        examine(course, reason=locked.reason, by=None, now=now, plan_unbooked=True)
+    looked_at |= planned
     rows = {uid: row for uid, row in question.rows.items() if row[0].course_id not in looked_at}
-    withdraw(*(course for course in question.courses if course.pk not in looked_at), by=None, now=now)
     write_moves(locked, found, rows, question.site)
     moved = {session.course_id for uid, (session, _visit) in rows.items() if uid in _sessions_of(found)}
     done = {

@@ -6,9 +6,10 @@ from datetime import date, timedelta
 
 import pytest
 
-from scheduling import booking, holds, intake, replanning, roster, visits
-from scheduling.models import Absence, Appointment, CancelReason, Message, Proposal
+from scheduling import absences, booking, holds, intake, replanning, roster, visits
+from scheduling.models import Absence, Appointment, CancelReason, Message, Proposal, Session
 from scheduling.models.appointments import AskedBy
+from scheduling.planner import facts
 from tests import build
 from tests.refusals import codes
 
@@ -182,6 +183,156 @@ def moved_by(clinic: build.Clinic, visit: Appointment, *, days: int) -> Proposal
 def cancel(clinic: build.Clinic, visit: Appointment) -> None:
     reason, asked_by = CancelReason.PATIENT_BUSY, AskedBy.PATIENT
     visits.cancel(visit, reason=reason, asked_by=asked_by, by=clinic.receptionist, now=clinic.now)
+
+
+# --- what is booked -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def between(clinic) -> Session:
+    """A second session without a visit, between the first one, performed, and the third one's visit on 1 March."""
+    course = clinic.booked_course()
+    first, second, _third = build.visits_of(course)
+    clinic.perform(first.session)
+    cancel(clinic, second)
+    for proposal in Proposal.objects.open():
+        replanning.discard(proposal, by=clinic.receptionist, now=clinic.now)
+    return second.session
+
+
+def free(clinic: build.Clinic, session: Session, first_on: date, last_on: date) -> facts.Slot:
+    return visits.free_times(session, first_on=first_on, last_on=last_on, now=clinic.now, limit=1)[0].slot
+
+
+def moves_in(proposal: Proposal) -> list[tuple[int, str | None, str, list[str]]]:
+    """Each move as position, from, to and why."""
+    return [
+        (
+            move.session.position,
+            move.from_slot and move.from_slot["on"],
+            move.to_slot["on"],
+            [problem["code"] for problem in move.why],
+        )
+        for move in proposal.moves.order_by("session__position")
+    ]
+
+
+TOO_NEAR = date(2027, 2, 26), date(2027, 2, 28)
+PUSHED_OUT = [(4, "2027-03-01", "2027-03-26", ["before_floor", "before_minimum"])]
+
+
+def test_a_session_booked_too_near_to_the_next_visit_pushes_it_out(clinic, between):
+    visits.book(between, free(clinic, between, *TOO_NEAR), by=clinic.receptionist, now=clinic.now)
+
+    proposal = Proposal.objects.open().get()
+    assert (proposal.reason, moves_in(proposal)) == ("booked", PUSHED_OUT)
+
+
+def test_a_plan_booked_too_near_to_the_next_visit_pushes_it_out(clinic, between):
+    slot = free(clinic, between, *TOO_NEAR)
+
+    visits.book_course(between.course, [slot], by=clinic.receptionist, now=clinic.now)
+
+    proposal = Proposal.objects.open().get()
+    assert (proposal.reason, moves_in(proposal)) == ("booked", PUSHED_OUT)
+
+
+def test_a_session_booked_where_all_others_may_stay_proposes_nothing(clinic, between):
+    slot = free(clinic, between, date(2027, 2, 1), date(2027, 2, 1))
+
+    visits.book(between, slot, by=clinic.receptionist, now=clinic.now)
+
+    assert not Proposal.objects.open().exists()
+
+
+def test_booking_by_hand_renews_what_was_proposed_before(clinic):
+    """The first visit was moved by a week, so the second should follow; the third is booked four weeks after where
+    the second still is, and should follow too.
+    """
+    course = clinic.booked_course()
+    first, _second, third = build.visits_of(course)
+    cancel(clinic, third)
+    before = moved_by(clinic, first, days=7)
+    assert moves_in(before) == [(3, "2027-02-01", "2027-02-08", ["before_minimum"])]
+
+    slot = free(clinic, third.session, date(2027, 3, 1), date(2027, 3, 1))
+    visits.book(third.session, slot, by=clinic.receptionist, now=clinic.now)
+
+    (renewed,) = Proposal.objects.filter(state="open")
+    assert (renewed.reason, moves_in(renewed)) == (
+        "booked",
+        [(3, "2027-02-01", "2027-02-08", ["before_minimum"]), (4, "2027-03-01", "2027-03-08", [])],
+    )
+
+
+# --- a plan for what has no visit -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def planned(clinic) -> Proposal:
+    """The plan after a hold that had freed every visit."""
+    course = clinic.booked_course()
+    why = {"code": "patient_wish", "reason": "travel", "lifted_by_role": "reception", "visits": "free"}
+    hold = holds.place(course, **why, by=clinic.receptionist, now=clinic.now)
+    proposal = holds.lift(hold, reason="back", by=clinic.receptionist, now=clinic.now)
+    assert proposal is not None
+    return proposal
+
+
+def dates_in(proposal: Proposal) -> list[tuple[int, str | None, str]]:
+    return [(position, old, new) for position, old, new, _why in moves_in(proposal)]
+
+
+def test_a_plan_for_what_has_no_visit_is_made_anew_by_the_next_event(clinic, planned):
+    wanted = dates_in(planned)
+
+    clinic.assess(planned.course)
+
+    again = Proposal.objects.open().get()
+    assert again != planned
+    assert dates_in(again) == wanted == [(2, None, "2027-01-04"), (3, None, "2027-02-01"), (4, None, "2027-03-01")]
+
+
+def test_a_plan_is_made_for_the_rest_when_one_session_of_it_is_booked(clinic, planned):
+    first = build.sessions_of(planned.course)[0]
+    slot = free(clinic, first, date(2027, 1, 11), date(2027, 1, 11))
+
+    visits.book(first, slot, by=clinic.receptionist, now=clinic.now)
+
+    assert dates_in(Proposal.objects.open().get()) == [(3, None, "2027-02-08"), (4, None, "2027-03-08")]
+
+
+def test_a_plan_is_made_for_the_rest_when_a_part_of_it_is_applied(clinic, planned):
+    first = build.sessions_of(planned.course)[0]
+
+    replanning.apply(planned, by=clinic.receptionist, now=clinic.now, sessions=[first.uid])
+
+    assert dates_in(Proposal.objects.open().get()) == [(3, None, "2027-02-01"), (4, None, "2027-03-01")]
+
+
+def test_a_plan_outlives_a_job_that_looks_at_its_course(clinic, planned):
+    """The first session is booked, and its practitioner away."""
+    first = build.sessions_of(planned.course)[0]
+    slot = free(clinic, first, date(2027, 1, 11), date(2027, 1, 11))
+    visit = visits.book(first, slot, by=clinic.receptionist, now=clinic.now)
+    away = absences.AbsenceDetails(visit.lead, visit.on, visit.on)
+
+    absences.record(away, by=clinic.manager, now=clinic.now)
+    replanning.work_out_next(clinic.now, seconds=2)
+
+    assert dates_in(Proposal.objects.open().get()) == [
+        (2, "2027-01-11", "2027-01-11"),
+        (3, None, "2027-02-08"),
+        (4, None, "2027-03-08"),
+    ]
+
+
+def test_a_plan_that_was_discarded_is_not_made_again(clinic, planned):
+    replanning.discard(planned, by=clinic.receptionist, now=clinic.now)
+
+    clinic.assess(planned.course)
+
+    assert not Proposal.objects.open().exists()
 
 
 def test_two_visits_swap_their_places_in_one_transaction(clinic):
