@@ -74,7 +74,7 @@ def test_gates_answer_with_the_codes_that_they_have_entered_and_no_others():
 
 def test_every_reason_and_way_out_has_a_sentence():
     of_terms = {code for code, _ in relax.OF_TERMS}
-    ways_out = {"horizon"} | of_terms | {code for code, _ in (*relax.OF_WISHES, *relax.OF_DATES)}
+    ways_out = {"horizon"} | of_terms | {code for code, *_ in (*relax.OF_WISHES, *relax.OF_DATES)}
     ways_out |= codes_of("relax", "GivenUp")
 
     assert set(ASKED_IN_ORDER) | {"spacing", "beyond_horizon"} <= wording.NO_PLAN.keys()
