@@ -56,7 +56,8 @@ class AskForm(ActForm):
         label=gettext_lazy("Done by"), required=False, help_text=gettext_lazy("Only mornings: done by 12:00.")
     )
     only_with = Practitioners(
-        label=gettext_lazy("Only with"), help_text=gettext_lazy("None ticked: anyone who can do it.")
+        label=gettext_lazy("Only with"),
+        help_text=gettext_lazy("None ticked: anyone who can do it. Others do the sessions that none of these can do."),
     )
     not_with = Practitioners(label=gettext_lazy("Not with"))
     forbidden = forms.CharField(

@@ -269,7 +269,7 @@ class WishesInput(Input):
     )
     from_time = Clock(required=False, default=None, allow_null=True)
     until_time = Clock(required=False, default=None, allow_null=True)
-    practitioner = Uid(required=False, default=None, allow_null=True)
+    practitioner = Uid(required=False, default=None, allow_null=True, help_text="about the steps that they can lead")
     avoid_dates = serializers.ListField(child=Day(), required=False, default=list, max_length=LONGEST_LIST)
     language = Line(max_length=10, required=False, default="", allow_blank=True)
     strict = Flag(required=False, default=False, help_text="true: a missed wish makes a time impossible")
@@ -301,7 +301,11 @@ class TermsInput(Input):
     from_time = Clock(required=False, default=None, allow_null=True, help_text="the session does not begin before it")
     until_time = Clock(required=False, default=None, allow_null=True, help_text="and ends by it")
     only_with = serializers.ListField(
-        child=Uid(), required=False, default=list, max_length=LONGEST_LIST, help_text="one of these practitioners leads"
+        child=Uid(),
+        required=False,
+        default=list,
+        max_length=LONGEST_LIST,
+        help_text="one of these practitioners leads what they can",
     )
     not_with = serializers.ListField(child=Uid(), required=False, default=list, max_length=LONGEST_LIST)
 

@@ -21,6 +21,7 @@ from .facts import (
 )
 from .gates import PRESCRIBER
 from .rules import follows, may_be_early
+from .shapes import could_lead
 from .windows import GONE, depends_on, window_of
 
 NOTHING = Ask()
@@ -46,17 +47,36 @@ def is_asked_of(session: SessionFacts) -> bool:
     return session.state is SessionState.OPEN and session.step.planned_with_course and not session.pinned
 
 
-def terms_of(ask: Ask, course: CourseFacts) -> dict[UUID, Held]:
-    """Return the terms that hold for each session that the plan gives a time to; all of a session's hold at once."""
+def terms_of(ask: Ask, course: CourseFacts, roster: Roster) -> dict[UUID, Held]:
+    """Return the terms that hold for each session that the plan gives a time to; all of a session's hold at once.
+
+    Who may lead each session is about those that one of the named could lead, and the others are free; where they could
+    lead none, it holds for all, and nobody is left. Of a single session it always holds.
+    """
     asked = [session for session in course.sessions if is_asked_of(session)]
+    of_each = [_as_they_can_lead(terms, asked, roster) for terms in (ask.every, *ask.also)]
     own = {one.session: one.terms for one in ask.sessions}
     last_on = ask.ends_before and ask.ends_before - timedelta(days=1)
     found: dict[UUID, Held] = {}
     for number, session in enumerate(asked):
         starts = Terms(first_on=ask.starts_from, last_on=ask.starts_by if number == 0 else None)
-        held = (starts, Terms(last_on=last_on), ask.every, *ask.also, own.get(session.id, FREE))
+        of_all = (terms[session.step.key] for terms in of_each)
+        held = (starts, Terms(last_on=last_on), *of_all, own.get(session.id, FREE))
         found[session.id] = tuple(terms for terms in held if terms != FREE)
     return found
+
+
+def _as_they_can_lead(terms: Terms, sessions: Iterable[SessionFacts], roster: Roster) -> dict[str, Terms]:
+    """Return what is left of terms for each of these sessions, by step."""
+    steps = {session.step.key: session.step for session in sessions}
+    led = {key for key, step in steps.items() if any(_could_lead(step, terms.only_with, roster))}
+    freed = replace(terms, only_with=frozenset()) if led else terms
+    return {key: terms if key in led else freed for key in steps}
+
+
+def _could_lead(step: Step, those: frozenset[UUID], roster: Roster) -> Iterator[UUID]:
+    """Yield those of the people that could lead the step on some date."""
+    return (one.id for one in roster.resources if one.id in those and could_lead(step, one))
 
 
 def within_a_day(held: Held) -> Held:
@@ -180,7 +200,7 @@ def _together(ask: Ask, course: CourseFacts, roster: Roster) -> Iterator[Contrad
     places = {one.session: f"sessions.{number}" for number, one in enumerate(ask.sessions)}
     seen: set[str] = set()
     by_id = {session.id: session for session in course.sessions}
-    for uid, held in terms_of(ask, course).items():
+    for uid, held in terms_of(ask, course, roster).items():
         is_own = uid in places
         for code, field, on in _against(held, by_id[uid].step, roster):
             if is_own:
@@ -202,7 +222,8 @@ def _against(held: Held, step: Step, roster: Roster) -> Iterator[tuple[str, str,
     elif pinned is None and days and not any(is_wanted(held, on) for on in days):
         yield "no_date_left", "first_on", None
     wanted = [terms.only_with for terms in held if terms.only_with]
-    if wanted and not frozenset.intersection(*wanted) - frozenset[UUID]().union(*(terms.not_with for terms in held)):
+    leads = frozenset.intersection(*wanted) if wanted else frozenset[UUID]()
+    if wanted and not any(may_lead(held, lead) for lead in _could_lead(step, leads, roster)):
         yield "nobody_left", "only_with", None
     first_minute, until = max([0, *(t.from_minute for t in held)]), min([WHOLE_DAY, *(t.until_minute for t in held)])
     starts = {terms.at_minute for terms in held if terms.at_minute is not None}

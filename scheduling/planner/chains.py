@@ -38,6 +38,7 @@ from .facts import (
     SessionState,
     Slot,
     Spacing,
+    Step,
     StepKind,
     Window,
     Wishes,
@@ -122,7 +123,7 @@ class Chain:
         gated_until = max(self.last_day, roster.horizon_on.toordinal() if roster.horizon_on else 0)
         self.work: Work = like.work if like and is_same else Work()
         frame = Frame(course, self.sessions, today, (self.first_day, self.last_day), gated_until)
-        held = {} if ask == NOTHING else terms_of(ask, course)
+        held = {} if ask == NOTHING else terms_of(ask, course, roster)
         alike = like.layers if like and is_alike and like.course is course else ()
         self.layers: list[Layer] = list(frame.layers(stay or {}, held, weights.change, alike))
         self.years = Years(self.layers, frame)
@@ -197,10 +198,18 @@ class Chain:
         held, weights, wishes = within_a_day(held), self.weights, self.course.wishes
         key = wishes, weights.time_of_day, weights.hole, weights.practitioner, weights.language, held
         if key not in self.known:
-            self.known[key] = Starts(self.roster, wishes, weights, held, next(iter(self.known.values()), None))
+            like = next(iter(self.known.values()), None)
+            self.known[key] = Starts(self.roster, wishes, weights, held, like, self.steps_of_others)
         return self.known[key]
 
     # Worked out when asked for: a repair of many courses asks most chains for nothing but their dates.
+
+    @cached_property
+    def steps_of_others(self) -> frozenset[str]:
+        """The steps of which the wish for a practitioner says nothing."""
+        if self.course.wishes.practitioner is None:
+            return frozenset()
+        return cost.steps_of_others(self.course, {resource.id: resource for resource in self.roster.resources})
 
     @cached_property
     def starts(self) -> Starts:
@@ -268,16 +277,16 @@ class Chain:
             return None
         return on, self._timing(reach, state)(on), self._next(number, state, on)
 
-    def wishes_missed(self, lead: ResourceFacts, on: date) -> int:
-        """Return what the wishes say to a date and a lead."""
+    def wishes_missed(self, step: Step, lead: ResourceFacts, on: date) -> int:
+        """Return what the wishes say to a date and a lead of the step."""
         known = lead.id in self.starts.resources  # nothing to one who is not there any more
         missed = cost.date_wishes_missed(on, self.course.wishes, self.weights)
-        return missed + (self.starts.lead_missed(lead) if known else 0)
+        return missed + (self.starts.lead_missed(step, lead) if known else 0)
 
     def lead_price(self, lead: ResourceFacts) -> int:
         """Return what a lead costs the first session of the chain."""
         changed = self.course.lead not in (None, lead.id)
-        missed = cost.lead_wishes_missed(lead, self.course.wishes, self.weights)
+        missed = self.starts.lead_missed(self.sessions[0].step, lead)
         return missed + (self.layers[0].change if changed else 0)
 
     # --- one round ------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ The cost of a plan is the sum over its sessions of
   lawfully happen: the window's earliest, or today; and `elapsed_per_day` for each day since the session before it;
 * continuity: another lead than in the session before it (the course's own lead before the first one), when both steps
   are led in the same role;
-* wishes: weekday, time of day, date to avoid, practitioner, language;
+* wishes: weekday, time of day, date to avoid, practitioner (see `steps_of_others`), language;
 * holes: stretches of free time shorter than the roster's useful minimum left just before or after the lead's time; for
   leads that can be in one place only;
 * moves (of a repair): a booked visit put to another time or lead, dearer at short notice, and when the patient has
@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from . import ticks
 from .facts import CostParts, CourseFacts, Day, ResourceFacts, Roster, SessionFacts, Slot, Window, Wishes
-from .shapes import free_of
+from .shapes import could_lead, free_of
 from .timetable import Words, as_int, as_words, shifted, starts, unit_of
 from .windows import window_of
 
@@ -120,8 +120,22 @@ def dates_missed(first: int, last: int, wishes: Wishes, weights: Weights) -> NDA
     return missed
 
 
-def lead_wishes_missed(lead: ResourceFacts, wishes: Wishes, weights: Weights) -> int:
-    missed = weights.practitioner if wishes.practitioner not in (None, lead.id) else 0
+def steps_of_others(course: CourseFacts, resources: Mapping[UUID, ResourceFacts]) -> frozenset[str]:
+    """Return the steps (keys) of which the wish for a practitioner says nothing: those that this one cannot lead.
+
+    As long as they can lead a step that is planned with the course: else the wish is about every step, and is missed.
+    """
+    wished = None if course.wishes.practitioner is None else resources.get(course.wishes.practitioner)
+    if wished is None or not any(could_lead(s, wished) for s in course.protocol.steps if s.planned_with_course):
+        return frozenset()
+    steps = (*course.protocol.steps, *(session.step for session in course.sessions))
+    return frozenset(step.key for step in steps if not could_lead(step, wished))
+
+
+def lead_wishes_missed(lead: ResourceFacts, wishes: Wishes, weights: Weights, *, is_of_others: bool = False) -> int:
+    """Return what the wishes say to the lead of a step; `is_of_others` says that it is one of `steps_of_others`."""
+    is_missed = wishes.practitioner not in (None, lead.id) and not is_of_others
+    missed = weights.practitioner if is_missed else 0
     return missed + (weights.language if wishes.language and wishes.language not in lead.languages else 0)
 
 
@@ -190,6 +204,7 @@ def price(
     sessions = {session.id: session for session in course.sessions}
     if resources is None:
         resources = {resource.id: resource for resource in roster.resources}
+    of_others = steps_of_others(course, resources)
     priced = []
     before: SessionFacts | None = None
     lead, last_on = course.lead, today
@@ -205,7 +220,7 @@ def price(
                 spacing=timed if window.target_on is not None else 0,
                 lateness=elapsed + (timed if window.target_on is None else 0),
                 continuity=weights.change if changed else 0,
-                wishes=_wishes(slot, resource, course.wishes, roster, weights),
+                wishes=_wishes(slot, resource, course.wishes, roster, weights, session.step.key in of_others),
                 holes=_holes(slot, session, resource, roster, weights),
                 moves=moving(session.booked, slot, today, weights) if moves else 0,
             )
@@ -222,10 +237,12 @@ def total(parts: Sequence[CostParts]) -> CostParts:
 _PARTS = [part.name for part in fields(CostParts)]
 
 
-def _wishes(slot: Slot, lead: ResourceFacts | None, wishes: Wishes, roster: Roster, weights: Weights) -> int:
+def _wishes(
+    slot: Slot, lead: ResourceFacts | None, wishes: Wishes, roster: Roster, weights: Weights, is_of_others: bool
+) -> int:
     missed = date_wishes_missed(slot.on, wishes, weights)
     if lead is not None:
-        missed += lead_wishes_missed(lead, wishes, weights)
+        missed += lead_wishes_missed(lead, wishes, weights, is_of_others=is_of_others)
     day = roster.days.get(slot.on)
     if day is not None and not wished_starts(day, slot.minutes, wishes) >> slot.tick & 1:
         missed += weights.time_of_day

@@ -117,9 +117,10 @@ class Nodes:
             only = layer.fixed or layer.stay
             if only is not None and only.on == day:
                 rank, lead = self.ranks[only.lead], self._starts.resources.get(only.lead)
-                price = self._starts.lead_missed(lead) if lead else 0  # nothing to one who is not there any more
+                step = layer.session.step
+                price = self._starts.lead_missed(step, lead) if lead else 0  # nothing to one who is not there any more
                 lead = lead or ResourceFacts(only.lead, "", "", ())
-                price += self._starts.price_of(layer.session.step, day, lead, only.tick)
+                price += self._starts.price_of(step, day, lead, only.tick)
                 self._ticks[*key, rank] = only.tick
                 self._nodes[key] = [(missed + price, rank)]
             else:
@@ -138,7 +139,7 @@ class Nodes:
             moved = price + away, self._cheapest_tick(number, on, lead)
             is_there = on == booked.on and lead.id == booked.lead
             if is_there and starts.is_possible(step, on, lead, booked.tick):
-                as_booked = self._starts.price_of(step, on, lead, booked.tick) + self._starts.lead_missed(lead)
+                as_booked = self._starts.price_of(step, on, lead, booked.tick) + self._starts.lead_missed(step, lead)
                 moved = min(moved, (as_booked, booked.tick))
             self._ticks[number, on.toordinal(), self.ranks[lead.id]] = moved[1]
             yield moved[0], lead

@@ -11,8 +11,9 @@ from typing import Any
 from uuid import UUID
 
 from .amounts import Amount, after
-from .asks import FREE
+from .asks import FREE, is_asked_of
 from .chains import Chain, Stuck
+from .cost import steps_of_others
 from .explain import Unplannable
 from .facts import (
     Ask,
@@ -284,7 +285,9 @@ def _with_the_other_wishes(asked: SearchRequest) -> SearchRequest:
         return asked
     plain = Wishes()
     left = replace(wishes, **{name: getattr(plain, name) for name in asked.missed})
-    only = {left.practitioner} if left.practitioner is not None else set()
+    of_others = steps_of_others(asked.course, {resource.id: resource for resource in asked.roster.resources})
+    is_about_some = any(is_asked_of(one) and one.step.key not in of_others for one in asked.course.sessions)
+    only = {left.practitioner} if left.practitioner is not None and is_about_some else set()
     speechless = {r.id for r in asked.roster.resources if left.language and left.language not in r.languages}
     terms = Terms(
         forbidden=tuple((on, on) for on in sorted(left.avoid_dates)),

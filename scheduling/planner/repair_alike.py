@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from . import cost, ticks
 from .chains import Chain
 from .diary import Diary, Kind
-from .facts import ClockChange, SessionFacts, Slot, Spacing
+from .facts import ClockChange, SessionFacts, Slot, Spacing, Step
 from .layers import Dates
 
 REFUSED = 1 << 60  # more than anything costs
@@ -58,7 +58,7 @@ class Alike:
         self._spacing_of: dict[int, tuple[Spacing, int]] = {}  # by identity; each is kept so that it stays its own
         self._open: dict[tuple[int, int, tuple[ClockChange, ...]], int] = {}
         self._classes: dict[tuple[int, date, int, int, int], Classes] = {}
-        self._missed: dict[tuple[UUID | None, str, bool], list[int]] = {}
+        self._missed: dict[tuple[UUID | None, str, bool, bool], list[int]] = {}
 
     def onward(self, chain: Chain, number: int, state: Dates) -> Onward:
         """Return what `Chain.onward` yields."""
@@ -103,13 +103,13 @@ class Alike:
             found = self._open[key] = chain.starts.open_starts(session.step, on)
         return found
 
-    def leads_missed(self, chain: Chain) -> list[int]:
-        """Return what the wishes say to each of the roster's resources as a lead; REFUSED where it is no."""
-        wishes = chain.course.wishes
-        key = (wishes.practitioner, wishes.language, wishes.strict)
+    def leads_missed(self, chain: Chain, step: Step) -> list[int]:
+        """Return what the wishes say to each of the roster's resources as the step's lead; REFUSED where it is no."""
+        wishes, is_of_others = chain.course.wishes, step.key in chain.steps_of_others
+        key = (wishes.practitioner, wishes.language, wishes.strict, is_of_others)
         if key not in self._missed:
             self._missed[key] = [
-                REFUSED if chain.starts.is_refused(lead) else chain.starts.lead_missed(lead)
+                REFUSED if chain.starts.is_refused(step, lead) else chain.starts.lead_missed(step, lead)
                 for lead in self._diary.roster.resources
             ]
         return self._missed[key]

@@ -91,10 +91,10 @@ class Board:
             if booked is not None and number == home:
                 classes = alike.classes_at_home(chain, kind, number, booked)
                 price_back = cost.moving_to(booked, on, chain.today, chain.weights)
-                if chain.starts.is_refused(lead := self._diary.roster.resources[number]):
+                if chain.starts.is_refused(kind.step, lead := self._diary.roster.resources[number]):
                     # As a wish it counts; strictly it is for times that are not booked: only its own is left.
                     classes = [(price, own) for price, those in classes if (own := those & 1 << booked.tick)]
-                    price_back += REFUSED - chain.starts.lead_missed(lead)
+                    price_back += REFUSED - chain.starts.lead_missed(kind.step, lead)
             best = _first_of(free & common, classes)
             if best is not None:
                 found.append((best[0] - price_back, best[1], number))

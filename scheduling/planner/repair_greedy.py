@@ -190,7 +190,7 @@ class _Ways:
 
     def _of_leads(self, layer: Layer, led_by: int | None) -> Sequence[int]:
         """Return what each of the roster's resources costs as a lead, by the wishes and as a change."""
-        found = self._alike.leads_missed(self._chain)
+        found = self._alike.leads_missed(self._chain, layer.session.step)
         if led_by is not None and layer.change:
             found = [missed + (layer.change if number != led_by else 0) for number, missed in enumerate(found)]
         return found

@@ -193,18 +193,20 @@ class Networks:
         session = layer.session
         if layer.fixed is not None:
             lead = _lead_of(layer.fixed, chain)
-            price = chain.starts.price_of(session.step, on, lead, layer.fixed.tick) + chain.wishes_missed(lead, on)
+            price = chain.starts.price_of(session.step, on, lead, layer.fixed.tick)
+            price += chain.wishes_missed(session.step, lead, on)
             self._of_slot[session.id] = self._add(Bucket(None, on, lead, (Group((), NOBODY, 1),), layer.fixed))
             return [(lead, self._of_slot[session.id], price)]
         found = []
         stay, booked = task.stay.get(session.id), session.booked
         if stay is not None and stay.on == on:
             lead = _lead_of(stay, chain)
-            price = chain.starts.price_of(session.step, on, lead, stay.tick) + chain.wishes_missed(lead, on)
+            price = chain.starts.price_of(session.step, on, lead, stay.tick)
+            price += chain.wishes_missed(session.step, lead, on)
             found.append((lead, self._of_slot[session.id], price))
         moved = 0 if booked is None else cost.moving_to(booked, on, chain.today, chain.weights)
         at_home: ResourceFacts | None = None
-        missed = self._alike.leads_missed(chain)
+        missed = self._alike.leads_missed(chain, session.step)
         of_date = cost.date_wishes_missed(on, chain.course.wishes, chain.weights)
         for by, lead, bucket, price in self._choices(task, chain, session, on):
             if missed[by] == REFUSED:
@@ -231,7 +233,7 @@ class Networks:
         )
         if session.id in task.stay:
             starts &= ~(1 << booked.tick)
-        missed = chain.wishes_missed(lead, booked.on)
+        missed = chain.wishes_missed(session.step, lead, booked.on)
         for price, mask in self._alike.classes_at_home(chain, kind, by, booked):
             bucket = self._bucket(task, session, kind, booked.on, lead, starts & mask) if starts & mask else None
             if bucket is not None:

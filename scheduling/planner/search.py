@@ -203,8 +203,8 @@ def _times_on(on: date, window: Window, chain: Chain, limit: int) -> list[Planne
         if key not in costs:
             costs[key] = replace(
                 same,
-                continuity=chain.lead_price(lead) - starts.lead_missed(lead),
-                wishes=chain.wishes_missed(lead, on) + missed,
+                continuity=chain.lead_price(lead) - starts.lead_missed(session.step, lead),
+                wishes=chain.wishes_missed(session.step, lead, on) + missed,
                 holes=price - missed,
             )
         found.append(PlannedSession(slot, window, costs[key], gates=gates))

@@ -8,7 +8,7 @@ from datetime import date
 from uuid import UUID
 
 from . import ticks
-from .facts import Roster, Slot, Step
+from .facts import ResourceFacts, Roster, Slot, Step
 from .timetable import Taken
 
 
@@ -45,6 +45,12 @@ def stretches_of(step: Step) -> tuple[Stretch, ...]:
             found.append(Stretch(number, need.role, need.capability, first, ends + phase.after_minutes))
         begins = ends
     return tuple(found)
+
+
+def could_lead(step: Step, resource: ResourceFacts) -> bool:
+    """Whether a resource can do, on some date, all that is needed of the one who leads the step."""
+    needed = {need.capability for phase in step.phases for need in phase.needs if need.role == step.lead_role}
+    return needed <= {capability.code for capability in resource.capabilities}
 
 
 def patient_span(slot: Slot) -> int:

@@ -186,6 +186,7 @@ class Starts:
     """The possible starts of a course's sessions, as the search asks for them.
 
     `asked` is what a person asks of all of them. `like` is one for the same roster, whose crews are taken over.
+    `of_others` are the steps of which the wish for a practitioner says nothing (`cost.steps_of_others`).
     """
 
     def __init__(
@@ -195,7 +196,9 @@ class Starts:
         weights: cost.Weights,
         asked: Held = (),
         like: Starts | None = None,
+        of_others: frozenset[str] = frozenset(),
     ) -> None:
+        self._of_others = of_others
         self.roster, self.wishes, self.weights, self.asked = roster, wishes, weights, asked
         self.resources = {resource.id: resource for resource in roster.resources}
         self._chunks = Chunks(roster.days)
@@ -295,7 +298,7 @@ class Starts:
         if self.shape(step).is_separate:
             return found
         best = ((self.cheapest(step, on, lead), lead) for _, lead in found)
-        return [(b[0] + self.lead_missed(lead), lead) for b, lead in best if b is not None]
+        return [(b[0] + self.lead_missed(step, lead), lead) for b, lead in best if b is not None]
 
     def cheapest(self, step: Step, on: date, lead: ResourceFacts) -> Cheapest | None:
         """Return the least cost of time of day and holes for a lead on a date, and the first start that has it."""
@@ -345,9 +348,9 @@ class Starts:
                 found[role] = {tick: crew.members[first[tick // unit_of(starts)]] for tick in wanted}
         return found
 
-    def lead_missed(self, lead: ResourceFacts) -> int:
-        """Return what the wishes say to a lead."""
-        return cost.lead_wishes_missed(lead, self.wishes, self.weights)
+    def lead_missed(self, step: Step, lead: ResourceFacts) -> int:
+        """Return what the wishes say to a lead of the step."""
+        return cost.lead_wishes_missed(lead, self.wishes, self.weights, is_of_others=step.key in self._of_others)
 
     def is_possible(self, step: Step, on: date, lead: ResourceFacts, tick: int) -> bool:
         """Whether the session can start exactly then."""
@@ -364,10 +367,15 @@ class Starts:
             price += self.weights.hole * ((first >= 0 and begins >> first & 1) + (last >= 0 and ends >> last & 1))
         return price
 
-    def is_refused(self, lead: ResourceFacts) -> bool:
-        """Whether strict wishes, or what is asked of the plan, refuse this lead."""
-        is_unwished = self.wishes.strict and cost.lead_wishes_missed(lead, self.wishes, cost.Weights()) > 0
-        return is_unwished or not may_lead(self.asked, lead.id)
+    def is_refused(self, step: Step, lead: ResourceFacts) -> bool:
+        """Whether strict wishes, or what is asked of the plan, refuse this lead of the step."""
+        return self.is_unwished(step, lead) or not may_lead(self.asked, lead.id)
+
+    def is_unwished(self, step: Step, lead: ResourceFacts) -> bool:
+        """Whether strict wishes refuse this lead of the step."""
+        is_of_others = step.key in self._of_others
+        missed = cost.lead_wishes_missed(lead, self.wishes, cost.Weights(), is_of_others=is_of_others)
+        return self.wishes.strict and missed > 0
 
     def slot(self, session: SessionFacts, on: date, lead: ResourceFacts, tick: int) -> Slot:
         """Return the session's slot there; a ValueError when it cannot be."""
@@ -458,7 +466,7 @@ class Starts:
             leads = self.shape(step).crews_in(chunk)[step.lead_role]
             possible = leads.starts(chunk) & self._common_starts(step, chunk)[:, None, :]
             if self.wishes.strict or self.asked:
-                possible[:, [self.is_refused(lead) for lead in leads.members]] = 0
+                possible[:, [self.is_refused(step, lead) for lead in leads.members]] = 0
             classes = sorted(self._classes(step, chunk, possible).items())
             prices = np.full(possible.shape[:2], ENDLESS, np.int64)
             for price, words in reversed(classes):
@@ -536,7 +544,7 @@ class Starts:
     def _leads_missed(self, step: Step) -> NDArray[np.int64]:
         """Return what wishes say to each lead."""
         if step.key not in self._missed:
-            missed = [self.lead_missed(lead) for lead in self.shape(step).leads.members]
+            missed = [self.lead_missed(step, lead) for lead in self.shape(step).leads.members]
             self._missed[step.key] = np.array(missed, np.int64)
         return self._missed[step.key]
 

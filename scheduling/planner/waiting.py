@@ -139,8 +139,9 @@ def _match(
         return None
     today, horizon_on = between
     roster = replace(roster, patient_busy=one.patient_busy)
-    before = Starts(replace(taken, patient_busy=one.patient_busy), one.course.wishes, weights)
     chain = Chain(one.course, roster, weights, today=today, only=session.id)
+    was = replace(taken, patient_busy=one.patient_busy)
+    before = Starts(was, one.course.wishes, weights, of_others=chain.steps_of_others)
     wanted = [on for on in dates if (one.from_on or date.min) <= on <= (one.until_on or date.max)]
     open_dates = dict(chain.open_dates(wanted[0], wanted[-1])) if wanted and chain.sessions else {}
     gains = {on: _gain(session, one.course, on, horizon_on) for on in wanted if on in open_dates}

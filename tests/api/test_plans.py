@@ -86,6 +86,35 @@ def test_a_date_that_would_cost_more_elsewhere_says_what(clinic: ApiClinic):
     }
 
 
+@pytest.mark.parametrize(("key", "role"), [("tca_peel", "doctor"), ("orthodontic_adjustment", "orthodontist")])
+def test_only_with_somebody_is_about_the_sessions_that_they_can_lead(clinic: ApiClinic, key, role):
+    """As an ask, and as a wish that is a must."""
+    other = ApiClinic(key=key)
+    course = other.cleared_course()
+    who = str(other.staff[role][0].uid)
+
+    asked = plan(other, course, {"every": {"only_with": [who]}}).json()["alternatives"][0]
+    other.reception.post(f"courses/{course.uid}/wishes/", {"practitioner": who, "strict": True})
+    wished = plan(other, course).json()["alternatives"][0]
+
+    theirs = {str(session.uid): session.step.lead_role == role for session in course.sessions.all()}
+    for found in (asked, wished):
+        led = [(one["lead"]["uid"] == who, theirs[one["slot"]["session"]]) for one in found["sessions"]]
+        assert set(led) == {(True, True), (False, False)}
+        assert found["cost"]["wishes"] == 0
+
+
+def test_only_with_people_who_can_lead_none_of_the_sessions_is_refused(clinic: ApiClinic):
+    course = clinic.cleared_course()
+    clinician = str(clinic.staff["clinician"][0].uid)
+
+    answer = plan(clinic, course, {"every": {"only_with": [clinician]}})
+
+    assert refusal(answer) == (400, "ask_contradicts", [("nobody_left", "every.only_with")])
+    [said] = answer.json()["violations"]
+    assert said["message"] == "Nobody is left who may lead the session. Choose other practitioners."
+
+
 WRONG: list[tuple[Any, tuple[str, str]]] = [
     ({"starts_from": "2027-03-01", "starts_by": "2027-02-01"}, ("dates_reversed", "starts_by")),
     ({"starts_from": "2027-03-01", "ends_before": "2027-03-01"}, ("ends_before_start", "ends_before")),

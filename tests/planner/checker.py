@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import calendar
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
@@ -75,10 +76,19 @@ def wrong_by_ask(slots: Sequence[Slot], course: CourseFacts, roster: Roster, ask
         wrong.append("starts too late")
     if new and ask.ends_before is not None and new[-1].on >= ask.ends_before:
         wrong.append("ends too late")
+    sessions = {s.id: s for s in course.sessions}
+    about = {slot.session for slot in new if _some_could_lead(ask.every.only_with, sessions[slot.session], roster)}
     for slot in new:
-        for terms in (ask.every, *(one.terms for one in ask.sessions if one.session == slot.session)):
+        every = ask.every if slot.session in about or not about else replace(ask.every, only_with=frozenset())
+        for terms in (every, *(one.terms for one in ask.sessions if one.session == slot.session)):
             wrong += [f"{slot.on}: {text}" for text in _terms(slot, terms, roster)]
     return wrong
+
+
+def _some_could_lead(those: frozenset[UUID], session: SessionFacts, roster: Roster) -> bool:
+    needed = [n.capability for phase in session.step.phases for n in phase.needs if n.role == session.step.lead_role]
+    known = [[c.code for c in resource.capabilities] for resource in roster.resources if resource.id in those]
+    return any(all(capability in codes for capability in needed) for codes in known)
 
 
 def _terms(slot: Slot, terms: Terms, roster: Roster) -> list[str]:

@@ -87,9 +87,10 @@ def instances(draw) -> tuple[CourseFacts, Roster, Weights]:
         last.append(spacing(Reference.STEP, "first", minimum=f"{draw(st.integers(3, 5))} days", target="5 days"))
     if draw(st.booleans()):
         last.append(spacing(Reference.EVENT, "varicose_treatment", minimum="2 days", lapse="9 days"))
+    led = "supervisor" if shape is SHAPES[2] and draw(st.booleans()) else "injector"  # by Ben, who is one, or by both
     steps = (
         step("first", phases=shape),
-        step("next", spacing(**amounts), phases=shape),
+        step("next", spacing(**amounts), phases=shape, lead_role=led),
         step("last", *last, phases=shape),
     )
     sessions = [open_session(n, steps[n]) for n in range(number)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +12,16 @@ from hypothesis import strategies as st
 from scheduling.planner.asks import Contradiction, contradictions
 from scheduling.planner.cost import Weights
 from scheduling.planner.explain import Unplannable
-from scheduling.planner.facts import Ask, OverrideFacts, SessionTerms, StepKind, Terms
+from scheduling.planner.facts import (
+    Ask,
+    OverrideFacts,
+    SessionFacts,
+    SessionState,
+    SessionTerms,
+    StepKind,
+    Terms,
+    Wishes,
+)
 from scheduling.planner.rules import violations
 from scheduling.planner.search import alternatives, cheapest_plan
 from tests.planner.brute import cheapest
@@ -28,6 +38,8 @@ from tests.planner.build import (
     minutes,
     open_session,
     performed,
+    phase,
+    resource,
     roster,
     session_id,
     spacing,
@@ -80,6 +92,71 @@ def test_what_is_asked_of_every_session_holds_for_each():
     assert planned(Ask(every=mornings)) == [(day(1), TEN, BEN), (day(8), TEN, BEN), (day(15), TEN, BEN)]
     only = Ask(every=Terms(only_with=frozenset({BEN})))
     assert [lead for *_, lead in planned(only)] == [BEN, BEN, BEN]
+
+
+NURSE, DOCTOR = BEN, ANNA
+TWO_ROLES = roster(resources=(resource(DOCTOR, "doctor"), resource(NURSE, "nurse"), *roster().resources[2:]))
+
+
+def led_by(role: str, position: int) -> SessionFacts:
+    spacings = [spacing(minimum="5 days", target="7 days")] if position else []
+    return open_session(position, step(role, *spacings, phases=[phase(30, role, "room")], lead_role=role))
+
+
+PEELS = led_by("doctor", 0), led_by("nurse", 1), led_by("doctor", 2)
+
+
+@pytest.mark.parametrize("only_with", [{DOCTOR}, {NURSE}, {DOCTOR, NURSE}])
+def test_only_with_somebody_is_about_the_sessions_that_they_can_lead(only_with):
+    ask = Ask(every=Terms(only_with=frozenset(only_with)))
+
+    assert [lead for *_, lead in planned(ask, *PEELS, on_roster=TWO_ROLES)] == [DOCTOR, NURSE, DOCTOR]
+
+
+def test_of_those_who_can_lead_a_session_it_is_one_that_was_named():
+    both = (resource(DOCTOR, "doctor", "nurse"), resource(NURSE, "nurse"), *roster().resources[2:])
+    ask = Ask(every=Terms(only_with=frozenset({NURSE})))
+
+    assert [lead for *_, lead in planned(ask, *PEELS, on_roster=roster(resources=both))] == [DOCTOR, NURSE, DOCTOR]
+
+
+def test_only_with_somebody_who_can_lead_none_is_refused_and_so_it_is_of_one_session():
+    ask = Ask(every=Terms(only_with=frozenset({NURSE})))
+    one = Ask(sessions=(of(0, only_with=frozenset({NURSE})),))
+
+    assert refused(ask, *PEELS[::2], on_roster=TWO_ROLES) == [Contradiction("nobody_left", "every.only_with")]
+    assert refused(one, *PEELS, on_roster=TWO_ROLES) == [
+        Contradiction("nobody_left", "sessions.0.only_with", PEELS[0].id)
+    ]
+    for sessions, asked in ((PEELS[::2], ask), (PEELS, one)):
+        with pytest.raises(Unplannable):
+            cheapest_plan(course(*sessions), TWO_ROLES, W, today=TODAY, ask=asked)
+
+
+def strictly_with(lead, *sessions) -> list[UUID]:
+    """Who leads when that one is a must."""
+    c = course(*sessions, wishes=Wishes(practitioner=lead, strict=True))
+    return [one.slot.lead for one in cheapest_plan(c, TWO_ROLES, W, today=TODAY).sessions]
+
+
+def test_a_strict_wish_for_somebody_is_about_the_steps_that_they_can_lead():
+    done = replace(PEELS[0], state=SessionState.PERFORMED, performed_on=day(-7))
+
+    assert strictly_with(DOCTOR, *PEELS) == [DOCTOR, NURSE, DOCTOR]
+    assert strictly_with(DOCTOR, done, PEELS[1]) == [NURSE]  # all that is left is others'
+    with pytest.raises(Unplannable) as refusal:
+        strictly_with(NURSE, *PEELS[::2])
+    assert refusal.value.stuck_at.binding == "wish_missed"
+
+
+def test_a_wish_for_somebody_is_missed_only_where_they_could_lead():
+    wishes = Wishes(practitioner=NURSE)
+
+    plan = cheapest_plan(course(*PEELS, wishes=wishes), TWO_ROLES, W, today=TODAY)
+    by_nobody = cheapest_plan(course(*PEELS[::2], wishes=wishes), TWO_ROLES, W, today=TODAY)
+
+    assert [one.cost.wishes for one in plan.sessions] == [0, 0, 0]
+    assert [one.cost.wishes for one in by_nobody.sessions] == [W.practitioner, W.practitioner]
 
 
 def test_forbidden_dates_are_walked_around():

@@ -183,8 +183,8 @@ def test_courses_that_are_alike_are_told_what_each_would_be_told_alone(seed):
         for on in (day(number) for number in range(7)):
             assert alike.open_starts(chain, kind, chain.sessions[0], on) == starts.open_starts(weekly, on)
             for number, lead in enumerate(given.resources[:3]):
-                missed = alike.leads_missed(chain)[number]
-                assert missed == (REFUSED if starts.is_refused(lead) else starts.lead_missed(lead))
+                missed = alike.leads_missed(chain, weekly)[number]
+                assert missed == (REFUSED if starts.is_refused(weekly, lead) else starts.lead_missed(weekly, lead))
                 assert prices_of(alike.classes(chain, kind, on, number)) == [
                     starts.price_of(weekly, on, lead, tick) for tick in range(NINE, NOON)
                 ]

@@ -31,7 +31,25 @@ from tests.planner.build import (
     spacing,
     step,
 )
-from tests.planner.joint import FIRST, W, hearing, repaired, tiny, visits
+from tests.planner.joint import FIRST, WEEKLY, W, hearing, repaired, tiny, visits
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_a_wish_for_the_doctor_says_nothing_of_what_the_nurse_leads(strict):
+    people = (resource(ANNA, "doctor"), resource(BEN, "nurse"), *roster().resources[2:])
+    first, second, check = (
+        step(role, *spacings, phases=[phase(30, role, "room")], lead_role=role)
+        for role, *spacings in (("doctor",), ("doctor", *WEEKLY.spacings), ("nurse", *WEEKLY.spacings))
+    )
+    theirs = booked(open_session(1, second), day(7), doctor=ANNA), booked(open_session(2, check), day(14), nurse=BEN)
+    c = numbered(1, performed(0, first, day(0)), *theirs, wishes=Wishes(practitioner=ANNA, strict=strict))
+    r = roster(resources=people, off=[(ANNA, day(7)), (BEN, day(14))])
+
+    answer = repaired([c], r)
+
+    assert [(move.new.on, move.new.lead) for move in answer.courses[0].moves] == [(day(8), ANNA), (day(15), BEN)]
+    assert answer.courses[0].plan.cost.wishes == 0
+    assert answer.cost == answer.bound == brute_joint.cheapest([replace(c, wishes=Wishes())], r, W, MONDAY)
 
 
 def test_nothing_lost_nothing_moved():

@@ -43,6 +43,7 @@ from tests.planner.build import (
     minutes,
     open_session,
     performed,
+    phase,
     resource,
     roster,
     session_id,
@@ -100,6 +101,17 @@ def test_the_other_wishes_stay_musts():
     assert with_ben == [day(4)]
     plans = [way.plan.sessions[0].slot for way in ways_out(refused(FIRST, on_roster=away, wishes=wishes)).found]
     assert [(slot.on, slot.tick, slot.lead) for slot in plans] == [(day(2), TEN, ANNA), (day(4), TEN, BEN)]
+
+
+def test_a_wish_for_somebody_who_leads_nothing_that_is_left_is_in_no_way_out():
+    """The doctor has done what is theirs; the nurse, who does the rest, works on no Friday."""
+    doctor, nurse = resource(ANNA, "doctor"), resource(BEN, "nurse")
+    r = roster(resources=(doctor, nurse, *roster().resources[2:]), off=[(BEN, day(n)) for n in range(4, 28, 7)])
+    done = performed(0, step("peel", phases=[phase(30, "doctor")], lead_role="doctor"), day(-7))
+    left = open_session(1, step("check", phases=[phase(30, "nurse")], lead_role="nurse"))
+    wishes = Wishes(weekdays=frozenset({4}), practitioner=ANNA, strict=True)
+
+    assert found(done, left, on_roster=r, wishes=wishes) == [((GivenUp("without_weekdays"),), [day(0)])]
 
 
 def test_two_things_together_only_where_none_alone_is_enough():

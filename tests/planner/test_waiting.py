@@ -74,6 +74,18 @@ def test_what_was_free_all_along_is_not_offered():
     assert match.days_gained == 9 - 2
 
 
+def test_a_strict_wish_for_somebody_makes_no_time_of_the_others_look_new():
+    """Ben, who is wished for, does the checks only; of Anna's time from ten on a half hour has fallen free."""
+    check = build.open_session(3, build.step("check", phases=[build.phase(30, "check")], lead_role="check"))
+    course = course_of(1, session(1, day(9)), check, wishes=Wishes(practitioner=BEN, strict=True))
+    people = (build.resource(ANNA, "injector"), build.resource(BEN, "check"), *build.roster().resources[2:])
+    roster = roster_with(course.sessions[1].booked, resources=people)
+
+    (match,) = found(waits(course), freed=fell_free(day(2), TEN, TEN + 30), roster=roster)
+
+    assert (when(match), match.slot.lead) == ((1, day(2), TEN), ANNA)
+
+
 def test_time_that_others_have_taken_since_is_not_offered():
     course, stranger = course_of(1, session(1, day(9))), build.slot(session(9), day(2))
 

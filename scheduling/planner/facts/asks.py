@@ -21,7 +21,7 @@ class Terms:
     weekdays: frozenset[int] = frozenset()  # 0 = Monday; empty: any
     from_minute: int = 0  # local wall-clock minutes after midnight; the session lies inside [from, until]
     until_minute: int = 24 * 60
-    only_with: frozenset[UUID] = frozenset()  # one of these leads; empty: anybody
+    only_with: frozenset[UUID] = frozenset()  # one of these leads; empty: anybody; see `asks.terms_of`
     not_with: frozenset[UUID] = frozenset()
 
 
