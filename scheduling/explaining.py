@@ -35,6 +35,7 @@ CONTRADICTIONS = {
     "already_booked": gettext_lazy("This session is booked already. Move that visit."),
     "session_not_planned": gettext_lazy("This session is not planned with the course. Book it by itself."),
     "pin_outside_hours": gettext_lazy("This time is outside the hours asked for. Change one of the two."),
+    "time_does_not_exist": gettext_lazy("The clocks go forward past this time on %(on)s. Choose another time."),
     "pin_forbidden": gettext_lazy("%(on)s is one of the dates to leave out. Change one of the two."),
     "pin_on_other_weekday": gettext_lazy("%(on)s is not on a weekday asked for. Change one of the two."),
     "pin_outside_dates": gettext_lazy("%(on)s is outside the dates asked for. Change one of the two."),

@@ -90,7 +90,7 @@ SENTENCES = {
     "gate_closed": gettext_lazy("A clinical condition is not met on these dates."),
     "lead_busy": gettext_lazy("Everyone who could lead the session is taken."),
     "others_busy": gettext_lazy("No room, device or second person is free at the same time."),
-    "wish_missed": gettext_lazy("The patient cannot come at the times that are free."),
+    "wish_missed": gettext_lazy("No time that is free meets all of the patient’s wishes."),
     "not_asked": gettext_lazy("The times that are free are not those asked for."),
     "roles_collide": gettext_lazy("One person or room would be needed twice at once."),
     "spacing": gettext_lazy("No free date has the right distance from the session before."),
@@ -179,6 +179,41 @@ NO_PLAN = SENTENCES | {
         "There may be a plan: so far ahead there are too many possibilities to try them all. Ask for an end date, or"
         " for dates of single sessions."
     ),
+}
+
+# Which wishes there are, where they are of one kind only.
+WISHES_MISSED = {
+    "time": gettext_lazy("The patient cannot come at the times that are free."),
+    "practitioner": gettext_lazy("The practitioner wished for has none of the times that are free."),
+    "language": gettext_lazy("Nobody who speaks the language wished for has any of the times that are free."),
+}
+
+# Why no date at all is in question, by the rule that leaves none.
+NO_DATE = {
+    "not_asked_asked_last": gettext_lazy(
+        "Session %(number)d can be on %(first)s at the earliest; asked for is %(last)s at the latest."
+    ),
+    "not_asked_asked_first": gettext_lazy(
+        "Session %(number)d can be on %(last)s at the latest; asked for is %(first)s at the earliest."
+    ),
+    "beyond_horizon": gettext_lazy(
+        "Session %(number)d can be on %(first)s at the earliest; the site takes bookings until %(until)s."
+    ),
+    "too_few_dates": gettext_lazy(
+        "Session %(number)d and those after it need more dates than there are until %(until)s, the last that the site"
+        " takes bookings for."
+    ),
+    "out_of_order": gettext_lazy(
+        "Session %(after)d can be on %(latest)s at the latest, and leaves no date before it for session %(number)d."
+    ),
+    "out_of_order_asked": gettext_lazy(
+        "Session %(after)d is asked for on %(latest)s at the latest, and leaves no date before it for session"
+        " %(number)d."
+    ),
+    "out_of_order_booked": gettext_lazy(
+        "Session %(after)d is booked on %(latest)s, and session %(number)d can be on %(first)s at the earliest."
+    ),
+    "spacing": gettext_lazy("Session %(number)d can be on %(first)s at the earliest, and on %(last)s at the latest."),
 }
 
 # What would have to be given up for a plan: it ends the sentence "There is a plan if …".
@@ -328,12 +363,8 @@ def no_plan(stuck: explain.Unplannable, site: Site, ways: relax.WaysOut | None =
 
 
 def _no_time(reason: facts.Reason, stuck: explain.Unplannable, ways: relax.WaysOut | None, site: Site) -> Problem:
-    why = _("Session %(number)d, %(first)s to %(last)s: %(reason)s") % {
-        "number": reason.position,
-        "first": day(reason.first_on),
-        "last": day(reason.last_on),
-        "reason": str(NO_PLAN.get(reason.binding, reason.binding)),
-    }
+    why = _why(reason, stuck)
+    wishes = stuck.chain.course.wishes
     relaxations = [_relaxation(one, stuck, site) for one in ways.found] if ways else []
     return Problem(
         reason.binding,
@@ -347,7 +378,7 @@ def _no_time(reason: facts.Reason, stuck: explain.Unplannable, ways: relax.WaysO
             "removed": [
                 {
                     "code": one.code,
-                    "message": str(NO_PLAN.get(one.code, one.code)),
+                    "message": _of_rule(one.code, wishes),
                     "dates": one.dates,
                     "starts": one.starts,
                 }
@@ -359,6 +390,34 @@ def _no_time(reason: facts.Reason, stuck: explain.Unplannable, ways: relax.WaysO
             "is_smallest": ways.is_smallest if ways else True,
         },
     )
+
+
+def _why(reason: facts.Reason, stuck: explain.Unplannable) -> str:
+    """Return why a session has no time: the dates in question, and what stands against them; or why there is none."""
+    said = {"number": reason.position, "first": day(reason.first_on), "last": day(reason.last_on)}
+    if reason.first_on <= reason.last_on:
+        return _("Session %(number)d, %(first)s to %(last)s: %(reason)s") % {
+            **said,
+            "reason": _of_rule(reason.binding, stuck.chain.course.wishes),
+        }
+    code = f"{reason.binding}_{reason.because}" if reason.because else reason.binding
+    until = date.fromordinal(stuck.chain.last_day)
+    if code == "beyond_horizon" and reason.first_on <= until:
+        code = "too_few_dates"
+    if reason.latest is not None:
+        positions = {session.id: session.position for session in stuck.chain.course.sessions}
+        said |= {"after": positions[reason.latest[0]], "latest": day(reason.latest[1])}
+    return str(NO_DATE[code]) % {**said, "until": day(until)}
+
+
+def _of_rule(code: str, wishes: facts.Wishes) -> str:
+    """Return what a rule says of many dates at once."""
+    if code == "wish_missed":
+        plain = facts.Wishes(practitioner=wishes.practitioner, language=wishes.language, strict=wishes.strict)
+        kinds = {"time": wishes != plain, "practitioner": wishes.practitioner, "language": wishes.language}
+        if [bool(there) for there in kinds.values()].count(True) == 1:
+            return str(next(WISHES_MISSED[kind] for kind, there in kinds.items() if there))
+    return str(NO_PLAN.get(code, code))
 
 
 def _relaxation(way: facts.Relaxation, stuck: explain.Unplannable, site: Site) -> dict[str, Any]:

@@ -170,7 +170,7 @@ def _of_the_dates(ask: Ask, course: CourseFacts, roster: Roster, today: date) ->
     if ask.starts_by and ask.starts_by < today:
         yield Contradiction("in_the_past", "starts_by", on=today)
     if ask.ends_before and ask.ends_before <= today:
-        yield Contradiction("in_the_past", "ends_before", on=today)
+        yield Contradiction("in_the_past", "ends_before", on=today + timedelta(days=1))
     for session in course.sessions:
         if session.pinned and session.booked and ask.ends_before and session.booked.on >= ask.ends_before:
             yield Contradiction("booked_later", "ends_before", session.id, on=session.booked.on)
@@ -231,6 +231,9 @@ def _against(held: Held, step: Step, roster: Roster) -> Iterator[tuple[str, str,
         yield "hours_too_short", "until_time", None
     elif any(not first_minute <= at <= until - step.minutes for at in starts):
         yield "pin_outside_hours", "at", None
+    day = roster.days.get(pinned) if pinned else None
+    if day is not None and any(not ticks.at_wall_minute(day, at) for at in starts):
+        yield "time_does_not_exist", "at", pinned
 
 
 def _why_unwanted(held: Iterable[Terms], on: date) -> str:

@@ -63,6 +63,8 @@ START: Path = (0, (), (), ())
 class Reach:
     """Where a path can go in the next layer: [first, last], and what the date costs."""
 
+    opens: int  # by windows and order, whatever was asked
+    closes: int
     first: int
     last: int
     earliest: int
@@ -74,8 +76,11 @@ class Stuck:
     """The first session for which no path finds a time, and the dates that all paths together could try."""
 
     session: SessionFacts
+    opens: int  # those dates whatever was asked
+    closes: int
     first: int
     last: int
+    latest: tuple[SessionFacts, int] | None = None  # the session after it whose last date leaves it none after `last`
     full: frozenset[int] = frozenset()  # dates in years that have no room for another treatment, on every path
     is_proven: bool = True  # False: the search was broken off, as far as this it had come
 
@@ -298,6 +303,7 @@ class Chain:
         """
         before, shared = date.max.toordinal(), 0  # of the layer after
         least_on = self.nodes.least_on
+        latest: tuple[SessionFacts, int] | None = None  # what that comes from
         for number in reversed(range(len(self.layers))):
             layer = self.layers[number]
             if layer.fixed is not None:
@@ -308,7 +314,9 @@ class Chain:
             dates = (on for on in range(last, layer.first - 1, -1) if on not in layer.closed)
             before = next((on for on in dates if least_on(number, on) < ENDLESS), 0)
             if not before:
-                return Stuck(layer.session, layer.first, last)
+                return Stuck(layer.session, *layer.span, layer.first, last, latest if last < layer.last else None)
+            if latest is None or before < last or last == layer.last:
+                latest = layer.session, before
         return None
 
     def _to_go(self, number: int, state: Dates) -> int:
@@ -475,8 +483,9 @@ class Chain:
         number = max(number for number, _ in self._reach)
         reached = {state: reach for (at, state), reach in self._reach.items() if at == number}
         first, last = min(r.first for r in reached.values()), max(r.last for r in reached.values())
+        opens, closes = min(r.opens for r in reached.values()), max(r.closes for r in reached.values())
         full = self.years.full_between(number, list(reached), first, last)
-        return Stuck(self.layers[number].session, first, last, full)
+        return Stuck(self.layers[number].session, opens, closes, first, last, full=full)
 
     # --- what is worked out once ----------------------------------------------------------------------------------
 
@@ -491,9 +500,13 @@ class Chain:
             lawful = earliest
             if layer.may_be_early:
                 lawful = window.floor_on.toordinal() if window.floor_on else 0
+            opens = max(layer.span[0], lawful, state[-1] + (state[-1] != layer.shared) if state else 0)
+            closes = min(layer.span[1], window.lapse_on.toordinal() - 1 if window.lapse_on else layer.span[1])
             self._reach[key] = Reach(
-                first=max(layer.first, lawful, state[-1] + (state[-1] != layer.shared) if state else 0),
-                last=min(layer.last, window.lapse_on.toordinal() - 1 if window.lapse_on else layer.last),
+                opens=opens,
+                closes=closes,
+                first=max(layer.first, opens),
+                last=min(layer.last, closes),
                 earliest=earliest,
                 slope=cost.timing(window, self.today, self.weights),
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from datetime import date
 from functools import cached_property
 
@@ -20,8 +20,10 @@ from .facts import (
     Reason,
     Removed,
     ResourceFacts,
+    SessionFacts,
     SessionTerms,
     Terms,
+    Window,
     Wishes,
 )
 from .layers import Layer
@@ -34,6 +36,7 @@ from .work import MOST_TRIED
 # The order in which rules are asked: each counts what the ones before it have left.
 ASKED_IN_ORDER = (
     "outside_window",
+    "out_of_order",
     "gate_closed",
     "site_closed",
     "in_the_past",
@@ -70,64 +73,120 @@ class Unplannable(Exception):
         cascades: dict[tuple[str, Held], Cascade] = {}
         reasons = []
         for layer in chain.layers:
-            session = layer.session
-            if session.id == self.stuck.session.id:
-                first, last = self.stuck.first, self.stuck.last
-            else:
-                window = windows[session.id]
-                first = max(layer.first, window.earliest_on.toordinal() if window.earliest_on else 0)
-                last = min(layer.last, window.lapse_on.toordinal() - 1 if window.lapse_on else chain.last_day)
-            cascade = cascades.setdefault((session.step.key, layer.held), Cascade(chain, layer))
-            reasons.append(_reason(chain, cascade, layer, (first, last), self.stuck))
+            cascade = cascades.setdefault((layer.session.step.key, layer.held), Cascade(chain, layer))
+            question = self._question(layer, windows[layer.session.id])
+            reasons.append(_reason(chain, cascade, layer, question, self.stuck))
         return tuple(reasons)
 
+    def _question(self, layer: Layer, window: Window) -> Question:
+        stuck, (first, last) = self.stuck, layer.span
+        if layer.session.id == stuck.session.id:
+            until = stuck.closes if stuck.latest is None else stuck.last
+            return Question(stuck.opens, stuck.closes, until, stuck.first, stuck.last, layer.gated | stuck.full)
+        opens = max(first, window.earliest_on.toordinal() if window.earliest_on else 0)
+        closes = min(last, window.lapse_on.toordinal() - 1 if window.lapse_on else last)
+        return Question(opens, closes, closes, max(layer.first, opens), min(layer.last, closes), layer.gated)
 
-def _reason(chain: Chain, cascade: Cascade, layer: Layer, dates_asked: tuple[int, int], stuck: Stuck) -> Reason:
-    session, (first, last) = layer.session, dates_asked
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """The dates (ordinals, inclusive) of which a session might have had one."""
+
+    opens: int  # by windows, and in order with what is fixed
+    closes: int
+    until: int  # the last that leaves the sessions after it a date
+    first: int  # of all these, those asked for
+    last: int
+    gated: frozenset[int]  # on which a gate is closed
+
+
+def _reason(chain: Chain, cascade: Cascade, layer: Layer, question: Question, stuck: Stuck) -> Reason:
+    session, first, last = layer.session, question.first, question.last
     is_stuck = session.id == stuck.session.id
-    gated = layer.gated | stuck.full if is_stuck else layer.gated
     dates = dict.fromkeys(ASKED_IN_ORDER, 0)
     starts = dict.fromkeys(ASKED_IN_ORDER, 0)
+    inside = dict.fromkeys(ASKED_IN_ORDER, 0)  # of the dates, those in question
     dates_left = starts_left = 0
     for on in range(chain.first_day, chain.last_day + 1):
         day = date.fromordinal(on)
         left = cascade.grid(day)
         is_left = True
-        steps: list[tuple[str, int]]
-        if not first <= on <= last:
-            steps = [("outside_window", 0)]
-        elif on in gated:
-            steps = [("gate_closed", 0)]
-        elif on in layer.closed:
-            steps = [("not_asked", 0)]
-        else:
-            steps = cascade.of(day)
+        code = _date_against(on, layer, question)
+        steps: list[tuple[str, int]] = [(code, 0)] if code else cascade.of(day)
         for code, mask in steps:
             starts[code] += (left & ~mask).bit_count()
             left &= mask
             if is_left and not left:
                 dates[code] += 1
+                inside[code] += first <= on <= last
                 is_left = False
         dates_left += is_left
         starts_left += left.bit_count()
     removed = tuple(Removed(code, dates[code], starts[code]) for code in ASKED_IN_ORDER if dates[code] or starts[code])
-    binding = ""
-    if is_stuck and first > last:
-        binding = _between(layer, chain, first)
-    elif is_stuck and dates_left and stuck.is_proven:
-        binding = "spacing"
-    elif not dates_left:
-        inside = [one for one in removed if one.code != "outside_window" and one.dates]
-        binding = max(inside, key=lambda one: one.dates).code if inside else "outside_window"
-    first_on, last_on = date.fromordinal(first), date.fromordinal(last)
-    return Reason(session.id, session.position, first_on, last_on, removed, dates_left, starts_left, binding)
+    reason = Reason(
+        session.id,
+        session.position,
+        date.fromordinal(first),
+        date.fromordinal(last),
+        removed,
+        dates_left,
+        starts_left,
+    )
+    if first > last:
+        # What is projected from dates that the sessions before it do not have is no reason.
+        return _between(reason, layer, chain, question, stuck) if is_stuck or layer.is_certain else reason
+    if is_stuck and dates_left and stuck.is_proven:
+        return replace(reason, binding="spacing")
+    if not dates_left:
+        most = max(ASKED_IN_ORDER, key=lambda code: inside[code])
+        return replace(reason, binding=most if inside[most] else "outside_window")
+    return reason
 
 
-def _between(layer: Layer, chain: Chain, first: int) -> str:
-    """Return why a session has no date at all in question."""
-    if first > chain.last_day:
-        return "beyond_horizon"
-    return "not_asked" if any(terms.on or terms.first_on or terms.last_on for terms in layer.held) else "spacing"
+def _date_against(on: int, layer: Layer, question: Question) -> str:
+    """Return what stands against a date whatever its hours; "" when nothing does."""
+    if not question.opens <= on <= question.closes:
+        return "outside_window"
+    if on > question.until:
+        return "out_of_order"
+    if on in question.gated:
+        return "gate_closed"
+    return "" if layer.first <= on <= layer.last and on not in layer.closed else "not_asked"
+
+
+def _between(reason: Reason, layer: Layer, chain: Chain, question: Question, stuck: Stuck) -> Reason:
+    """Return the reason for which a session has no date at all in question."""
+    latest, because = None, ""
+    if question.opens > question.closes == layer.span[1]:
+        latest, because = _booked_after(layer, chain), "booked"
+    elif question.first <= min(layer.last, question.closes) and stuck.latest is not None:
+        latest = stuck.latest
+        after = next(one for one in chain.layers if one.session.id == latest[0].id)
+        because = "asked" if latest[1] == after.last < after.span[1] else ""
+    if latest is not None and (because or not _is_end_of(latest[1], chain)):
+        latest_on = date.fromordinal(latest[1])
+        return replace(reason, binding="out_of_order", because=because, latest=(latest[0].id, latest_on))
+    if latest is not None or question.opens > chain.last_day:
+        return replace(reason, binding="beyond_horizon")
+    if question.opens > question.closes:
+        return replace(reason, binding="spacing")
+    is_early = question.first == question.opens  # what was asked for, else what the window allows
+    return replace(reason, binding="not_asked", because="asked_last" if is_early else "asked_first")
+
+
+def _booked_after(layer: Layer, chain: Chain) -> tuple[SessionFacts, int] | None:
+    """Return the visit that ends the span of a session; None when the horizon does."""
+    for other in chain.course.sessions:
+        if other.booked is not None and other.position > layer.session.position:
+            on = other.booked.on.toordinal()
+            return (other, on) if layer.span[1] in (on - 1, on) and layer.span[1] < chain.last_day else None
+    return None
+
+
+def _is_end_of(on: int, chain: Chain) -> bool:
+    """Whether the site takes no bookings, or is closed, on every date after it."""
+    after = range(on + 1, chain.last_day + 1)
+    return all(chain.roster.days[date.fromordinal(later)].closed for later in after)
 
 
 class Cascade:
@@ -282,9 +341,10 @@ def _against(on: date, layer: Layer, chain: Chain, cascade: Cascade) -> str:
         return "gate_closed"
     if ordinal in layer.closed:
         return "not_asked"
+    if not layer.span[0] <= ordinal <= layer.span[1]:
+        return "out_of_order"
     if not layer.first <= ordinal <= layer.last:
-        asked = any(terms.first_on or terms.last_on or terms.on for terms in layer.held)
-        return "not_asked" if asked else "out_of_order"
+        return "not_asked"
     return cascade.first_without(on)
 
 

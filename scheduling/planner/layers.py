@@ -32,7 +32,8 @@ class Layer:
     is_certain: bool  # no reference is to come
     counted_from: Dates  # layers whose dates decide the window
     kept: Dates  # layers whose dates must be known after this one; the last is this one
-    first: int  # dates in order with what is fixed outside the chain
+    span: tuple[int, int]  # first and last date in order with what is fixed outside the chain
+    first: int  # those of them that were asked for
     last: int
     gated: frozenset[int]  # dates on which a gate is closed that is not closed always
     closed: frozenset[int]  # those, and the dates that nobody asked for
@@ -91,9 +92,8 @@ class Frame:
             )
             anchors = [(spacing, anchor) for spacing, anchor in known[number] if anchor is not None]
             terms = held.get(session.id, ())
-            first, last = self._between(session, is_fixed=fixed is not None)
-            if terms:
-                first, last = dates_within(terms, first, last)
+            span = self._between(session, is_fixed=fixed is not None)
+            first, last = dates_within(terms, *span) if terms else span
             gated = alike[number].gated if alike else frozenset() if fixed else self._closed_dates(session)
             counts = cost.counts_change(before, session)
             yield Layer(
@@ -105,6 +105,7 @@ class Frame:
                 is_certain=all(isinstance(r, date) or r.performed_on is not None for _, r in found[number]),
                 counted_from=needs[number],
                 kept=(*(n for n in range(number) if until[n] > number), number),
+                span=span,
                 first=first,
                 last=last,
                 gated=gated,

@@ -156,6 +156,18 @@ def test_two_pins_that_no_window_allows_are_told_at_the_later_one(clinic: OpenCl
     assert "Session 3, date" in words(page)
 
 
+def test_a_pin_that_leaves_no_date_before_it_is_told_in_words(clinic: OpenClinic, reception: Any):
+    course = clinic.cleared_course()
+    _first, second, third = build.sessions_of(course)
+
+    page = words(reception.post(plan_page(course), {field("on", third): later(clinic, 0)}))
+
+    said = f"Session {third.position} is asked for on {day(clinic.today)} at the latest, and leaves no date before it"
+    assert f"{said} for session {second.position}." in page
+    assert "The sessions would not follow each other in their order." in page
+    assert "There is a plan if session 4 is on another date" in page
+
+
 def test_nothing_can_be_asked_for_a_session_that_is_booked(clinic: OpenClinic, reception: Any):
     course = clinic.cleared_course()
     first, second, _third = build.sessions_of(course)

@@ -227,7 +227,7 @@ def refused(ask: Ask, *sessions, on_roster=None, today=TODAY, **facts) -> list[C
         (Ask(starts_from=day(9), ends_before=day(9)), Contradiction("ends_before_start", "ends_before", on=day(9))),
         (Ask(starts_from=day(99)), Contradiction("beyond_horizon", "starts_from", on=day(27))),
         (Ask(starts_by=day(-1)), Contradiction("in_the_past", "starts_by", on=day(0))),
-        (Ask(ends_before=day(0)), Contradiction("in_the_past", "ends_before", on=day(0))),
+        (Ask(ends_before=day(0)), Contradiction("in_the_past", "ends_before", on=day(1))),
         (Ask(Terms(first_on=day(3), last_on=day(2))), Contradiction("dates_reversed", "every.last_on", on=day(3))),
         (
             Ask(Terms(forbidden=((day(1), day(1)), (day(3), day(2))))),

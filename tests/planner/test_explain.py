@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
+from datetime import date
 
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
-from scheduling.planner.asks import NOTHING
-from scheduling.planner.chains import Chain
+from scheduling.planner.asks import NOTHING, contradictions
+from scheduling.planner.chains import Chain, Stuck
 from scheduling.planner.cost import Weights
 from scheduling.planner.explain import MOST_DATES, Unplannable, why_not_nearer
-from scheduling.planner.facts import Ask, AssessmentFacts, Reason, Removed, Terms, Wishes
+from scheduling.planner.facts import Ask, AssessmentFacts, Reason, Removed, SessionTerms, Terms, Wishes
 from scheduling.planner.search import cheapest_plan
+from tests.planner.brute import plans, slots_of
 from tests.planner.build import (
     ANNA,
     BEN,
@@ -30,6 +35,8 @@ from tests.planner.build import (
     spacing,
     step,
 )
+from tests.planner.checker import wrong_by_ask, wrong_dates
+from tests.planner.instances import asks, instances
 
 FIRST = open_session(0, step("first"))
 NEXT = open_session(1, step("next", spacing(floor="3 days", minimum="5 days", target="7 days", lapse="9 days")))
@@ -37,9 +44,9 @@ DONE = performed(0, step("first"), day(0))
 IN_WINDOW = range(5, 9)
 
 
-def refused(*sessions, on_roster=None, **facts) -> Unplannable:
+def refused(*sessions, on_roster=None, ask=NOTHING, **facts) -> Unplannable:
     with pytest.raises(Unplannable) as refusal:
-        cheapest_plan(course(*sessions, **facts), on_roster or roster(), Weights(), today=day(0))
+        cheapest_plan(course(*sessions, **facts), on_roster or roster(), Weights(), today=day(0), ask=ask)
     return refusal.value
 
 
@@ -127,6 +134,148 @@ def test_one_person_in_two_roles():
     alone = roster(resources=(resource(ANNA, "injector", "supervisor"),))
 
     assert refused(both, on_roster=alone).stuck_at.binding == "roles_collide"
+
+
+WEEKLY_ALONE = step("next", spacing(minimum="5 days", target="7 days"))
+THREE = FIRST, open_session(1, WEEKLY_ALONE), open_session(2, WEEKLY_ALONE)
+SECOND, THIRD = (session.id for session in THREE[1:])
+
+
+def pinned(position: int, on: int) -> Ask:
+    return Ask(sessions=(SessionTerms(THREE[position].id, Terms(on=day(on))),))
+
+
+@pytest.mark.parametrize(
+    ("ask", "on_roster", "expected"),
+    [
+        # Where the course is to end, and a pin, before the window; and after what a booked visit leaves.
+        (Ask(ends_before=day(8)), roster(), (THIRD, day(10), day(7), "not_asked", "asked_last", None)),
+        (pinned(1, 3), roster(), (SECOND, day(5), day(3), "not_asked", "asked_last", None)),
+        # A pin after the session, or two after it, or nobody who works after that.
+        (pinned(2, 1), roster(), (FIRST.id, day(0), day(-1), "out_of_order", "asked", (THIRD, day(1)))),
+        (pinned(2, 0), roster(), (SECOND, day(0), day(-1), "out_of_order", "asked", (THIRD, day(0)))),
+        (
+            Ask(),
+            roster(off=[(who, day(n)) for who in (ANNA, BEN) for n in range(1, 28)]),
+            (SECOND, day(0), day(-1), "out_of_order", "", (THIRD, day(0))),
+        ),
+        # Bookings end too soon, if on a holiday.
+        (Ask(), roster(1), (SECOND, day(0), day(-1), "beyond_horizon", "", None)),
+        (Ask(), roster(2), (FIRST.id, day(0), day(-1), "beyond_horizon", "", None)),
+        (Ask(), roster(3, closed={day(2): "holiday"}), (FIRST.id, day(0), day(-1), "beyond_horizon", "", None)),
+        (Ask(), roster(4), (SECOND, day(5), day(3), "beyond_horizon", "", None)),
+    ],
+)
+def test_where_no_date_is_left_what_bounds_it_is_said(ask, on_roster, expected):
+    [blamed] = [one for one in refused(*THREE, on_roster=on_roster, ask=ask).reasons if one.binding]
+
+    assert (
+        blamed.session, blamed.first_on, blamed.last_on, blamed.binding, blamed.because, blamed.latest
+    ) == expected  # fmt: skip
+    assert blamed.dates_left == 0
+
+
+def test_nothing_is_said_of_a_session_that_is_counted_from_a_date_that_is_not_to_be_had():
+    """The third would have none until the horizon, if the second were on its best date."""
+    reasons = refused(DONE, *THREE[1:], on_roster=roster(11), ask=pinned(1, 3)).reasons
+
+    assert [(one.position, one.first_on, one.last_on, one.binding) for one in reasons] == [
+        (1, day(5), day(3), "not_asked"),
+        (2, day(12), day(10), ""),
+    ]
+
+
+def test_a_visit_that_is_booked_too_soon_after_and_an_ask_after_it_are_told_apart():
+    visit = replace(booked(THREE[2], day(9)), pinned=True)
+    late = performed(0, step("first"), day(5))
+
+    by_window = refused(late, THREE[1], visit).stuck_at
+    by_ask = refused(DONE, THREE[1], visit, ask=Ask(starts_from=day(12))).stuck_at
+
+    assert (by_window.first_on, by_window.last_on) == (day(10), day(8))
+    assert (by_window.binding, by_window.because, by_window.latest) == ("out_of_order", "booked", (THIRD, day(9)))
+    assert (by_ask.first_on, by_ask.last_on) == (day(12), day(8))
+    assert (by_ask.binding, by_ask.because, by_ask.latest) == ("not_asked", "asked_first", None)
+
+
+def test_a_lapse_that_has_passed_is_a_matter_of_spacing():
+    late = refused(performed(0, step("first"), day(-20)), NEXT).stuck_at
+
+    assert (late.first_on, late.last_on, late.binding, late.because) == (day(0), day(-12), "spacing", "")
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_each_date_of_a_window_is_counted_once_by_what_stands_against_it(data):
+    """By the window first, then by what was asked, then by the diary."""
+    number = st.integers(0, 12)
+    shut = data.draw(st.sets(number, min_size=3))
+    first, last, end = (data.draw(st.none() | number) for _ in range(3))
+    weekdays = data.draw(st.sampled_from([frozenset(), frozenset({1, 3}), frozenset({0, 4, 6})]))
+    forbidden = data.draw(st.sets(number, max_size=3))
+    terms = Terms(
+        first_on=None if first is None else day(first),
+        last_on=None if last is None else day(last),
+        weekdays=weekdays,
+        forbidden=tuple((day(n), day(n)) for n in forbidden),
+    )
+    ask = Ask(sessions=(SessionTerms(NEXT.id, terms),), ends_before=None if end is None else day(end))
+    r = roster(13, closed={day(n): "shut" for n in shut})
+    c = course(DONE, NEXT)
+    assume(not contradictions(ask, c, r, day(0)))
+    chain = Chain(c, r, Weights(), today=day(0), ask=ask)
+    stuck = chain.outcome()
+
+    def is_wanted(n):
+        asked = (first or 0) <= n <= (12 if last is None else last) and (end is None or n < end)
+        return asked and (not weekdays or day(n).weekday() in weekdays) and n not in forbidden
+
+    # Where no date after the first session would do, whatever the window, it is not looked at.
+    window = IN_WINDOW if any(is_wanted(n) and n not in shut for n in range(1, 13)) else range(1, 13)
+
+    def against(n):
+        if n not in window:
+            return "outside_window"
+        return "not_asked" if not is_wanted(n) else "site_closed" if n in shut else ""
+
+    codes = [against(n) for n in range(13)]
+    assert isinstance(stuck, Stuck) is ("" not in codes)
+    if isinstance(stuck, Stuck):
+        reason = Unplannable(chain, stuck).stuck_at
+        assert {one.code: one.dates for one in reason.removed if one.dates} == dict(Counter(codes))
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.data())
+def test_no_date_is_said_to_be_the_first_or_the_last_that_a_session_could_not_be_on(data):
+    """By every plan of the sessions before it, or every order of those after it."""
+    c, r, weights = data.draw(instances())
+    ask = data.draw(asks(c))
+    assume(not contradictions(ask, c, r, day(0)))
+    chain = Chain(c, r, weights, today=day(0), ask=ask)
+    stuck = chain.outcome()
+    if not isinstance(stuck, Stuck):
+        return
+    reason = Unplannable(chain, stuck).stuck_at
+    at = next(n for n, session in enumerate(c.sessions) if session.id == reason.session)
+    if reason.because in ("asked_first", "asked_last"):
+        before = replace(c, sessions=c.sessions[:at])
+        freely = [
+            slot.on
+            for chosen in plans(before, r, day(0), ask)
+            for slot in slots_of(c.sessions[at], r, day(0))
+            if not wrong_dates((*chosen, slot), c)
+        ]
+        assert all(on >= reason.first_on if reason.because == "asked_last" else on <= reason.last_on for on in freely)
+    if reason.latest is not None:
+        latest = {}
+        following = date.max
+        for session in reversed(c.sessions[at:]):
+            anywhere = replace(ask, starts_by=ask.starts_by if session is c.sessions[0] else None)
+            dates = [s.on for s in slots_of(session, r, day(0)) if not wrong_by_ask((s,), c, r, anywhere)]
+            following = latest[session.id] = max((on for on in dates if on < following), default=date.min)
+        assert latest[reason.session] == date.min
+        assert latest[reason.latest[0]] == reason.latest[1]
 
 
 def test_a_roster_without_days_plans_nothing():

@@ -13,14 +13,17 @@ from .plans import Plan
 class Removed:
     """How many dates and starts of a session one rule took away, after the rules before it."""
 
-    code: str  # outside_window, out_of_order, gate_closed, site_closed, lacks_capability, off_duty, ...
+    code: str  # of `explain.ASKED_IN_ORDER`
     dates: int
     starts: int
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """What became of one session when no plan was found."""
+    """What became of one session when no plan was found.
+
+    `first_on` lies after `last_on` where no date at all was in question.
+    """
 
     session: UUID
     position: int
@@ -30,6 +33,9 @@ class Reason:
     dates_left: int
     starts_left: int
     binding: str = ""  # the rule that took the most of its dates; empty when dates are left
+    # Where no date was in question:
+    because: str = ""  # what the bound is: "asked_first" (first_on was asked for), "asked_last", "asked", "booked"
+    latest: tuple[UUID, date] | None = None  # the session after it whose last date (asked, booked) leaves it none
 
 
 @dataclass(frozen=True, slots=True)
