@@ -375,16 +375,19 @@ def test_visits_after_the_late_one_are_looked_at_again(clinic_of_weeks):
     clinic = clinic_of_weeks
     course = clinic.course(areas=())
     clinic.book(course)
-    first, second, *_others = build.visits_of(course)
+    first, second, third, *_others = build.visits_of(course)
     clinic.wait(hours=2)
     clinic.perform(first.session)
+    clinic.move(third, on=f"{third.on + timedelta(days=2)}")
     clinic.wait(days=15)
     visits.miss(second, by=clinic.receptionist, now=clinic.now)
 
     _session, proposal = decided(clinic, second.session, "repeat_step")
 
-    third = course.sessions.get(position=4)
-    assert [(move.session, move.why[0]["code"]) for move in proposal.moves.all()] == [(third, "before_floor")]
+    assert [
+        (move.session.position, move.to_slot["on"], [problem["code"] for problem in move.why])
+        for move in proposal.moves.all()
+    ] == [(4, "2027-02-01", ["before_minimum"]), (5, "2027-02-22", []), (6, "2027-03-15", [])]
 
 
 def test_a_course_whose_last_session_is_left_out_says_farewell(clinic):
