@@ -1,9 +1,9 @@
-"""How pages write dates and times in English of any country: the month in letters, the clock of 24 hours."""
+"""How pages and mails write dates and times in English of any country: the month in letters, the clock of 24 hours."""
 
-DATE_FORMAT = "j M Y"
+DATE_FORMAT = "j F Y"
 TIME_FORMAT = "H:i"
-DATETIME_FORMAT = "j M Y, H:i"
+DATETIME_FORMAT = "j F Y, H:i"
 SHORT_DATE_FORMAT = DATE_FORMAT
 SHORT_DATETIME_FORMAT = DATETIME_FORMAT
-MONTH_DAY_FORMAT = "j M"
-YEAR_MONTH_FORMAT = "M Y"
+MONTH_DAY_FORMAT = "j F"
+YEAR_MONTH_FORMAT = "F Y"
