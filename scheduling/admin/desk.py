@@ -24,6 +24,8 @@ from patients.models import Patient
 from scheduling import roster
 from scheduling.models import Course
 
+from .words import day_in_words
+
 View = Callable[..., HttpResponse]
 
 # Where an act is begun that opens the way for something else: people go back there and on.
@@ -127,3 +129,9 @@ def zone_label(zone: str, at: datetime) -> str:
     name, offset = local.tzname() or "", local.strftime("%z")
     said = name if name.isalpha() else f"UTC{offset[:3]}:{offset[3:]}"
     return f"{zone.rpartition('/')[2].replace('_', ' ')} ({said})"
+
+
+def moment_in_words(at: datetime, zone: str) -> str:
+    """Return when something was, on the clocks of a site, with the zone."""
+    local = localtime.wall(at, zone)
+    return f"{day_in_words(local.date())}, {local:%H:%M}, {zone_label(zone, at)}"

@@ -23,7 +23,7 @@ from scheduling import replanning
 from scheduling.models import Course, Proposal
 from scheduling.models.proposals import ProposalState
 
-from .desk import needs, read, shown
+from .desk import moment_in_words, needs, read, shown
 from .words import badge, moves_in_words
 
 TONES = {
@@ -187,6 +187,7 @@ def _about(request: HttpRequest, proposal: Proposal) -> dict[str, Any]:
     return {
         "proposal": proposal,
         "reason": reason_in_words(proposal),
+        "made": moment_in_words(proposal.made_at, proposal.site.zone),
         "is_open": proposal.state == ProposalState.OPEN,
         "tone": TONES[proposal.state],
         "may_decide": has_role(request, FRONT_DESK),

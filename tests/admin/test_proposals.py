@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import connection
@@ -68,7 +69,10 @@ def test_who_waits_sees_how_far_it_is_and_is_led_on_when_it_is_done(clinic, rece
     assert '<progress id="how-far" max="100" value="0">' in part.content.decode()
     assert "<html" not in part.content.decode()
     assert (done.status_code, done.content) == (204, b"")
-    assert "Proposed moves" in words(reception.get(page_of(asked)))
+    said = words(reception.get(page_of(asked)))
+    local = asked.made_at.astimezone(ZoneInfo(clinic.zone))
+    assert "Proposed moves" in said
+    assert f"{local:%a} {local.day} {local:%b %Y, %H:%M}, {clinic.zone.rpartition('/')[2].replace('_', ' ')} (" in said
 
 
 def test_whoever_waits_may_stop_it_or_discard_it(reception, asked):
