@@ -96,7 +96,7 @@ TITLES = {
     "mail": (gettext_lazy("Mail not delivered"), gettext_lazy("The patient has not been told: call.")),
     "dropped": (
         gettext_lazy("Reminder not sent"),
-        gettext_lazy("Something was missing for the visit, so no reminder went out."),
+        gettext_lazy("The visit could not begin as things stood, so no reminder went out."),
     ),
 }
 
@@ -456,11 +456,14 @@ def mail_undelivered(sites: Sequence[Site], now: datetime) -> QuerySet[Message]:
 
 
 def mail_dropped(sites: Sequence[Site], now: datetime) -> QuerySet[Message]:
-    """Reminders that did not go out because a gate was closed, while the visit still stands."""
-    stands = Appointment.objects.live().filter(message_visits__message=OuterRef("pk"), during__startswith__gt=now)
+    """Reminders that did not go out because the visit could not begin, while it still stands where they said."""
+    stands = Appointment.objects.live().filter(
+        message_visits__message=OuterRef("pk"), message_visits__revision=F("revision"), during__startswith__gt=now
+    )
     return (
         _messages(sites, now)
         .filter(Exists(stands), state=MessageState.DROPPED, state_reason__startswith=GATE_CLOSED)
+        .prefetch_related("visits__appointment")
         .order_by("-due_at", "-pk")
     )
 

@@ -292,6 +292,7 @@ def _mail(message: Message) -> tuple[str, str, str]:
     what = str(message.get_kind_display()).capitalize()
     if message.state_reason.startswith(outbox.GATE_CLOSED):
         codes = message.state_reason.removeprefix(outbox.GATE_CLOSED).split(",")
+        what = " · ".join([what, *(day_in_words(told.appointment.on) for told in message.visits.all())])
         return what, " ".join(wording.sentence(code) for code in codes if "subject" not in _raw(code)), _("Open")
     return what, f"{message.get_state_display()} · {date_format(message.due_at, 'j M Y')}", _("Patient")
 

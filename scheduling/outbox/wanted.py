@@ -24,7 +24,8 @@ from scheduling.models import (
 )
 from scheduling.models.appointments import LIVE
 from scheduling.planner import facts
-from scheduling.planner.gates import gate_answers, refuses
+from scheduling.planner.gates import refuses
+from scheduling.planner.rules import known_ahead
 
 from .promise import offer_key
 from .render import Spoken
@@ -106,7 +107,7 @@ class Situation:
         return True
 
     def answers(self, message: Message, visit: Appointment) -> list[facts.GateAnswer]:
-        """Return every gate that is not open for a visit's session on its date."""
+        """Return every gate that is not open for a visit's session on its date, and spacing that is closed."""
         course = message.course
         if course is None:
             return []
@@ -114,7 +115,7 @@ class Situation:
             self._facts[course.pk] = roster.course_facts(course)
         as_it_stands = self._facts[course.pk]
         session = next(one for one in as_it_stands.sessions if one.id == visit.session.uid)
-        return gate_answers(session, visit.on, as_it_stands, roster.today(visit.site, self.now))
+        return known_ahead(session, visit.on, as_it_stands, roster.today(visit.site, self.now))
 
 
 def spoken_visits(message: Message) -> list[Spoken]:

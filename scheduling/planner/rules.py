@@ -1,4 +1,4 @@
-"""Rules that a booked time must keep: one function per rule; `violations` asks them all, check-in those of spacing."""
+"""Rules that a booked time must keep, one function per rule; those of spacing are asked again for mail and check-in."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .facts import (
 )
 from .gates import PRESCRIBER, gate_answers, is_overridden, refuses
 from .shapes import patient_span, stretches_of, with_taken
-from .windows import GONE, window_of
+from .windows import GONE, settled_window_of, window_of
 
 LONGEST_DAY = 2 * 1440  # ticks; more than any day has, buffers included
 MOST_PLACES = 1000  # of one resource; what a slot claims beyond is unknown anyway
@@ -266,14 +266,26 @@ def keeps_from_beginning(session: SessionFacts, on: date, course: CourseFacts, t
 
     What was lawful when it was booked need not be by now: the session before it may have been performed later.
     """
-    asked = SessionOnDate(session, on, window_of(session, course), course)
+    answers = _answers(session, on, course, today, window_of(session, course))
+    return [answer for answer in answers if refuses(answer, Moment.CHECK_IN)]
+
+
+def known_ahead(session: SessionFacts, on: date, course: CourseFacts, today: date) -> list[GateAnswer]:
+    """Return what is known ahead of a session on a date: spacing that is closed, then every gate that is not open.
+
+    Its distance is counted from what has happened only. A visit before it that still stands may yet move.
+    """
+    return _answers(session, on, course, today, settled_window_of(session, course))
+
+
+def _answers(session: SessionFacts, on: date, course: CourseFacts, today: date, window: Window) -> list[GateAnswer]:
+    asked = SessionOnDate(session, on, window, course)
     spacing = [
         GateAnswer(broken.code, GateState.CLOSED, opens_on=broken.opens_on, override=broken.override)
         for rule in SPACING_RULES
         for broken in rule(asked)
     ]
-    gates = gate_answers(session, on, course, today)
-    return spacing + [answer for answer in gates if refuses(answer, Moment.CHECK_IN)]
+    return spacing + gate_answers(session, on, course, today)
 
 
 def _is_of_a_day(slot: Slot) -> bool:

@@ -54,6 +54,19 @@ def window_of(session: SessionFacts, course: CourseFacts, dates: Mapping[UUID, d
     )
 
 
+def settled_window_of(session: SessionFacts, course: CourseFacts) -> Window:
+    """Return as much of a session's window as no session still to come can change: counted from what has happened.
+
+    What is counted from the others can only make it narrower, or say nothing once they are given up.
+    """
+    happened = [
+        (spacing, on)
+        for spacing, reference in references(session, course)
+        for on in [reference.performed_on if isinstance(reference, SessionFacts) else reference]
+    ]
+    return counted(happened, assessed_on=course.assessed_on)
+
+
 def windows_of(course: CourseFacts) -> dict[UUID, Window]:
     """Return the windows of all sessions left, each counted from the projected targets of those before it."""
     dates: dict[UUID, date] = {}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from uuid import UUID
 
 import pytest
@@ -11,12 +12,14 @@ from scheduling.planner.facts import (
     GateAnswer,
     GateState,
     OverrideFacts,
+    Reference,
+    SessionFacts,
     SessionState,
     StepKind,
     Use,
     Violation,
 )
-from scheduling.planner.rules import RULES, keeps_from_beginning, violations
+from scheduling.planner.rules import RULES, keeps_from_beginning, known_ahead, violations
 from tests.planner.build import (
     ANNA,
     BEN,
@@ -126,6 +129,36 @@ def test_what_begins_is_counted_from_the_visit_that_stands_before_it():
     found = keeps_from_beginning(second, day(6), course(FIRST, booked(SESSION, day(2)), second), day(0))
 
     assert [(answer.code, answer.opens_on) for answer in found] == [("before_minimum", day(7))]
+
+
+def test_ahead_of_a_session_its_distance_counts_from_what_has_happened_and_not_from_a_visit_that_may_move():
+    second = open_session(2, SPACED)
+
+    def ahead(before: SessionFacts, asked: SessionFacts = second) -> list[tuple[str, date | None]]:
+        found = known_ahead(asked, day(6), course(FIRST, before, asked), day(0))
+        return [(answer.code, answer.opens_on) for answer in found]
+
+    assert ahead(booked(SESSION, day(2))) == ahead(SESSION) == []
+    assert ahead(performed(1, SPACED, day(2))) == [("before_minimum", day(7))]
+    assert ahead(performed(1, SPACED, day(5))) == [("before_floor", day(7)), ("before_minimum", day(10))]
+    assert ahead(performed(1, SPACED, day(-14))) == [("after_lapse", None)]
+
+    # The visit before it may move, and what is counted from the first session stands all the same.
+    of_first = spacing(Reference.STEP, "first", minimum="12 days")
+    of_both = open_session(2, replace(SPACED, spacings=(*SPACED.spacings, of_first)))
+    assert ahead(booked(SESSION, day(2)), of_both) == [("before_minimum", day(8))]
+
+
+def test_gates_are_known_ahead_too_closed_or_pending():
+    gates = gated("assessment", "outcome")
+    first, second = booked(open_session(0, step("a")), day(1)), open_session(1, step("b", gates=gates))
+
+    found = known_ahead(second, day(3), course(first, second, assessment=None), TODAY)
+
+    assert [(answer.code, answer.state) for answer in found] == [
+        ("assessment_missing", GateState.CLOSED),
+        ("outcome_awaited", GateState.PENDING),
+    ]
 
 
 def test_windows_are_counted_under_the_slots_own_dates():

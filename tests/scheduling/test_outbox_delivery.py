@@ -116,6 +116,26 @@ def test_a_closed_gate_stops_a_reminder_and_the_reason_tells_which(clinic, smtp,
 
 
 @pytest.mark.parametrize(
+    ("first_on", "became"),
+    [
+        ("2027-01-18", ["sent"]),  # four weeks before: the minimum date itself is in time
+        ("2027-01-19", ["dropped: gate_closed:before_minimum"]),
+        (None, ["sent"]),  # its own visit still stands a week before, and may yet be moved
+    ],
+)
+def test_a_reminder_goes_only_if_the_session_before_lies_far_enough_back(clinic, smtp, sink, first_on, became):
+    first, second = clinic.booked("2027-02-08", "2027-02-15")
+    outbox.confirm([second], now=NOW)
+    Message.objects.filter(kind="confirmation").update(state="sent", sent_at=NOW)
+    if first_on:
+        performed(first.session, first_on)
+
+    outbox.deliver_due(REMINDED, transport=smtp)
+
+    assert [state for _kind, state, _due in outbox_rows(kind="reminder", session=second.session)] == became
+
+
+@pytest.mark.parametrize(
     ("fields", "reason"),
     [
         ({"mail_opted_out_at": NOW}, "opted_out"),

@@ -174,6 +174,10 @@ def test_a_reminder_dropped_for_a_gate_is_listed_while_the_visit_stands(clinic):
     assert visit.during.upper < later
     assert list(worklists.mail_dropped([clinic.site], later)) == []
 
+    # One that has moved since has other reminders.
+    Appointment.objects.filter(session__course=course).update(revision=2)
+    assert list(worklists.mail_dropped([clinic.site], clinic.now)) == []
+
 
 def test_a_call_is_listed_from_its_day_until_it_is_done(clinic):
     course = clinic.booked_course()

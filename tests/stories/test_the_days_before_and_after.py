@@ -158,3 +158,39 @@ def test_a_session_performed_late_becomes_a_proposal_that_the_front_desk_applies
     tasks.deliver_due()
     told = [subject for subject in subjects(mailbox) if subject.startswith("New time")]
     assert len(told) == 1
+
+
+def test_nobody_is_reminded_of_a_visit_that_is_too_near_to_begin_until_it_has_moved(clinic, desk, mailbox):
+    course = clinic.booked_course(build.patient("Zoë Müller"))
+    first, second, _third = build.visits_of(course)
+    tasks.deliver_due()
+    at_nine(clinic, second, days_before=5)
+    clinic.perform(first.session)
+
+    # Its reminders are not sent: the desk would have to send the patient home. The worklist says so, and why.
+    for days_before in (3, 1):
+        at_nine(clinic, second, days_before=days_before)
+        tasks.deliver_due()
+    assert fates(second) == [
+        (7, "dropped", "gate_closed:before_floor,before_minimum"),
+        (3, "dropped", "gate_closed:before_floor,before_minimum"),
+        (1, "dropped", "gate_closed:before_floor,before_minimum"),
+    ]
+    home, day = desk.open("/admin/").words, f"{second.on:%a} {second.on.day} {second.on:%b}"
+    assert "Reminder not sent" in home
+    assert f"Reminder · {day}" in home
+    assert "This is sooner than the session may ever take place. This is earlier than the protocol allows." in home
+
+    # It is moved, as proposed: there is nothing left to do, and the patient is reminded of the new day.
+    assert "2 visits are moved." in desk.open(course_page(course)).press("Apply").words
+    second.refresh_from_db()
+    assert "Reminder not sent" not in desk.open("/admin/").words
+    at_nine(clinic, second, days_before=1)
+    tasks.deliver_due()
+    assert fates(second)[-1] == (1, "sent", "")
+
+
+def fates(visit: Appointment) -> list[tuple[int, str, str]]:
+    """What became of the mail before a visit, as it stands now or stood then: days before, state, reason."""
+    about = Message.objects.filter(session=visit.session, kind__in=["preparation", "reminder"]).order_by("due_at", "pk")
+    return [(message.days, message.state, message.state_reason) for message in about]
