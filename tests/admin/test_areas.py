@@ -9,6 +9,7 @@ import pytest
 
 from clinic.admin import page_of
 from patients.models import Area
+from scheduling import sessions
 from scheduling.models import Course
 from tests import build
 from tests.scheduling import legs
@@ -25,8 +26,8 @@ def course(clinic) -> Course:
     return legs.course(clinic)
 
 
-def sent(sessions, areas=(LEFT, RIGHT)) -> dict[str, Any]:
-    return {str(uid): codes for uid, codes in in_turn(sessions, areas).items()}
+def sent(of, areas=(LEFT, RIGHT)) -> dict[str, Any]:
+    return {str(uid): codes for uid, codes in in_turn(of, areas).items()}
 
 
 def rows(page: Any) -> list[tuple[str, list[tuple[str, bool]]]]:
@@ -37,6 +38,17 @@ def rows(page: Any) -> list[tuple[str, list[tuple[str, bool]]]]:
         ticks = re.findall(r"<input[^>]*value=\"(\w+)\"([^>]*)>", row)
         assert legend is not None
         found.append((legend[1], [(code, "checked" in rest) for code, rest in ticks]))
+    return found
+
+
+def sent_from(page: Any) -> dict[str, list[str]]:
+    """What a browser sends of the page's form if nobody touches it: ticks that are set, and what is hidden."""
+    found: dict[str, list[str]] = {}
+    form = re.findall(r"<form method=\"post\" class=\"card-body form\".*?</form>", page.content.decode(), re.DOTALL)[0]
+    for tag in re.findall(r"<input[^>]*>", form):
+        name, value = (re.search(rf"\b{key}=\"([^\"]*)\"", tag) for key in ("name", "value"))
+        if name and value and ("checked" in tag or "hidden" in tag) and name[1] != "csrfmiddlewaretoken":
+            found.setdefault(name[1], []).append(value[1])
     return found
 
 
@@ -84,8 +96,10 @@ def test_a_visit_that_is_too_near_now_is_proposed_anew_on_the_page(clinic, cours
 
 def test_what_is_wrong_stands_beside_its_session_and_nothing_is_stored(clinic, course, reception):
     first, *others = treatments(course)
+    opened = sent_from(reception.get(do(course, "areas")))
+    del opened[str(first.uid)]  # a session without a tick sends nothing
 
-    page = reception.post(do(course, "areas"), sent(others))  # a session without a tick sends nothing
+    page = reception.post(do(course, "areas"), opened | sent(others))
 
     assert page.status_code == 200
     marked = re.findall(
@@ -95,19 +109,41 @@ def test_what_is_wrong_stands_beside_its_session_and_nothing_is_stored(clinic, c
     )
     assert marked == [("2. Treatment", "Say which areas are to be treated.")]
     assert planned(course) == [[LEFT, RIGHT]] * 4
-    assert first.planned_areas.count() == 2
+
+    # The page that comes back is as good as the first one.
+    assert sent_from(page) == opened | sent(others)
+    reception.post(do(course, "areas"), sent_from(page) | sent([first]))
+    assert planned(course) == [[LEFT], [LEFT], [RIGHT], [LEFT]]
+
+
+def test_a_page_that_stood_open_leaves_alone_what_a_colleague_has_changed_and_added(clinic, course, reception):
+    first, second, third, _fourth = treatments(course)
+    opened = sent_from(reception.get(do(course, "areas")))
+    turned = {second.uid: [LEFT], third.uid: [RIGHT]}
+    sessions.plan_areas(course, turned, by=clinic.receptionist, now=clinic.now)
+    sessions.add_session(course, "treatment", reason="A vein is left", by=clinic.clinician, now=clinic.now)
+
+    answer = reception.post(do(course, "areas"), opened | {str(first.uid): [RIGHT]}, follow=True)
+
+    assert "The areas are noted, and the windows are counted anew." in words(answer)
+    assert planned(course) == [[RIGHT], [LEFT], [RIGHT], [LEFT, RIGHT], [LEFT, RIGHT]]
 
 
 def test_a_session_that_took_place_since_the_page_was_opened_is_named(clinic, course, reception):
+    opened = sent_from(reception.get(do(course, "areas")))
     clinic.perform(treatments(course)[0])
 
-    page = reception.post(do(course, "areas"), sent(treatments(course)))
+    page = reception.post(do(course, "areas"), opened | sent(treatments(course)))
 
     assert "This session is not open any more." in words(page)
     assert planned(course) == [[LEFT, RIGHT]] * 4
     assert [legend for legend, _ticks in rows(reception.get(do(course, "areas")))] == [
         f"{number}. Treatment" for number in (3, 4, 5)
     ]
+
+    # Where nothing was said of it, the others are noted.
+    reception.post(do(course, "areas"), opened | sent(treatments(course)[1:]))
+    assert planned(course) == [[LEFT, RIGHT], [LEFT], [RIGHT], [LEFT]]
 
 
 def test_with_one_area_there_is_nothing_to_choose(clinic, reception):

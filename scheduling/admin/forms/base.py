@@ -6,6 +6,8 @@ from datetime import date
 from typing import Any
 
 from django import forms
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy
 
 from scheduling import holds
@@ -55,6 +57,12 @@ class ActForm(forms.Form):
 
     def prepare(self) -> None:
         """Fill choices and first values that depend on the course."""
+
+    @property
+    def as_opened(self) -> SafeString:
+        """What stood in fields with `show_hidden_initial` when the page was opened, to be sent along."""
+        kept = [self[name] for name, field in self.fields.items() if field.show_hidden_initial]
+        return format_html_join("", "{}", ((field.as_hidden(only_initial=True),) for field in kept))
 
     @property
     def rows(self) -> list[list[forms.BoundField]]:

@@ -130,14 +130,16 @@ class AddSessionForm(ActForm):
 
 
 class AreasForm(ActForm):
-    """The areas of the course for each open treatment, those ticked that it is to treat now; named by session."""
+    """The areas of the course for each open treatment, those ticked that it is to treat now; named by session.
+
+    What is sent goes with what stood there when the page was opened: only what differs is said of a session.
+    """
 
     def prepare(self) -> None:
         choices = [(area.code, area.name) for area in self.course.areas.all()]
         treatments = self.course.sessions.filter(step__kind=facts.StepKind.TREATMENT).select_related("step")
         for session in treatments.prefetch_related("planned_areas", "appointments").order_by("position"):
-            # One that is over since the page was opened is still there, for the act to say so.
-            if session.state != SessionState.OPEN and str(session.uid) not in self.data:
+            if not self._is_on_the_page(session):
                 continue
             visit = next((visit for visit in session.appointments.all() if visit.is_live), None)
             label = f"{session.position}. {session.step.name}"
@@ -147,11 +149,19 @@ class AreasForm(ActForm):
                 widget=forms.CheckboxSelectMultiple,
                 required=False,
                 initial=[area.code for area in session.planned_areas.all()],
+                show_hidden_initial=True,
             )
 
+    def _is_on_the_page(self, session: Session) -> bool:
+        """Whether the page shows a session, or showed it when it was opened: then it may be over by now."""
+        if not self.is_bound:
+            return session.state == SessionState.OPEN
+        name = str(session.uid)
+        return name in self.data or self.add_initial_prefix(name) in self.data
+
     def areas(self) -> dict[UUID, list[str]]:
-        """Return the codes of the areas ticked, by session."""
-        return {UUID(name): chosen for name, chosen in self.cleaned_data.items()}
+        """Return the codes of the areas ticked, by session, where they are other than when the page was opened."""
+        return {UUID(name): self.cleaned_data[name] for name in self.changed_data}
 
 
 class SkipForm(ActForm):
