@@ -31,12 +31,12 @@ def save(site: Site | None = None, *, by: User | None, now: datetime, **fields: 
     """
     if site is not None and fields.get("is_active") is False:
         rights.require(by, site, Role.MANAGER)
-        _refuse_while_in_use(Site.objects.select_for_update(no_key=True).get(pk=site.pk))
+        _refuse_while_in_use(Site.objects.select_for_update().get(pk=site.pk))
     return accounts.save_site(site, by=by, now=now, **fields)
 
 
 def _refuse_while_in_use(site: Site) -> None:
-    """Raise SiteInUse while something is left to do. Whoever starts a course there waits for our lock on the site."""
+    """Raise SiteInUse while something is left to do at a site that we have locked; see `roster.keep_site`."""
     found = {
         "visits": Appointment.objects.live().filter(site=site).count(),
         "courses": Course.objects.open().filter(site=site).count(),

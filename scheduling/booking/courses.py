@@ -61,7 +61,7 @@ def start_course(
     """
     rights.require(by, site, *rights.FRONT_DESK)
     patient = Patient.objects.select_for_update(no_key=True).get(pk=patient.pk)
-    site = Site.objects.select_for_update(no_key=True).get(pk=site.pk)  # nobody gives it up meanwhile
+    site = roster.keep_site(site)
     on = roster.today(site, now)
     chosen = list(areas)
     problems = given_up(site) + _against_starting(patient, version, lead, chosen, on)

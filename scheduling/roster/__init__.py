@@ -8,7 +8,7 @@ from .busy import patients_busy
 from .courses import course_facts, courses_facts, history, live_appointments, slot_of
 from .days import today
 from .duty import is_on
-from .locks import CLOCKS_MAY_DIFFER_BY, ClockWentBack, lock, lock_courses, lock_resources
+from .locks import CLOCKS_MAY_DIFFER_BY, ClockWentBack, keep_site, lock, lock_courses, lock_resources
 from .periods import packed, period_of, period_starts_at, periods_between, spans_of
 from .protocols import protocol_facts, subjects
 from .sites import sites_at_work
@@ -24,6 +24,7 @@ __all__ = [
     "freed_in",
     "history",
     "is_on",
+    "keep_site",
     "live_appointments",
     "load",
     "load_site",

@@ -1,4 +1,4 @@
-"""The locks of acts: patient, course, resources, in this order."""
+"""The locks of acts: patient, course, resources, in this order; and what keeps a site from being given up."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from django.db.models import OuterRef, Subquery
 from django.utils.translation import gettext as _
 
 from clinic.errors import Conflict, Problem
+from clinic.models import Site
 from patients.models import Patient
 from scheduling.models import Course, Resource, StateChange
 
@@ -69,3 +70,14 @@ def lock_resources(resources: Iterable[UUID]) -> None:
     if wanted := set(resources):
         rows = Resource.objects.select_for_update(no_key=True).filter(uid__in=wanted).order_by("pk")
         list(rows.values_list("pk", flat=True))
+
+
+def keep_site(site: Site) -> Site:
+    """Keep a site from being given up while an act opens a course there, and return the site as it stands now.
+
+    `KEY SHARE`: nobody who keeps a site waits for another who does, nor for whoever changes its fields. Only giving it
+    up (`UPDATE`) waits for them all, and they for it. A course's foreign key takes the same lock, but not before the
+    act ends: too late to read what it says.
+    """
+    (kept,) = Site.objects.raw("SELECT * FROM clinic_site WHERE id = %s FOR KEY SHARE", [site.pk])
+    return kept
