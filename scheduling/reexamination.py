@@ -63,7 +63,7 @@ def begin_nights(now: datetime) -> None:
     """Open the examination of each site at work whose night it is, or was: once for each of its local dates."""
     nights = [
         (site, on_the_wall.date())
-        for site in roster.sites_at_work().order_by("pk")
+        for site in roster.sites_at_work(now).order_by("pk")
         for on_the_wall in (localtime.wall(now, site.zone),)
         if on_the_wall.time() >= NIGHT_BEGINS
     ]

@@ -28,7 +28,7 @@ from django.utils.translation import gettext_lazy
 from clinic import localtime
 from clinic.errors import Problem
 from clinic.models import Site
-from patients.models import MailState, Patient
+from patients.models import Patient
 
 from . import holds, reexamination, roster, wording
 from .models import (
@@ -47,10 +47,10 @@ from .models import (
     Proposal,
     Resource,
     Session,
-    SessionState,
     WaitingListEntry,
 )
 from .models.appointments import LIVE
+from .models.outbox import MessageQuerySet
 from .models.proposals import ProposalState
 from .outbox import GATE_CLOSED
 from .planner import facts
@@ -61,7 +61,6 @@ ROWS_SHOWN = 25
 ROWS_AT_MOST = 500
 DUE_AHEAD = timedelta(days=14)  # a session whose window opens this soon is worth a call now
 VISIT_SOON = timedelta(days=7)
-MAIL_REMEMBERED = timedelta(days=30)
 GIVEN_UP_REMEMBERED = timedelta(days=7)
 DECIDED_REMEMBERED = timedelta(days=30)  # longer than a night leaves what was decided alone
 STANDING_HOLDS = Prefetch("session__course__holds", Hold.objects.standing().order_by("placed_at"), to_attr="standing")
@@ -415,14 +414,8 @@ def outcomes(sites: Sequence[Site], now: datetime) -> QuerySet[Session]:
     for site, today in _today_at(sites, now).items():
         over |= Q(course__site=site, performed_on__lt=today)
     return (
-        Session.objects.filter(
-            over,
-            state=SessionState.PERFORMED,
-            step__kind=facts.StepKind.TREATMENT,
-            outcome=None,
-            course__site__in=sites,
-        )
-        .exclude(course__state=CourseState.ENDED)
+        Session.objects.without_outcome()
+        .filter(over, course__site__in=sites)
         .select_related("step", "course__patient", "course__site", "course__version__protocol")
         .order_by("performed_on", "pk")
     )
@@ -434,7 +427,8 @@ def calls(sites: Sequence[Site], now: datetime) -> QuerySet[FollowUpTask]:
     for site, today in _today_at(sites, now).items():
         come |= Q(session__course__site=site, due_on__lte=today)
     return (
-        FollowUpTask.objects.filter(come, done_at=None, cancelled_at=None)
+        FollowUpTask.objects.open()
+        .filter(come)
         .select_related(
             "follow_up",
             "session__step",
@@ -448,11 +442,7 @@ def calls(sites: Sequence[Site], now: datetime) -> QuerySet[FollowUpTask]:
 
 def mail_undelivered(sites: Sequence[Site], now: datetime) -> QuerySet[Message]:
     """Mail that failed, or came back while the patient's address is still the same."""
-    return (
-        _messages(sites, now)
-        .filter(Q(state=MessageState.FAILED) | Q(state=MessageState.BOUNCED, patient__mail_state=MailState.BOUNCED))
-        .order_by("-due_at", "-pk")
-    )
+    return _messages(sites, now).undelivered(now).order_by("-due_at", "-pk")
 
 
 def mail_dropped(sites: Sequence[Site], now: datetime) -> QuerySet[Message]:
@@ -468,10 +458,9 @@ def mail_dropped(sites: Sequence[Site], now: datetime) -> QuerySet[Message]:
     )
 
 
-def _messages(sites: Sequence[Site], now: datetime) -> QuerySet[Message]:
-    return Message.objects.filter(site__in=sites, due_at__gt=now - MAIL_REMEMBERED).select_related(
-        "patient", "site", "course__version__protocol"
-    )
+def _messages(sites: Sequence[Site], now: datetime) -> MessageQuerySet:
+    rows = Message.objects.lately_due(now).filter(site__in=sites)
+    return rows.select_related("patient", "site", "course__version__protocol")
 
 
 # --- the day ----------------------------------------------------------------------------------------------------------

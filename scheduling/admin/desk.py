@@ -84,7 +84,7 @@ def course_or_404(request: HttpRequest, uid: UUID) -> Course:
 
 def sites_of(request: HttpRequest) -> list[Site]:
     """Return the sites at work where the person works, by name."""
-    user, rows = person(request), roster.sites_at_work()
+    user, rows = person(request), roster.sites_at_work(timezone.now())
     return list(rows if user.is_superuser else rows.filter(roles__user=user).distinct())
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Prefetch, QuerySet
+from django.utils import timezone
 
 from clinic import localtime
 from clinic.api import SiteRoles
@@ -105,7 +106,7 @@ def proposals_visible_to(user: User) -> QuerySet[Proposal]:
 
 
 def sites_of(user: User) -> QuerySet[Site]:
-    sites = roster.sites_at_work()
+    sites = roster.sites_at_work(timezone.now())
     return sites if user.is_superuser else sites.filter(pk__in=user.roles.values("site"))
 
 

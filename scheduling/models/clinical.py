@@ -281,6 +281,13 @@ class Override(models.Model):
         return self.rule
 
 
+class FollowUpTaskQuerySet(models.QuerySet["FollowUpTask"]):
+    """Questions about follow-up tasks."""
+
+    def open(self) -> Self:
+        return self.filter(done_at=None, cancelled_at=None)
+
+
 @tracked()
 class FollowUpTask(models.Model):
     """Something due after a performed session that a person does: a call, a check."""
@@ -294,6 +301,8 @@ class FollowUpTask(models.Model):
     done_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+")
     note = models.CharField(_("note"), max_length=300, blank=True)
     cancelled_at = models.DateTimeField(_("not needed"), null=True, blank=True)
+
+    objects = FollowUpTaskQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("follow-up task")

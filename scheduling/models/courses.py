@@ -156,6 +156,11 @@ class SessionQuerySet(models.QuerySet["Session"]):
     def booked(self) -> Self:
         return self.filter(appointments__state__in=("booked", "arrived"))
 
+    def without_outcome(self) -> Self:
+        """Treatments that took place and have no outcome, but for those of courses that were ended."""
+        treated = self.filter(state=SessionState.PERFORMED, step__kind=Step.Kind.TREATMENT, outcome=None)
+        return treated.exclude(course__state=CourseState.ENDED)
+
     def waiting(self, courses: models.QuerySet[Course]) -> Self:
         """The next open session of each of these courses that is open and not on hold, where it has no visit.
 

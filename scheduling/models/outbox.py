@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime, timedelta
 from typing import Self
 
 from django.contrib.postgres.fields import ArrayField
@@ -12,11 +13,13 @@ from django.utils.translation import gettext_lazy as _
 
 from clinic.history import tracked
 from clinic.models import Site
-from patients.models import Patient
+from patients.models import MailState, Patient
 
 from .appointments import Appointment
 from .courses import Course, Session
 from .protocols import Protocol
+
+REMEMBERED_FOR = timedelta(days=30)  # on the worklist, since it was due
 
 
 class MessageKind(models.TextChoices):
@@ -52,6 +55,14 @@ class MessageQuerySet(models.QuerySet["Message"]):
 
     def unsent(self) -> Self:
         return self.filter(state__in=(MessageState.PENDING, MessageState.SENDING))
+
+    def lately_due(self, now: datetime) -> Self:
+        return self.filter(due_at__gt=now - REMEMBERED_FOR)
+
+    def undelivered(self, now: datetime) -> Self:
+        """What was due lately and failed, or came back while the patient's address is still the same."""
+        came_back = Q(state=MessageState.BOUNCED, patient__mail_state=MailState.BOUNCED)
+        return self.lately_due(now).filter(Q(state=MessageState.FAILED) | came_back)
 
 
 class Message(models.Model):

@@ -47,7 +47,7 @@ def end_courses_of(patient: Patient, *, reason: str, by: User | None, now: datet
     for locked in courses:
         _cancel_all(locked, asked_by=AskedBy.CLINIC, by=by, now=now)
         ended.append(_close(locked, reason=reason, by=by, now=now))
-    to_do = FollowUpTask.objects.filter(session__course__patient=patient, done_at=None, cancelled_at=None)
+    to_do = FollowUpTask.objects.open().filter(session__course__patient=patient)
     to_do.update(cancelled_at=now)
     return ended
 

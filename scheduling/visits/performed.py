@@ -177,9 +177,7 @@ def _move_follow_ups(session: Session) -> None:
     """Count the calls that are still to be made from the date on which the session really took place."""
     if session.performed_on is None:
         return
-    for task in FollowUpTask.objects.filter(session=session, done_at=None, cancelled_at=None).select_related(
-        "follow_up"
-    ):
+    for task in FollowUpTask.objects.open().filter(session=session).select_related("follow_up"):
         due_on = Amount.parse(task.follow_up.after).after(session.performed_on)
         until_on = due_on + timedelta(days=task.follow_up.tolerance_days)
         FollowUpTask.objects.filter(pk=task.pk).update(due_on=due_on, until_on=until_on)

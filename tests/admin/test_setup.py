@@ -307,7 +307,7 @@ def test_a_site_is_given_up_when_nothing_is_left_there_and_is_not_offered_for_a_
     done = manager.post(address, fields)
 
     assert (refused.status_code, done.status_code) == (200, 302)
-    assert "Visits that stand here: 3; open courses: 1. First record a closure" in words(refused)
+    assert "Visits that stand here: 3; open courses: 1; outcomes missing: 0; calls to make: 0. " in words(refused)
     clinic.site.refresh_from_db()
     assert clinic.site.is_active is False
     assert [clinic.site.name in said for said in (before, words(manager.get(start)))] == [True, False]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 
 from clinic import accounts
 from clinic.errors import NotAllowed
 from scheduling import booking, reexamination, replanning, roster, sites, visits, worklists
-from scheduling.models import Course
+from scheduling.models import Course, FollowUpTask, Message, Session
 from tests import build
 from tests.refusals import codes
 
@@ -39,15 +39,89 @@ def test_a_site_is_not_given_up_while_visits_stand_or_courses_are_open(clinic):
 
     problems = [refused.value.problems[0] for refused in (both, one)]
     assert [(one.code, one.where, one.details) for one in problems] == [
-        ("site_in_use", "is_active", {"visits": 3, "courses": 2}),
-        ("site_in_use", "is_active", {"visits": 0, "courses": 1}),
+        ("site_in_use", "is_active", {"visits": 3, "courses": 2, "outcomes": 0, "calls": 0}),
+        ("site_in_use", "is_active", {"visits": 0, "courses": 1, "outcomes": 0, "calls": 0}),
     ]
     assert problems[0].message == (
-        "Visits that stand here: 3; open courses: 2. First record a closure from the last day on and apply what it "
-        "proposes, record or cancel the visits that are left, and complete or end the courses."
+        "Visits that stand here: 3; open courses: 2; outcomes missing: 0; calls to make: 0. First record a closure from"
+        " the last day on and apply what it proposes, record or cancel the visits that are left, complete or end the"
+        " courses, and record the outcomes. Calls can be made until their last day: give the site up after it."
     )
     clinic.site.refresh_from_db()
     assert clinic.site.is_active is False
+
+
+def completed(clinic: build.Clinic) -> Session:
+    """The one session of a completed course, without an outcome."""
+    course = clinic.cleared_course()
+    session = clinic.perform(build.sessions_of(course)[0], outcome=None).session
+    FollowUpTask.objects.filter(session=session).delete()
+    booking.close_course(course, reason="", by=clinic.clinician, now=clinic.now, completed=True)
+    return session
+
+
+def call_after(session: Session, on: date) -> FollowUpTask:
+    follow_up = session.step.version.follow_ups.all()[0]
+    return FollowUpTask.objects.create(session=session, follow_up=follow_up, due_on=on, until_on=on)
+
+
+def test_a_site_is_not_given_up_while_completed_courses_want_an_outcome_or_a_call(clinic):
+    session = completed(clinic)
+    call_after(session, clinic.today + timedelta(days=2))
+
+    with pytest.raises(sites.SiteInUse) as both:
+        give_up(clinic)
+    visits.record_outcome(session, visits.OutcomeInput("ok"), by=clinic.clinician, now=clinic.now)
+    with pytest.raises(sites.SiteInUse) as one:
+        give_up(clinic)
+    clinic.wait(days=3)
+    give_up(clinic)
+
+    assert [refused.value.problems[0].details for refused in (both, one)] == [
+        {"visits": 0, "courses": 0, "outcomes": 1, "calls": 1},
+        {"visits": 0, "courses": 0, "outcomes": 0, "calls": 1},
+    ]
+
+
+def without_outcome(clinic: build.Clinic, session: Session) -> None:
+    session.outcome.delete()
+
+
+def a_call_to_make(clinic: build.Clinic, session: Session) -> None:
+    call_after(session, clinic.today)
+
+
+def mail_that_failed(clinic: build.Clinic, session: Session) -> None:
+    course = session.course
+    Message.objects.create(
+        kind="aftercare",
+        patient=course.patient,
+        course=course,
+        session=session,
+        site=course.site,
+        promised_at=clinic.now,
+        due_at=clinic.now,
+        expires_at=clinic.now + timedelta(days=1),
+        state="failed",
+        state_reason="refused",
+    )
+
+
+@pytest.mark.parametrize(
+    ("what", "kind"), [(without_outcome, "outcomes"), (a_call_to_make, "calls"), (mail_that_failed, "mail")]
+)
+def test_a_site_that_is_given_up_is_at_work_while_its_worklist_names_anything(clinic, what, kind):
+    session = completed(clinic)
+    visits.record_outcome(session, visits.OutcomeInput("ok"), by=clinic.clinician, now=clinic.now)
+    Message.objects.all().delete()
+    give_up(clinic)
+    assert clinic.site not in roster.sites_at_work(clinic.now)
+
+    what(clinic, Session.objects.get(pk=session.pk))
+
+    clinic.wait(days=1)
+    assert [one.kind for one in worklists.worklist([clinic.site], now=clinic.now)] == [kind]
+    assert clinic.site in roster.sites_at_work(clinic.now)
 
 
 def test_other_fields_of_a_site_in_use_are_changed_and_only_a_manager_gives_one_up(clinic):
@@ -110,10 +184,10 @@ def test_what_stands_at_a_site_that_is_given_up_is_found_by_the_night_and_shown_
     rows = list(worklists.uncovered([clinic.site], clinic.now))
     assert [row.appointment for row in rows] == to_come
     assert {row.why[0]["message"] for row in rows} == {"The site is closed on that day: it is given up."}
-    assert clinic.site in roster.sites_at_work()
-    assert empty not in roster.sites_at_work()
+    assert clinic.site in roster.sites_at_work(clinic.now)
+    assert empty not in roster.sites_at_work(clinic.now)
     for visit in build.visits_of(course):
         visits.cancel(visit, reason="clinic_closed", asked_by="clinic", by=clinic.receptionist, now=clinic.now)
-    assert clinic.site in roster.sites_at_work()  # for the course
+    assert clinic.site in roster.sites_at_work(clinic.now)  # for the course
     visits.end_course(course, reason="the site closes", by=clinic.receptionist, now=clinic.now)
-    assert clinic.site not in roster.sites_at_work()
+    assert clinic.site not in roster.sites_at_work(clinic.now)
