@@ -37,7 +37,8 @@ def add_session(
 ) -> tuple[Session, Proposal | None]:
     """Open one more session of a step, after the last of its kind; raise CapReached beyond what the protocol allows.
 
-    A course that was completed is open again by it, unless the patient has another one of the protocol by now.
+    A course that was completed is open again by it, unless the patient has another one of the protocol by now. None is
+    added at a site that is given up.
     """
     rights.require(by, course.site, *rights.CLINICAL)
     course = roster.lock(course, now=now)
@@ -180,6 +181,8 @@ def _refuse_unless_it_may_go_on(course: Course) -> None:
         raise booking.NotPossibleNow(
             Problem("patient_inactive", _("The patient has died, or the record was merged."), str(course.uid))
         )
+    if problems := booking.given_up(roster.keep_site(course.site)):
+        raise booking.NotPossibleNow(*problems)
     if booking.has_successor(course):
         raise booking.NotPossibleNow(
             Problem(

@@ -8,7 +8,7 @@ import pytest
 
 from clinic import accounts
 from clinic.errors import NotAllowed
-from scheduling import booking, reexamination, replanning, roster, sites, visits, worklists
+from scheduling import booking, reexamination, replanning, roster, sessions, sites, visits, worklists
 from scheduling.models import Course, FollowUpTask, Message, Session
 from tests import build
 from tests.refusals import codes
@@ -144,6 +144,24 @@ def test_no_course_is_started_at_a_site_that_is_given_up(clinic):
 
     assert codes(refused) == ["site_given_up"]
     assert clinic.course().site == clinic.site
+
+
+def test_no_session_is_added_at_a_site_that_is_given_up_but_what_took_place_is_corrected(clinic):
+    session = completed(clinic)
+    visits.record_outcome(session, visits.OutcomeInput("ok"), by=clinic.clinician, now=clinic.now)
+    course = session.course
+    give_up(clinic)
+
+    with pytest.raises(booking.NotPossibleNow) as refused:
+        sessions.add_session(course, "treatment", reason="veins left", by=clinic.clinician, now=clinic.now)
+    visits.correct_performed(
+        session, performed_on=clinic.today - timedelta(days=1), reason="a slip", by=clinic.clinician, now=clinic.now
+    )
+
+    course.refresh_from_db()
+    session.refresh_from_db()
+    assert codes(refused) == ["site_given_up"]
+    assert (course.state, session.performed_on) == ("completed", clinic.today - timedelta(days=1))
 
 
 def test_nothing_is_planned_booked_or_moved_at_a_site_that_is_given_up(clinic):

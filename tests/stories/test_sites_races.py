@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 from django.db import connection, transaction
 
 from clinic.errors import Conflict
-from scheduling import booking, sites
+from scheduling import booking, sessions, sites, visits
 from scheduling.models import Course
 from tests import build
 
@@ -17,7 +18,11 @@ from tests import build
 @pytest.fixture
 def clinic(transactional_db: None) -> build.Clinic:
     clinic = build.Clinic()
-    assert {clinic.receptionist, clinic.manager}  # made here: what a test's transaction makes, no other sees
+    assert {
+        clinic.receptionist,
+        clinic.manager,
+        clinic.clinician,
+    }  # made here: what a test's transaction makes, no other sees
     return clinic
 
 
@@ -72,3 +77,24 @@ def test_at_a_site_that_is_being_given_up_no_course_is_started(clinic):
     afterwards = in_another_transaction(lambda: start(clinic, "Ben Second"))
 
     assert (meanwhile, afterwards, Course.objects.count()) == ("busy", booking.NotStartable.code, 0)
+
+
+def test_a_completed_course_is_opened_again_or_its_site_given_up_but_not_both(clinic):
+    course = clinic.cleared_course()
+    clinic.perform(build.sessions_of(course)[0])
+    booking.close_course(course, reason="", by=clinic.clinician, now=clinic.now, completed=True)
+    another = partial(
+        sessions.add_session, course, "treatment", reason="veins left", by=clinic.clinician, now=clinic.now
+    )
+
+    with transaction.atomic():
+        another()
+        given_up_meanwhile = in_another_transaction(lambda: give_up(clinic))
+    visits.end_course(course, reason="moved away", by=clinic.receptionist, now=clinic.now)
+    Course.objects.update(state="completed")
+    with transaction.atomic():
+        give_up(clinic)
+        opened_meanwhile = in_another_transaction(another)
+
+    assert (given_up_meanwhile, opened_meanwhile) == ("busy", "busy")
+    assert Course.objects.get().state == "completed"
