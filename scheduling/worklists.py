@@ -321,14 +321,17 @@ def not_proposed(sites: Sequence[Site], now: datetime) -> list[NotProposed]:
 
     Whoever discards a proposal decides that it is not asked again for a while, not that the visit can take place: it
     stays until it is moved, cancelled or covered again. Looked at, as they stand now, are the visits of proposals that
-    were decided or overtaken lately, or could not be worked out, the nearest that a page can hold; for all others a
-    night proposes something.
+    were decided or overtaken lately, or could not be worked out, and those of courses on hold, the nearest that a page
+    can hold; for all others a night proposes something.
     """
-    closed = Proposal.objects.filter(site__in=sites, decided_at__gt=now - DECIDED_REMEMBERED)
-    last = dict(_moves_from_where_nobody_is(closed, now).order_by("pk").values_list("appointment", "proposal"))
+    closed = Proposal.objects.filter(site__in=sites, decided_at__isnull=False)
+    lately = closed.filter(decided_at__gt=now - DECIDED_REMEMBERED)
     failed = Proposal.objects.filter(site__in=sites, state=ProposalState.FAILED)
+    on_hold = set(Hold.objects.standing().filter(course__site__in=sites).values_list("course", flat=True))
     booked = _visits(sites).filter(state__in=LIVE, during__startswith__gt=now)
-    asked = last.keys() | set(booked.filter(session__course__touched_by__in=failed).values_list("pk", flat=True))
+    asked = set(_moves_from_where_nobody_is(lately, now).values_list("appointment", flat=True))
+    asked |= set(booked.filter(session__course__touched_by__in=failed).values_list("pk", flat=True))
+    asked |= set(booked.filter(session__course__in=on_hold).values_list("pk", flat=True))
     if not asked:
         return []
     proposed = uncovered(sites, now).values_list("appointment", flat=True)
@@ -336,10 +339,13 @@ def not_proposed(sites: Sequence[Site], now: datetime) -> list[NotProposed]:
     broken = _not_covered(visits, now)
     taken = Resource.objects.filter(occupancies__appointment__in=broken).values_list("uid", "name")
     names = {str(uid): name for uid, name in taken}
-    discarded = Proposal.objects.filter(pk__in=set(last.values()), state=ProposalState.DISCARDED)
-    people = dict(discarded.values_list("pk", "decided_by__name"))
+    decided = _moves_from_where_nobody_is(closed, now).filter(appointment__in=broken).order_by("pk")
+    people = {
+        visit: who if state == ProposalState.DISCARDED else ""
+        for visit, state, who in decided.values_list("appointment", "proposal__state", "proposal__decided_by__name")
+    }
     return [
-        NotProposed(visit, wording.problems(broken[visit.pk], names), people.get(last.get(visit.pk, 0)) or "")
+        NotProposed(visit, wording.problems(broken[visit.pk], names), people.get(visit.pk) or "")
         for visit in visits
         if visit.pk in broken
     ]

@@ -35,10 +35,10 @@ def discard(clinic: build.Clinic) -> None:
     replanning.discard(Proposal.objects.get(state="open"), by=clinic.receptionist, now=clinic.now)
 
 
-def nobody_there(clinic: build.Clinic) -> list[Absence]:
-    """All who inject are away on the day of the second visit."""
+def nobody_there(clinic: build.Clinic, on: date = FEBRUARY) -> list[Absence]:
+    """All who inject are away on the day of a visit."""
     return [
-        absences.record(absences.AbsenceDetails(lead, FEBRUARY, FEBRUARY), by=clinic.manager, now=clinic.now)
+        absences.record(absences.AbsenceDetails(lead, on, on), by=clinic.manager, now=clinic.now)
         for lead in clinic.staff["injector"]
     ]
 
@@ -106,6 +106,59 @@ def test_what_is_on_hold_and_cannot_take_place_is_listed_too(clinic, course):
     holds.place(course, code="other", reason="ask first", by=clinic.receptionist, now=clinic.now)
 
     assert [on for on, _why, _by in listed(clinic)] == [FEBRUARY]
+
+
+def hold(clinic: build.Clinic, course: Course) -> None:
+    holds.place(course, code="other", reason="ask first", by=clinic.receptionist, now=clinic.now)
+
+
+def test_a_visit_of_a_course_on_hold_stays_listed_for_as_long_as_the_hold(clinic):
+    course = clinic.booked_course()
+    third = build.visits_of(course)[2]
+    nobody_there(clinic, third.on)
+    examine(clinic)
+    discard(clinic)
+    hold(clinic, course)
+
+    clinic.wait(days=31)
+    a_night(clinic)
+
+    assert listed(clinic) == [(third.on, [f"{third.lead.name} is not working then."], clinic.receptionist.name)]
+
+
+def test_a_visit_that_loses_its_people_while_its_course_is_on_hold_is_listed(clinic):
+    course = clinic.booked_course()
+    hold(clinic, course)
+    second = build.visits_of(course)[1]
+
+    for lead in clinic.staff["injector"]:
+        hours = [
+            staffing.WeeklyHours(clinic.site, row.weekday, row.from_time, row.until_time, row.valid_from, second.on)
+            for row in lead.hours.all()
+        ]
+        staffing.set_hours(lead, hours, by=clinic.manager, now=clinic.now)
+    a_night(clinic)
+
+    third = build.visits_of(course)[2]
+    assert listed(clinic) == [(third.on, [f"{third.lead.name} is not working then."], "")]
+    assert not Proposal.objects.exists()
+
+
+def test_many_courses_on_hold_are_looked_at_in_as_many_statements_as_one(clinic):
+    def asked() -> tuple[int, int]:
+        with CaptureQueriesContext(connection) as queries:
+            found = worklists.not_proposed([clinic.site], clinic.now)
+        return len(found), len(queries)
+
+    courses = [clinic.booked_course(build.patient(f"Ines Peña {number}")) for number in range(3)]
+    nobody_there(clinic)
+    Proposal.objects.all().delete()
+    hold(clinic, courses[0])
+    _one, statements = asked()
+    for course in courses[1:]:
+        hold(clinic, course)
+
+    assert asked() == (3, statements)
 
 
 def test_a_visit_whose_new_time_could_not_be_worked_out_is_listed(clinic):
