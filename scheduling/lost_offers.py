@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -17,12 +17,14 @@ from .planner import facts
 from .planner.rules import violations
 
 
-def lost_offers(now: datetime) -> list[Offer]:
+def lost_offers(now: datetime, *, among: Collection[Offer] | None = None) -> list[Offer]:
     """Return the offers that stand although a rule or gate forbids their time by now: somebody is away, it is shut, …
 
-    In a constant number of statements for each site.
+    All of them, or those `among` some. In a constant number of statements for each site.
     """
     standing = Offer.objects.standing(now).select_related("reservation__session__step", "reservation__session__course")
+    if among is not None:
+        standing = standing.filter(pk__in=[offer.pk for offer in among])
     kept = Occupancy.objects.select_related("resource").order_by("phase", "id")
     offers = list(standing.prefetch_related(Prefetch("reservation__occupancies", kept, to_attr="kept")).order_by("pk"))
     courses = Course.objects.for_facts().in_bulk({offer.reservation.session.course_id for offer in offers})

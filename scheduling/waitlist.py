@@ -273,10 +273,12 @@ def settle(now: datetime) -> int:
     over = Offer.objects.filter(ended_at=None).filter(
         Q(reservation__expires_at__lte=now) | Q(reservation__released_at__isnull=False)
     )
+    asked = [(offer, _settle) for offer in over.select_related("reservation").order_by("pk")]
+    asked += [(offer, _withdraw_if_lost) for offer in lost_offers(now)]
     settled = 0
-    for offer in [*over.select_related("reservation").order_by("pk"), *lost_offers(now)]:
+    for offer, end in asked:
         try:
-            settled += _settle(offer, now=now)
+            settled += end(offer, now=now)
         except Refusal as refusal:
             log.warning("offer %s could not be ended: %s", offer.pk, refusal)
     return settled
@@ -289,6 +291,16 @@ def _settle(offer: Offer, *, now: datetime) -> bool:
     kept = Reservation.objects.select_for_update().get(pk=offer.reservation_id)
     is_over = (kept.released_at or now) >= kept.expires_at
     return _end(offer, OfferEnd.EXPIRED if is_over else OfferEnd.WITHDRAWN, by=None, now=now)
+
+
+@act
+def _withdraw_if_lost(offer: Offer, *, now: datetime) -> bool:
+    """Ask again under the locks of an answer: a visit that moved between two reads may have made it look lost."""
+    try:
+        offer, _slot = _locked(offer, by=None, now=now)
+    except OfferOver:
+        return False
+    return bool(lost_offers(now, among=[offer])) and _end(offer, OfferEnd.WITHDRAWN, by=None, now=now)
 
 
 def _offer_all(freed: FreedTime, now: datetime) -> int:

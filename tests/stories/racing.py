@@ -36,6 +36,11 @@ def asked(question: str) -> int:
         return int(cursor.fetchone()[0])
 
 
+def somebody_waits() -> bool:
+    """Whether another connection waits for a lock; takes a hundredth of a second."""
+    return bool(asked("SELECT count(*) FROM pg_sleep(0.01), pg_locks WHERE NOT granted AND pid <> pg_backend_pid()"))
+
+
 def at_once(*acts: Callable[[], object]) -> list[str]:
     """Do things in a thread each, all beginning at the same moment, and return what became of each."""
     start = Barrier(len(acts))

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, OperationalError, connection
+from django.db import IntegrityError, OperationalError, connection, transaction
 
 from clinic.acts import MOST_TIMEOUTS, TOO_SLOW_FOR
-from scheduling import booking, holds, outbox, visits, waitlist
+from scheduling import booking, holds, outbox, roster, visits, waitlist
 from scheduling.models import Appointment, CancelReason, Course, FreedTime, Message, Occupancy, Offer, WaitingListEntry
 from scheduling.models.appointments import AskedBy
 from scheduling.planner import facts
 from tests import build
 from tests.slowness import OF_EVERY_COURSE, too_slow_to_read
 
-from .racing import DEADLOCKS, OVERLAPS, asked, at_once
+from .racing import DEADLOCKS, OVERLAPS, asked, at_once, somebody_waits
 
 ROUNDS = 3
 BUSY = {"reason": CancelReason.PATIENT_BUSY, "asked_by": AskedBy.PATIENT}
@@ -252,6 +253,35 @@ def test_who_is_in_the_way_of_a_look_costs_it_no_try_and_nobody_their_turn(clini
     assert waitlist.offer_freed_times(clinic.wait(minutes=1).now) == 1
     assert Offer.objects.standing(clinic.now).get(freed=put_off).entry.session.course == cleo
     assert set(WaitingListEntry.objects.values_list("tries", flat=True)) == {0}
+
+
+def test_an_offer_that_only_looked_lost_while_others_were_at_its_course_stands(clinic):
+    """The tick reads that a consent is missing; before it can withdraw the offer, the consent is there again."""
+    freed(clinic)
+    offer = offered(clinic)
+    course = offer.entry.session.course
+    signed_on = course.consents.get().signed_on
+    course.consents.update(signed_on=None)
+
+    def settle() -> int:
+        try:
+            return waitlist.settle(clinic.now)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            roster.lock(course, now=clinic.now)
+            settled = pool.submit(settle)
+            while not (somebody_waits() or settled.done()):
+                pass
+            course.consents.update(signed_on=signed_on)
+        assert settled.result(10) == 0
+
+    assert Offer.objects.standing(clinic.now).get() == offer
+    course.consents.update(signed_on=None)
+    assert waitlist.settle(clinic.now) == 1
+    assert not Offer.objects.standing(clinic.now).exists()
 
 
 def test_a_look_that_a_slow_database_breaks_off_is_tried_again_and_has_died_only_after_some(clinic):
