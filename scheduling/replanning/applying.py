@@ -16,13 +16,13 @@ from clinic.acts import act
 from clinic.errors import Conflict, Problem, RuleBroken
 from clinic.models import User
 from scheduling import booking, outbox, roster, wording
-from scheduling.models import Appointment, Course, Move, Proposal
+from scheduling.models import Appointment, Course, Move, Proposal, Session
 from scheduling.models.proposals import UNDECIDED, ProposalState, stands
 from scheduling.planner import facts
 from scheduling.planner.rules import violations
 
 from .examining import examine
-from .judging import Bench, Chosen, changed_since, chosen, left_in
+from .judging import Bench, Chosen, changed_since, chosen, left_in, without_a_time
 from .rows import booked_in, no_longer_open
 
 MAY_WAIT_UNTIL_APPLIED = ("resource_place_is_taken_once_at_a_time", "patient_is_in_one_place_at_a_time")
@@ -52,7 +52,8 @@ def apply(
     (naming what else is wrong with the others too), or NotBookable with what is wrong with the new times: then nothing
     is moved. Visits may swap places: the exclusion
     constraints wait until every row is written. A proposal for a site stays open while something of it is left; of one
-    for a course, what was left out is examined again: it may stand in the way of what was carried out.
+    for a course, what was left out is examined again: it may stand in the way of what was carried out. So is a visit
+    for which either found no time.
     """
     rights.require(by, proposal.site, *rights.FRONT_DESK)
     those = _chosen_in(proposal, sessions)
@@ -71,12 +72,14 @@ def apply(
         )
     leaving = [move.appointment for moves in those.moves.values() for move in moves if move.appointment is not None]
     booking.make_room(list(those.slots.values()), proposal.site, now=now, leaving=leaving)
-    bench = Bench(those, now=now)
+    named = without_a_time(proposal)
+    bench = Bench(those, named, now=now)
     _refuse_what_is_not_right_any_more(those, bench, proposal)
     moved = _move_all(those, bench, proposal, by=by, now=now)
     _ask_again_of_patients_with_several_courses(those, bench)
     Move.objects.filter(pk__in=[move.pk for moves in those.moves.values() for move in moves]).update(applied_at=now)
     if proposal.course_id is None:
+        _examine_what_is_left_behind(those, named, reason=proposal.reason, by=by, now=now)
         _close_when_nothing_is_left(proposal, by=by, now=now)
         return moved
     left = list(proposal.moves.filter(applied_at=None).values_list("appointment", flat=True))
@@ -196,6 +199,17 @@ def _ask_again_of_patients_with_several_courses(those: Chosen, bench: Bench) -> 
 
 
 TOO_NEAR = frozenset({"too_near_other_treatment", "yearly_limit_reached", "review_due"})  # look at other courses
+
+
+def _examine_what_is_left_behind(
+    those: Chosen, named: Collection[UUID], *, reason: str, by: User | None, now: datetime
+) -> None:
+    """Look again at the courses with a visit that finds no time: it may stand worse now."""
+    behind = Session.objects.filter(course__in=those.courses, uid__in=named).values_list("course", flat=True)
+    left = set(behind)
+    for course in those.courses:
+        if course.pk in left:
+            examine(course, reason=reason, by=by, now=now)
 
 
 def _close_when_nothing_is_left(proposal: Proposal, *, by: User | None, now: datetime) -> None:

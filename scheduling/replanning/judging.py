@@ -66,6 +66,11 @@ def left_in(proposal: Proposal) -> list[Move]:
     )
 
 
+def without_a_time(proposal: Proposal) -> frozenset[UUID]:
+    """Return the sessions that a proposal names as finding no time."""
+    return frozenset(proposal.moves.filter(to_slot__isnull=True).values_list("session__uid", flat=True))
+
+
 def changed_since(moves: Collection[Move]) -> list[Problem]:
     """Return which visits are not any more what they were when their moves were proposed, in one statement."""
     live = dict(
@@ -121,11 +126,12 @@ def _times_in(course: Course, slot: facts.Slot) -> Iterator[tuple[Place, int, in
 class Bench:
     """Courses as they stand and the time of their site, read once: the moves of some or all of them are judged by it.
 
-    Each course is asked as if the others' visits were where the moves put them, or stood where they stand.
+    Each course is asked as if the others' visits were where the moves put them, or stood where they stand. Visits that
+    are named already as finding no time keep no others from theirs.
     """
 
-    def __init__(self, moves: Chosen, *, now: datetime) -> None:
-        self.moves = moves
+    def __init__(self, moves: Chosen, named: frozenset[UUID], *, now: datetime) -> None:
+        self.moves, self.named = moves, named
         site = moves.courses[0].site
         self.today = roster.today(site, now)
         self.stand = roster.courses_facts(moves.courses)
@@ -176,7 +182,7 @@ class Bench:
         """Return what becomes wrong with the visits of a course that stay when these others of it move."""
         stand = self.stand[course.pk]
         moved = {slot.session for slot in slots}
-        stay = [slot for slot in booked_in(stand) if slot.session not in moved]
+        stay = [slot for slot in booked_in(stand) if slot.session not in moved | self.named]
         if not stay:
             return []
         was = {(one.code, one.session) for one in violations(stay, stand, self.times, self.today)}
@@ -222,7 +228,7 @@ def judge(proposal: Proposal, *, now: datetime, among: Collection[UUID] | None =
     if not moves:
         return Judged(frozenset(), {})
     those = chosen(moves)
-    bench = Bench(those, now=now)
+    bench = Bench(those, without_a_time(proposal), now=now)
     wanted = {
         course: [slot.session for slot in those.slots_of(course) if among is None or slot.session in among]
         for course in those.courses

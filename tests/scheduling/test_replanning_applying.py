@@ -255,7 +255,7 @@ def test_as_many_statements_judge_three_courses_as_one(clinic, courses, proposal
         moves = [move for move in left_in(proposal) if move.session.course in those]
         there.forget()
         with CaptureQueriesContext(connection) as asked:
-            bench = Bench(chosen(moves), now=clinic.now)
+            bench = Bench(chosen(moves), frozenset(), now=clinic.now)
             assert bench.problems(bench.moves.slots.keys()) == []
         return len(asked)
 

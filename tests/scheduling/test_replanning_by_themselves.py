@@ -160,7 +160,7 @@ def test_a_final_review_without_a_time_does_not_keep_the_treatments_from_theirs(
 
 def test_of_many_courses_a_final_review_without_a_time_keeps_no_treatment_either(clinic, reviewed):
     """Nobody injects from the third treatments on for three weeks, nor reviews after the review's own day."""
-    _course, review = reviewed
+    course, review = reviewed
     clinic.booked_course(build.patient("Gil Hart"))
     for clinician in clinic.staff["clinician"]:
         is_away(clinic, clinician, review.on + timedelta(days=1), review.on + timedelta(days=400))
@@ -173,6 +173,12 @@ def test_of_many_courses_a_final_review_without_a_time_keeps_no_treatment_either
         ("treatment", "2027-03-01", "2027-03-22", ["off_duty"]),
         ("final_review", review.on.isoformat(), None, ["before_minimum", "off_duty"]),
         ("treatment", "2027-03-01", "2027-03-22", ["off_duty"]),
+    ]
+    assert replanning.judge(proposal, now=clinic.now).problems == {}
+    moved = replanning.apply(proposal, by=clinic.receptionist, now=clinic.now)
+    assert [visit.on for visit in moved] == [date(2027, 3, 22)] * 2
+    assert moves_in(Proposal.objects.open().get(course=course)) == [
+        ("final_review", review.on.isoformat(), None, ["before_minimum", "off_duty"])
     ]
 
 
