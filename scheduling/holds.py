@@ -137,8 +137,10 @@ def lift(hold: Hold, *, reason: str, by: User | None, now: datetime) -> Proposal
     if is_last_word and not course.sessions.filter(state=SessionState.OPEN).exists():
         booking.close_course(course, reason="", by=by, now=now, completed=True)
     outbox.reconcile(course, now=now)
-    had_visits = Appointment.objects.filter(session__course=course, session__state=SessionState.OPEN).exists()
-    return replanning.examine(course, reason="hold_lifted", plan_unbooked=had_visits, by=by, now=now)
+    left = course.sessions.filter(state=SessionState.OPEN)
+    had_visits = Appointment.objects.filter(session__in=left).exists()
+    unbooked = left.values_list("uid", flat=True) if had_visits else ()
+    return replanning.examine(course, reason="hold_lifted", plan_unbooked=unbooked, by=by, now=now)
 
 
 def is_settled(code: str, course: facts.CourseFacts) -> bool:

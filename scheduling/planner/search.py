@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Collection, Container, Iterator, Sequence
 from dataclasses import fields, replace
 from datetime import date
 from itertools import islice
@@ -218,7 +218,7 @@ def repair(
     *,
     today: date,
     whole: bool = False,
-    plan_unbooked: bool = False,
+    plan_unbooked: Collection[UUID] = (),
     only_planned: bool = False,
 ) -> Repair:
     """Return the cheapest way on for the booked visits after something happened, or raise Unplannable.
@@ -231,12 +231,13 @@ def repair(
     `move` and more at short notice. Only when the course cannot go on otherwise may an appointment that could stay be
     moved; or, with `whole`, where that is cheaper. Visits before today, or begun, are pinned: they await their outcome.
     Sessions without an appointment take no part and are counted from where they would be, as in every other look at
-    the course; what moves leaves them a time where it can (`with_room`). With `plan_unbooked` they are planned too,
-    unless no plan is found then. The roster's days must hold every appointment of the course.
+    the course; what moves leaves them a time where it can (`with_room`). Those of `plan_unbooked` are planned
+    too, unless no plan is found then. The roster's days must hold every appointment of the course.
     """
     fixed = as_repaired(course, roster, today, only_planned=only_planned)
     if plan_unbooked:
-        chain, slots = _way_on(fixed, roster, weights, today, whole=whole)
+        others = [session for session in _unbooked(fixed) if session.id not in plan_unbooked]
+        chain, slots = _way_on(_left_to_themselves(others, fixed), roster, weights, today, whole=whole)
         if not isinstance(slots, Stuck):
             return _repair_of(slots, chain)
     chain, slots = _way_on(with_visits_only(fixed), roster, weights, today, whole=whole)

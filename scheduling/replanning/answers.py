@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import date
+from uuid import UUID
 
 from clinic.errors import Problem
 from clinic.models import Site
@@ -21,7 +22,7 @@ def settle(
     *,
     today: date,
     whole: bool = False,
-    plan_unbooked: bool = False,
+    plan_unbooked: Collection[UUID] = (),
     is_explained: Callable[[], bool] = lambda: True,
 ) -> facts.Repair | None:
     """Note the cheapest way on for a course, or why it has none; return it.

@@ -23,7 +23,7 @@ from scheduling.planner.rules import violations
 
 from .examining import examine
 from .judging import Bench, Chosen, changed_since, chosen, left_in, without_a_time
-from .rows import booked_in, no_longer_open
+from .rows import booked_in, no_longer_open, planned_in
 
 MAY_WAIT_UNTIL_APPLIED = ("resource_place_is_taken_once_at_a_time", "patient_is_in_one_place_at_a_time")
 
@@ -82,14 +82,15 @@ def apply(
         _examine_what_is_left_behind(those, named, reason=proposal.reason, by=by, now=now)
         _close_when_nothing_is_left(proposal, by=by, now=now)
         return moved
-    left = list(proposal.moves.filter(applied_at=None).values_list("appointment", flat=True))
+    left = proposal.moves.filter(applied_at=None).exists()
     Proposal.objects.filter(pk=proposal.pk).update(
         state=ProposalState.PARTLY if left else ProposalState.APPLIED, decided_at=now, decided_by=by
     )
     if left:
+        unbooked = planned_in([proposal])
         for course in those.courses:
             after = bench.after(course, those.slots)
-            examine(course, after, reason=proposal.reason, by=by, now=now, plan_unbooked=None in left)
+            examine(course, after, reason=proposal.reason, by=by, now=now, plan_unbooked=unbooked)
     return moved
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date, datetime, timedelta
+from uuid import UUID
 
 from clinic import rights
 from clinic.acts import act
@@ -14,7 +16,7 @@ from scheduling.planner import facts
 from scheduling.planner.rules import violations
 
 from .answers import settle
-from .rows import Found, booked_in, propose
+from .rows import Found, booked_in, propose, to_plan
 from .rows import withdraw as withdraw_proposals
 
 
@@ -31,19 +33,19 @@ def examine(
     reason: str,
     by: User | None,
     now: datetime,
-    plan_unbooked: bool = False,
+    plan_unbooked: Collection[UUID] = (),
 ) -> Proposal | None:
     """Look at the rest of a course after something happened; return a proposal if booked visits should move.
 
     Part of an act that holds the course's lock, and hands on the facts of the course as it leaves it, if it has them.
     An older open proposal for the course is overtaken by this look. A course on hold, or over, is left alone: lifting
-    the hold looks again. With `plan_unbooked` the proposal also gives times to sessions that have none, as after a hold
-    whose visits were freed; so it does where the older one did.
+    the hold looks again. The proposal also gives times to those sessions of `plan_unbooked` that have none, as after a
+    hold whose visits were freed, and to those that the older one gave a time to.
     """
-    plan_unbooked = bool(withdraw_proposals(course, by=by, now=now)) or plan_unbooked
+    planned = withdraw_proposals(course, by=by, now=now).union(plan_unbooked)
     course.refresh_from_db(fields=["state"])
     as_it_stands = as_it_stands or roster.course_facts(course)
-    unbooked = plan_unbooked and any(booking.is_to_plan(session) for session in as_it_stands.sessions)
+    unbooked = to_plan(as_it_stands, planned)
     if course.state != CourseState.OPEN or as_it_stands.holds or not (booked_in(as_it_stands) or unbooked):
         return None
     on = roster.today(course.site, now)
@@ -61,7 +63,7 @@ def replan_course(course: Course, *, by: User | None, now: datetime) -> Proposal
     rights.require(by, course.site, *rights.FRONT_DESK)
     course = roster.lock(course, now=now)
     booking.refuse_unless_open(course)
-    plan_unbooked = bool(withdraw_proposals(course, by=by, now=now))
+    planned = withdraw_proposals(course, by=by, now=now)
     as_it_stands = roster.course_facts(course)
     if as_it_stands.holds:
         raise NothingToReplan(Problem("course_on_hold", wording.sentence("course_on_hold"), str(course.uid)))
@@ -70,9 +72,8 @@ def replan_course(course: Course, *, by: User | None, now: datetime) -> Proposal
             Problem("nothing_to_replan", wording.sentence("nothing_to_replan"), str(course.uid)),
         )
     on = roster.today(course.site, now)
-    return _propose(
-        course, as_it_stands, reason="asked", on=on, by=by, now=now, plan_unbooked=plan_unbooked, whole=True
-    )
+    unbooked = to_plan(as_it_stands, planned)
+    return _propose(course, as_it_stands, reason="asked", on=on, by=by, now=now, plan_unbooked=unbooked, whole=True)
 
 
 def withdraw(course: Course, *, by: User | None, now: datetime) -> None:
@@ -88,7 +89,7 @@ def _propose(
     on: date,
     by: User | None,
     now: datetime,
-    plan_unbooked: bool = False,
+    plan_unbooked: Collection[UUID],
     whole: bool = False,
 ) -> Proposal | None:
     booked_on = [slot.on for slot in booked_in(as_it_stands)]

@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
 
 from clinic.errors import Problem
@@ -71,17 +70,21 @@ def propose(course: Course, found: Found, *, reason: str, by: User | None, now: 
     return proposal
 
 
-def withdraw(*courses: Course, by: User | None, now: datetime) -> set[int]:
+def withdraw(*courses: Course, by: User | None, now: datetime) -> set[UUID]:
     """Let the courses' open proposals be overtaken: what they propose is not asked any more.
 
-    Return those of the courses (primary keys) of which a session that has no visit was to get a time.
+    Return the sessions without a visit to which they gave a time.
     """
     open_ones = Proposal.objects.filter(course__in=courses, state=ProposalState.OPEN)
-    times = Move.objects.filter(proposal=OuterRef("pk"), appointment=None, applied_at=None)
-    found = list(open_ones.annotate(gives_times=Exists(times)).values_list("course", "gives_times"))
-    if found:
-        open_ones.update(state=ProposalState.STALE, decided_at=now, decided_by=by)
-    return {course for course, gives_times in found if gives_times and course is not None}
+    planned = planned_in(open_ones)
+    open_ones.update(state=ProposalState.STALE, decided_at=now, decided_by=by)
+    return planned
+
+
+def planned_in(proposals: Iterable[Proposal]) -> set[UUID]:
+    """Return the sessions without a visit to which proposals give a time."""
+    planned = Move.objects.filter(proposal__in=proposals, appointment=None, applied_at=None)
+    return set(planned.values_list("session__uid", flat=True))
 
 
 def rows_of(courses: Collection[Course]) -> Rows:
@@ -120,6 +123,11 @@ def booked_in(course: facts.CourseFacts) -> list[facts.Slot]:
         for session in course.sessions
         if session.booked is not None and session.state is facts.SessionState.OPEN
     ]
+
+
+def to_plan(course: facts.CourseFacts, sessions: Collection[UUID]) -> set[UUID]:
+    """Return which of these sessions of a course have no visit, and need one."""
+    return {session.id for session in course.sessions if session.id in sessions and booking.is_to_plan(session)}
 
 
 def in_words(broken: Sequence[facts.Violation], times: facts.Roster) -> Why:

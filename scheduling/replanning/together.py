@@ -398,9 +398,10 @@ def _put_down(job: Proposal, question: _Question, found: Found, *, now: datetime
         return False
     newer = Proposal.objects.filter(course__in=question.courses).exclude(pk__in=question.proposed)
     looked_at = set(newer.values_list("course", flat=True))
-    planned = withdraw(*(course for course in question.courses if course.pk not in looked_at), by=None, now=now)
+    unbooked = withdraw(*(course for course in question.courses if course.pk not in looked_at), by=None, now=now)
+    planned = {question.rows[session][0].course_id for session in unbooked if session in question.rows}
     for course in (course for course in question.courses if course.pk in planned):
-        examine(course, reason=locked.reason, by=None, now=now, plan_unbooked=True)
+        examine(course, reason=locked.reason, by=None, now=now, plan_unbooked=unbooked)
     looked_at |= planned
     rows = {uid: row for uid, row in question.rows.items() if row[0].course_id not in looked_at}
     write_moves(locked, found, rows, question.site)

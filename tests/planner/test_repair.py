@@ -71,10 +71,9 @@ def test_nothing_moves_when_every_visit_is_inside_its_window():
 def test_an_assessment_and_a_treatment_booked_for_one_date_stay_there(between):
     look = open_session(-1, step("assessment", kind=StepKind.ASSESSMENT))
     weekly = step("next", spacing(between, "assessment", minimum="5 days", target="7 days", lapse="12 days"))
+    following = open_session(1, weekly)
 
-    moves, result = repaired(
-        booked(look, day(2)), booked(FIRST, day(2), TEN), open_session(1, weekly), plan_unbooked=True
-    )
+    moves, result = repaired(booked(look, day(2)), booked(FIRST, day(2), TEN), following, plan_unbooked={following.id})
 
     assert moves == [(1, None, day(9))]
     assert [s.slot.on for s in result.plan.sessions] == [day(2), day(2), day(9)]
@@ -139,7 +138,7 @@ def test_a_visit_that_its_patient_has_confirmed_rather_stays_when_all_may_move(i
 def test_a_session_that_lost_its_appointment_gets_a_new_one_when_that_is_asked_for():
     sessions = performed(0, FIRST.step, day(0)), SECOND, booked(THIRD, day(14))
 
-    assert repaired(*sessions, plan_unbooked=True)[0] == [(1, None, day(7))]
+    assert repaired(*sessions, plan_unbooked={SECOND.id})[0] == [(1, None, day(7))]
     assert repaired(*sessions)[0] == []
 
 

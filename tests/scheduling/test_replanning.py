@@ -327,6 +327,20 @@ def test_a_plan_outlives_a_job_that_looks_at_its_course(clinic, planned):
     ]
 
 
+def test_a_visit_that_is_cancelled_is_not_in_the_plan_for_another_session(clinic):
+    course = clinic.booked_course()
+    _first, second, third = build.visits_of(course)
+    cancel(clinic, second)
+    hold = holds.place(course, code="clinician", reason="ask first", by=clinic.clinician, now=clinic.now)
+    planned = holds.lift(hold, reason="asked", by=clinic.clinician, now=clinic.now)
+    assert planned is not None
+    assert dates_in(planned) == [(3, None, "2027-02-01")]
+
+    cancel(clinic, third)
+
+    assert dates_in(Proposal.objects.open().get()) == [(3, None, "2027-02-01")]
+
+
 def test_a_plan_that_was_discarded_is_not_made_again(clinic, planned):
     replanning.discard(planned, by=clinic.receptionist, now=clinic.now)
 
