@@ -27,13 +27,12 @@ from scheduling import booking, roster
 from scheduling.models import Appointment, Course, Proposal
 from scheduling.models.proposals import UNDECIDED, Move, ProposalState, stands
 from scheduling.planner import facts, search
-from scheduling.planner.repair import Progress, repair_together
+from scheduling.planner.repair import JointRepair, Progress, repair_together
 from scheduling.planner.shapes import patient_span, with_taken
 
 from .answers import note, pushed, settle
 from .applying import ProposalOvertaken
-from .examining import examine
-from .rows import Found, Rows, Why, booked_in, no_longer_open, rows_of, withdraw, write_moves
+from .rows import Found, Rows, Why, booked_in, no_longer_open, planned_in, rows_of, to_plan, withdraw, write_moves
 
 log = logging.getLogger("scheduling.replanning")
 
@@ -198,6 +197,20 @@ def _left_of(proposals: Collection[Proposal]) -> list[Course]:
     return list(Course.objects.open().filter(asked).distinct())
 
 
+def _planned_before(job: Proposal, courses: Collection[Course]) -> set[UUID]:
+    """Return the sessions without a visit to which that gives a time in whose place the request stands.
+
+    That is what is open for these courses and for the site; and what requests took over that were never worked out.
+    """
+    older = [*Proposal.objects.filter(course__in=courses, state=ProposalState.OPEN), *_open_beside(job)]
+    requests = [job]
+    while requests:
+        taken_over = Proposal.objects.filter(overtaken_by__in=requests)
+        older += taken_over
+        requests = list(taken_over.filter(moves=None))
+    return planned_in(older)
+
+
 def _overtake(proposals: Collection[Proposal], by_proposal: Proposal | None, *, by: User | None, now: datetime) -> None:
     """Let a newer proposal take the place of older ones, as far as nothing of them is carried out."""
     rows = Proposal.objects.filter(pk__in=[one.pk for one in proposals], state__in=UNDECIDED)
@@ -245,6 +258,7 @@ class _Question:
     today: date
     courses: Sequence[Course]
     stand: Sequence[facts.CourseFacts]  # of those that may be planned
+    unbooked: Mapping[UUID, Collection[UUID]]  # by course: sessions without a visit that were to get a time before
     held: Sequence[facts.CourseFacts]  # on hold: left alone, lifting the hold looks again
     rows: Rows  # read before the facts: a visit that changes between the two is seen to have changed
     proposed: Collection[int]  # the proposals there were for these courses before anything of them was read
@@ -259,8 +273,14 @@ class _Question:
         proposed = frozenset(Proposal.objects.filter(course__in=courses).values_list("pk", flat=True))
         site, rows = job.site, rows_of(courses)
         by_pk = roster.courses_facts(courses) if courses else {}
+        planned_before = _planned_before(job, courses)
+        unbooked = {one.id: sessions for one in by_pk.values() if (sessions := to_plan(one, planned_before))}
         with_visits = [course for course in courses if booked_in(by_pk[course.pk])]
-        planned = [course for course in with_visits if not by_pk[course.pk].holds]
+        planned = [
+            course
+            for course in courses
+            if (course in with_visits or course.uid in unbooked) and not by_pk[course.pk].holds
+        ]
         today = roster.today(site, now)
         booked_on = [slot.on for course in with_visits for slot in booked_in(by_pk[course.pk])]
         horizon_on = today + timedelta(days=site.booking_horizon_days)
@@ -271,6 +291,7 @@ class _Question:
             today=today,
             courses=courses,
             stand=[by_pk[course.pk] for course in planned],
+            unbooked=unbooked,
             held=[by_pk[course.pk] for course in with_visits if course not in planned],
             rows=rows,
             proposed=proposed,
@@ -303,16 +324,9 @@ def _found(question: _Question, reins: Reins, seconds: float) -> Found:
     found.cost = answer.cost
     for repaired in answer.courses:
         ends_at[repaired.course] = _booked_after(repaired.moves, stand[repaired.course])
+    settled = _settled(answer, question, ends_at, found, reins)
     for repaired in answer.courses:
-        if repaired.plan is None and not reins.is_lost:
-            course = stand[repaired.course]
-            if reins.explaining():
-                cost = _settle(course, question, ends_at, found, reins)
-                found.cost += 0 if cost is None else cost - repaired.cost
-            else:
-                note(course, None, _alone(course, question), found, today=question.today)
-    for repaired in answer.courses:
-        if repaired.plan is not None:
+        if repaired.plan is not None and repaired.course not in settled:
             course, repair = stand[repaired.course], facts.Repair(repaired.plan, repaired.moves)
             is_held = reins.explaining()
             if repair.moves and search.needs_room(course) and is_held:
@@ -326,6 +340,29 @@ def _found(question: _Question, reins: Reins, seconds: float) -> Found:
     return found
 
 
+def _settled(
+    answer: JointRepair,
+    question: _Question,
+    ends_at: dict[UUID, list[facts.Slot]],
+    found: Found,
+    reins: Reins,
+) -> set[UUID]:
+    """Settle the courses without a plan, and those that have more to plan than visits, one by one; return which."""
+    stand = {one.id: one for one in question.stand}
+    settled = set()
+    for repaired in answer.courses:
+        is_for_one = repaired.plan is None or repaired.course in question.unbooked
+        if is_for_one and not reins.is_lost:
+            course = stand[repaired.course]
+            if reins.explaining():
+                cost = _settle(course, question, ends_at, found, reins)
+                found.cost += 0 if cost is None else cost - repaired.cost
+                settled.add(course.id)
+            elif repaired.plan is None:
+                note(course, None, _alone(course, question), found, today=question.today)
+    return settled
+
+
 def _settle(
     course: facts.CourseFacts,
     question: _Question,
@@ -335,12 +372,22 @@ def _settle(
 ) -> int | None:
     """Find new times for a course when all the others are where they will be, and return what they cost.
 
+    Sessions without a visit that were to get a time before get one again.
     Without any, say why; but the search may have taken long: nothing is explained when the lease was lost over it.
     """
-    if not pushed(course, _alone(course, question), question.today):
+    unbooked = question.unbooked.get(course.id, ())
+    if not (unbooked or pushed(course, _alone(course, question), question.today)):
         return None
     times = _beside(course, question, ends_at)
-    repair = settle(course, times, question.site, found, today=question.today, is_explained=reins.explaining)
+    repair = settle(
+        course,
+        times,
+        question.site,
+        found,
+        today=question.today,
+        plan_unbooked=unbooked,
+        is_explained=reins.explaining,
+    )
     if repair is None:
         return None
     ends_at[course.id] = _booked_after(repair.moves, course)
@@ -386,7 +433,7 @@ def _put_down(job: Proposal, question: _Question, found: Found, *, now: datetime
     """Write what was found, and let it take the place of what was open; False when the job is not ours any more.
 
     An act that has looked at one of the courses meanwhile knows more than we do: what it proposes stays, ours is left.
-    A course that had a plan for sessions without a visit gets another by itself.
+    Sessions without a visit get a time only if what was to give them one is still open, or taken over by us.
     """
     roster.lock_courses(question.courses, now=now)
     locked = (
@@ -398,12 +445,13 @@ def _put_down(job: Proposal, question: _Question, found: Found, *, now: datetime
         return False
     newer = Proposal.objects.filter(course__in=question.courses).exclude(pk__in=question.proposed)
     looked_at = set(newer.values_list("course", flat=True))
-    unbooked = withdraw(*(course for course in question.courses if course.pk not in looked_at), by=None, now=now)
-    planned = {question.rows[session][0].course_id for session in unbooked if session in question.rows}
-    for course in (course for course in question.courses if course.pk in planned):
-        examine(course, reason=locked.reason, by=None, now=now, plan_unbooked=unbooked)
-    looked_at |= planned
-    rows = {uid: row for uid, row in question.rows.items() if row[0].course_id not in looked_at}
+    planned_before = _planned_before(locked, question.courses)
+    withdraw(*(course for course in question.courses if course.pk not in looked_at), by=None, now=now)
+    rows = {
+        uid: (session, visit)
+        for uid, (session, visit) in question.rows.items()
+        if session.course_id not in looked_at and (visit is not None or uid in planned_before)
+    }
     write_moves(locked, found, rows, question.site)
     moved = {session.course_id for uid, (session, _visit) in rows.items() if uid in _sessions_of(found)}
     done = {

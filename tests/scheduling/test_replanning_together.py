@@ -140,6 +140,73 @@ def test_visits_with_nowhere_to_go_are_named_with_the_reason(clinic, courses):
     assert replanning.judge(proposal, now=clinic.now) == replanning.Judged(frozenset(), {})
 
 
+# --- plans for sessions without a visit -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def planned(clinic, courses) -> list[Course]:
+    """Each had lost its second visit before a hold: lifting it has planned that anew, for all at one time."""
+    for course in courses:
+        cancel(clinic, build.visits_of(course)[1])
+        hold = holds.place(course, code="clinician", reason="ask first", by=clinic.clinician, now=clinic.now)
+        holds.lift(hold, reason="asked", by=clinic.clinician, now=clinic.now)
+    assert Proposal.objects.open().count() == len(courses)
+    return courses
+
+
+def ends_in(proposal: Proposal) -> list[tuple[int, int, bool]]:
+    """Each move that has a time as course, position, and whether there is a visit to move."""
+    return [
+        (move.session.course_id, move.session.position, move.appointment is not None)
+        for move in proposal.moves.filter(to_slot__isnull=False).order_by("session__course_id", "session__position")
+    ]
+
+
+def of_each(courses: list[Course]) -> list[tuple[int, int, bool]]:
+    return [(course.pk, position, is_booked) for course in courses for position, is_booked in ((3, False), (4, True))]
+
+
+def test_plans_of_many_courses_become_part_of_what_is_proposed_for_all(clinic, planned):
+    third = build.visits_of(planned[0])[1]
+    is_ill(clinic, third.lead, third.on)
+
+    proposal = work_out(clinic)
+
+    assert list(Proposal.objects.open()) == [proposal]
+    assert ends_in(proposal) == of_each(planned)
+    assert len(replanning.apply(proposal, by=clinic.receptionist, now=clinic.now)) == 6
+
+
+def test_what_is_worked_out_again_plans_again_what_it_had_planned(clinic, planned):
+    """One of the courses has no visit any more."""
+    first, *others = planned
+    third = build.visits_of(first)[1]
+    is_ill(clinic, third.lead, third.on)
+    proposal = work_out(clinic)
+    cancel(clinic, *build.visits_of(first))
+
+    asked = replanning.work_out_again(proposal, by=clinic.receptionist, now=clinic.now)
+    again = work_out(clinic)
+
+    assert asked == again
+    assert ends_in(again) == [(first.pk, 3, False), *of_each(others)]
+    assert list(Proposal.objects.open()) == [again]
+
+
+def test_a_plan_that_is_discarded_while_a_job_searches_is_not_made_again(clinic, planned):
+    third = build.visits_of(planned[0])[1]
+    is_ill(clinic, third.lead, third.on)
+    job = together._take_up(clinic.now)
+    assert job is not None
+    question = together._Question.of(job, clinic.now)
+    found = together._found(question, together.Reins(job, 2), 2)
+    replanning.discard(planned[0].proposals.get(state="open"), by=clinic.receptionist, now=clinic.now)
+
+    assert together._put_down(job, question, found, now=clinic.now)
+
+    assert ends_in(job) == of_each(planned)[1:]
+
+
 @pytest.fixture(params=[1, 2], ids=["one course", "two courses"])
 def some(request, clinic) -> list[Course]:
     return [clinic.booked_course(build.patient(), lead=clinic.staff["injector"][0]) for _ in range(request.param)]
