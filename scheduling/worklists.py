@@ -290,9 +290,11 @@ def not_offered(sites: Sequence[Site], now: datetime) -> list[WaitingListEntry |
 
 
 def uncovered(sites: Sequence[Site], now: datetime) -> QuerySet[Move]:
-    """Visits to come for which somebody or something is not there any more, as open proposals name them."""
+    """Visits to come for which somebody or something is not there any more, as the newest open proposal names each."""
+    named = _moves_from_where_nobody_is(Proposal.objects.open().filter(site__in=sites), now)
+    newest = named.order_by("appointment_id", "-pk").distinct("appointment_id")
     return (
-        _moves_from_where_nobody_is(Proposal.objects.open().filter(site__in=sites), now)
+        Move.objects.filter(pk__in=newest.values("pk"))
         .select_related(
             "proposal__course", "proposal__site", "appointment__lead", "session__step",
             "session__course__patient", "session__course__site", "session__course__version__protocol",

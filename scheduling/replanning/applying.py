@@ -52,8 +52,8 @@ def apply(
     (naming what else is wrong with the others too), or NotBookable with what is wrong with the new times: then nothing
     is moved. Visits may swap places: the exclusion
     constraints wait until every row is written. A proposal for a site stays open while something of it is left; of one
-    for a course, what was left out is examined again: it may stand in the way of what was carried out. So is a visit
-    for which either found no time.
+    for a course, what was left out is examined again: it may stand in the way of what was carried out. So is, of
+    both, a visit that found no time; and a course that a proposal for a site moves though one of its own is open.
     """
     rights.require(by, proposal.site, *rights.FRONT_DESK)
     those = _chosen_in(proposal, sessions)
@@ -205,11 +205,15 @@ TOO_NEAR = frozenset({"too_near_other_treatment", "yearly_limit_reached", "revie
 def _examine_what_is_left_behind(
     those: Chosen, named: Collection[UUID], *, reason: str, by: User | None, now: datetime
 ) -> None:
-    """Look again at the courses with a visit that finds no time: it may stand worse now."""
-    behind = Session.objects.filter(course__in=those.courses, uid__in=named).values_list("course", flat=True)
-    left = set(behind)
+    """Look again at the courses with a visit that finds no time, and at those with a proposal of their own.
+
+    Such a visit may stand worse now; and such a proposal, made since, is about visits that are elsewhere now.
+    """
+    without = Session.objects.filter(course__in=those.courses, uid__in=named).values_list("course", flat=True)
+    own = Proposal.objects.filter(course__in=those.courses, state=ProposalState.OPEN)
+    again = {*without, *own.values_list("course", flat=True)}
     for course in those.courses:
-        if course.pk in left:
+        if course.pk in again:
             examine(course, reason=reason, by=by, now=now)
 
 

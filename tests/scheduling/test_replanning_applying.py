@@ -13,7 +13,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from clinic.errors import Problem
-from scheduling import absences, booking, protocols, replanning, visits
+from scheduling import absences, booking, protocols, replanning, visits, worklists
 from scheduling.absences import AbsenceDetails
 from scheduling.models import Appointment, CancelReason, Course, Message, Move, Proposal, Resource
 from scheduling.models.appointments import AskedBy
@@ -36,6 +36,26 @@ def test_applied_whole_it_moves_all_and_tells_each_patient_once(clinic, courses,
     assert (proposal.state, proposal.decided_by, len(moved)) == ("applied", clinic.receptionist, proposal.moves.count())
     assert Appointment.objects.live().filter(on=date(2027, 2, 1), lead=lead_of(courses[0])).count() == 0
     assert told() == at_another_time(proposal)
+
+
+def test_what_an_act_has_proposed_for_one_of_its_courses_is_overtaken(clinic, courses, proposal):
+    """One course is assessed again: its second visit, that nobody covers, is proposed for a second time."""
+    clinic.assess(courses[0])
+    own = courses[0].proposals.get(state="open")
+    assert who_names_what(clinic) == [
+        (build.visits_of(course)[1].pk, by) for course, by in zip(courses, (own, proposal, proposal), strict=True)
+    ]
+
+    replanning.apply(proposal, by=clinic.receptionist, now=clinic.now)
+
+    own.refresh_from_db()
+    assert (own.state, list(Proposal.objects.open()), who_names_what(clinic)) == ("stale", [], [])
+
+
+def who_names_what(clinic: build.Clinic) -> list[tuple[int | None, Proposal]]:
+    """The uncovered visits on the worklist, each with the proposal that names it."""
+    rows = worklists.uncovered([clinic.site], clinic.now)
+    return sorted(((move.appointment_id, move.proposal) for move in rows), key=lambda row: row[0] or 0)
 
 
 def test_a_patient_with_two_courses_is_told_of_each_by_its_own_mail(clinic, courses):
