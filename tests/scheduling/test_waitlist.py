@@ -378,7 +378,7 @@ def test_an_offer_names_its_time_and_until_when_and_no_treatment(clinic, three, 
     said = bytes(mail.content or b"").decode()
     assert mail.state == "sent"
     assert f"{ana.at_time:%H:%M}" in said
-    assert "until Mon 4 Jan, 10:00" in said
+    assert "until Mon 4 January, 10:00" in said
     assert "sclero" not in said.lower()
     assert "vein" not in said.lower()
 
