@@ -26,6 +26,14 @@ def eventually(fact: Callable[[], object], seconds: float, what: str) -> None:
         time.sleep(0.1)
 
 
+def becomes(ask: Callable[[], object], wanted: object, seconds: float, what: str) -> None:
+    """The same of what an answer must become; a failure tells what it was at last."""
+    end = time.monotonic() + seconds
+    while (found := ask()) != wanted:
+        assert time.monotonic() < end, f"not within {seconds} s: {what}, but {found}"
+        time.sleep(0.1)
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

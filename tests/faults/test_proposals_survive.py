@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.processes import eventually
+from tests.processes import becomes
 from tests.service import Service
 
 BEGUN_SECONDS = 60  # a tick comes every five seconds
@@ -26,8 +26,9 @@ def test_a_proposal_whose_worker_is_killed_is_worked_out_by_the_next(service):
     with service.database() as others:
         others.execute("LOCK TABLE scheduling_hours IN ACCESS EXCLUSIVE MODE")  # the search waits to read them
         service.furnish("is_ill", lead=clinic.lead, on=clinic.on)
-        eventually(
-            lambda: proposals(service, clinic.site) == [("making", "reading", 1, True, 0)],
+        becomes(
+            lambda: proposals(service, clinic.site),
+            [("making", "reading", 1, True, 0)],
             BEGUN_SECONDS,
             "a worker has begun",
         )
@@ -35,8 +36,9 @@ def test_a_proposal_whose_worker_is_killed_is_worked_out_by_the_next(service):
         others.rollback()
     service.change("UPDATE scheduling_proposal SET lease_until = clock_timestamp() WHERE state = 'making'")
 
-    eventually(
-        lambda: proposals(service, clinic.site) == [("open", "", 2, False, 3)],
+    becomes(
+        lambda: proposals(service, clinic.site),
+        [("open", "", 2, False, 3)],
         DONE_SECONDS,
         "the next worker has worked it out",
     )
