@@ -386,16 +386,21 @@ def test_a_repair_that_is_not_possible_is_relaxed_as_a_repair():
     ]
 
 
+def ways_out_of(c, r, weights, ask):
+    """Return what would make a plan, or None where there is one."""
+    chain = Chain(c, r, weights, today=TODAY, ask=ask)
+    stuck = chain.outcome()
+    return ways_out(Unplannable(chain, stuck)) if isinstance(stuck, Stuck) else None
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_every_relaxation_is_a_plan_and_the_cheapest_come_first(data):
     c, r, weights = data.draw(instances())
     ask = data.draw(asks(c))
-    chain = Chain(c, r, weights, today=TODAY, ask=ask)
-    stuck = chain.outcome()
-    if not isinstance(stuck, Stuck):
+    ways = ways_out_of(c, r, weights, ask)
+    if ways is None:
         return
-    ways = ways_out(Unplannable(chain, stuck))
 
     assert ways.searches <= 2 * MOST_SEARCHES + MOST_MEASURED
     assert len(ways.found) <= MOST_SHOWN
@@ -460,11 +465,9 @@ def as_said(one, code, by, c):
 def test_by_the_days_told_there_is_a_plan_and_by_a_day_fewer_there_is_none(data):
     c, r, weights = data.draw(instances())
     ask = data.draw(asks(c))
-    chain = Chain(c, r, weights, today=TODAY, ask=ask)
-    stuck = chain.outcome()
-    if not isinstance(stuck, Stuck):
+    ways = ways_out_of(c, r, weights, ask)
+    if ways is None:
         return
-    ways = ways_out(Unplannable(chain, stuck))
 
     for way in ways.found:
         days = [thing.days for thing in way.gives_up]
